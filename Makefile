@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Targets people use: all run test check bench install clean. What each folder builds is in its own .mk file.
+
+CC		?= gcc
+O		:= build
+SRC_C		:= $(sort $(wildcard src/*/*.c))
+SRC_S		:= $(sort $(wildcard src/*/*.S))
+OBJ		:= $(SRC_C:src/%.c=$(O)/obj/%.o) $(SRC_S:src/%.S=$(O)/obj/%.S.o)
+
+WARN		:= -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef \
+		   -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+KCFLAGS		:= -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-pic -fno-pie -mcmodel=kernel \
+		   -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing -fwrapv -fno-omit-frame-pointer \
+		   -fno-asynchronous-unwind-tables -fstack-protector-strong -mstack-protector-guard=global \
+		   -ffunction-sections -fdata-sections -fno-common $(WARN) -Isrc -Iinclude -DSKIFF_KERNEL
+KLDFLAGS	:= -nostdlib -static -no-pie -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
+		   -Wl,-z,noexecstack
+
+.PHONY: all kernel clean check smoke test run bench install
+all: kernel
+
+kernel: $(O)/skiff.elf
+
+$(O)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/%.S.o: src/%.S
+	@mkdir -p $(@D)
+	$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+
+$(O)/skiff.elf: $(OBJ) src/entry/kernel.ld
+	$(CC) $(KLDFLAGS) -T src/entry/kernel.ld -o $@ $(OBJ)
+
+-include $(OBJ:.o=.d)
+-include tool/tool.mk
+-include test/test.mk
+-include bench/bench.mk
+
+clean:
+	rm -rf $(O) skiff
