@@ -19,7 +19,7 @@ KLDFLAGS	:= -nostdlib -static -no-pie -Wl,--gc-sections -Wl,-z,max-page-size=409
 .PHONY: all kernel clean check smoke test run bench install
 all: kernel
 
-kernel: $(O)/skiff.elf
+kernel: $(if $(wildcard src/entry/kernel.ld),$(O)/skiff.elf)
 
 $(O)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
