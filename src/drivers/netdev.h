@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A network card as the stack sees it. The driver owns its rings and threads; the stack owns the
+ * protocol. Packet buffers belong to whoever holds them: the driver passes ownership up in rx, the
+ * stack passes it down in send.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+/*
+ * A packet: one linear buffer with headroom, or a chain of fragments for large sends/receives.
+ * Reference counted data so that a TCP send buffer can keep what it handed to the card.
+ */
+struct packet {
+	struct packet *next;	/* in a list or batch */
+	uint8_t *head, *end;	/* the buffer */
+	uint8_t *data;		/* first byte in use */
+	uint32_t len;		/* bytes in use from data */
+	uint16_t queue;		/* device queue it came from */
+	uint8_t csum_flags;	/* enum packet_csum */
+	uint8_t gso_type;	/* enum packet_gso */
+	uint16_t gso_size;	/* payload bytes per segment */
+	uint16_t csum_start, csum_offset; /* from data, when PACKET_CSUM_PARTIAL */
+	uint16_t header_len;	/* of all headers, for GSO */
+	uint16_t l3, l4;	/* offsets from data, set while parsing */
+	struct packet *frags;	/* further payload pieces, linked by next, or NULL */
+	void (*free)(struct packet *p);
+	void *owner;		/* of free */
+	uint64_t cb[8];		/* scratch of the layer that holds the packet */
+};
+enum packet_csum { PACKET_CSUM_NONE, PACKET_CSUM_PARTIAL = 1, PACKET_CSUM_VALID = 2 };
+enum packet_gso { PACKET_GSO_NONE, PACKET_GSO_TCP4, PACKET_GSO_TCP6, PACKET_GSO_UDP };
+
+/* Linear packet with room for 'size' bytes behind 'headroom'; len 0. NULL: no memory. */
+struct packet *packet_alloc(size_t headroom, size_t size);
+void packet_free(struct packet *p); /* and its frags */
+static inline void *packet_push(struct packet *p, size_t n) /* header in front; caller checked room */
+{
+	p->data -= n;
+	p->len += n;
+	return p->data;
+}
+static inline void *packet_pull(struct packet *p, size_t n) /* caller checked len */
+{
+	p->data += n;
+	p->len -= n;
+	return p->data;
+}
+static inline void *packet_put(struct packet *p, size_t n)
+{
+	void *tail = p->data + p->len;
+
+	p->len += n;
+	return tail;
+}
+
+#define NETDEV_HEADROOM 128 /* in front of the first protocol byte of every packet that is sent */
+
+enum netdev_features {
+	NETDEV_TX_CSUM = 1, /* finishes PACKET_CSUM_PARTIAL */
+	NETDEV_RX_CSUM = 2,
+	NETDEV_TSO4 = 4,
+	NETDEV_TSO6 = 8,
+	NETDEV_LOOPBACK = 16,
+};
+
+struct netdev {
+	char name[16]; /* "eth0", "lo"; given by netdev_register */
+	int index;     /* ifindex, from 1; lo is 1 */
+	uint8_t mac[6];
+	uint32_t mtu;
+	uint32_t features; /* enum netdev_features */
+	unsigned queues;
+	bool link_up;
+	void *driver;
+	/*
+	 * Takes ownership of p (Ethernet header in front). Callable from any thread; does not sleep for
+	 * the device: a full ring drops the packet, counts it and returns -ENOBUFS.
+	 */
+	int (*send)(struct netdev *dev, struct packet *p);
+	/*
+	 * Set by the stack before the device starts. Called in the driver's receive thread with a
+	 * batch (linked by ->next, in order of arrival), ownership passes.
+	 */
+	void (*rx)(struct netdev *dev, struct packet *batch);
+	void *stack; /* of the stack */
+	uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped; /* relaxed */
+	struct netdev *next;
+};
+
+/* Drivers call this when the card is ready to start; the stack's hook (set by net_init) is told. */
+void netdev_register(struct netdev *dev);
+struct netdev *netdev_first(void);
+extern void (*netdev_registered)(struct netdev *dev); /* set by net/ */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Red-black tree, intrusive. The caller walks down to find the place (as the order is the
+ * caller's), links the node there and lets rb_insert_fix restore the colours. No locking.
+ * Augmentation: if 'update' is set it recomputes a node's own summary from its children and is
+ * called bottom-up on every node whose subtree changed.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct rb_node {
+	struct rb_node *parent, *left, *right;
+	bool red;
+};
+
+struct rb_tree {
+	struct rb_node *root;
+	void (*update)(struct rb_node *node); /* or NULL */
+};
+
+/* Links node below parent at *link (which is &tree->root, &parent->left or &parent->right). */
+void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent,
+	struct rb_node **link);
+void rb_erase(struct rb_tree *tree, struct rb_node *node);
+/* Call after the key-independent summary of node changed. */
+void rb_update_path(struct rb_tree *tree, struct rb_node *node);
+struct rb_node *rb_first(const struct rb_tree *tree);
+struct rb_node *rb_last(const struct rb_tree *tree);
+struct rb_node *rb_next(const struct rb_node *node);
+struct rb_node *rb_prev(const struct rb_node *node);
+
+#define rb_entry(ptr, type, member) container_of(ptr, type, member)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page tables: 4 levels, 4 KiB and 2 MiB leaves. The upper half is one set of tables shared by
+ * every root. Callers own the range they edit (vm/ by its lock); an entry may at any time get its
+ * accessed and dirty bits from hardware, so leaves are changed by atomic exchange only.
+ * Editing never flushes a TLB: the caller does, with cpu/tlb.h or vm's shoot-down.
+ */
+#pragma once
+
+#include "lib/types.h"
+#include "cpu/layout.h"
+
+enum pte_bits {
+	PTE_PRESENT = 1 << 0,
+	PTE_WRITE = 1 << 1,
+	PTE_USER = 1 << 2,
+	PTE_PWT = 1 << 3,
+	PTE_PCD = 1 << 4,
+	PTE_ACCESSED = 1 << 5,
+	PTE_DIRTY = 1 << 6,
+	PTE_HUGE = 1 << 7,   /* in a level-2 entry: a 2 MiB leaf */
+	PTE_GLOBAL = 1 << 8,
+	PTE_SW_COW = 1 << 9, /* software: write-protected only because shared */
+	PTE_SW_SOFT_DIRTY = 1 << 10,
+	PTE_SW_SPECIAL = 1 << 11, /* software: no struct page reference is held */
+};
+#define PTE_NX	      (1ull << 63)
+#define PTE_ADDR_MASK 0x000ffffffffff000ull
+
+typedef uint64_t pte_t;
+
+struct pagetable {
+	paddr_t root;
+};
+
+/* Kernel tables: maps RAM and devices in the upper half; called once from page_init's caller. */
+struct boot_info;
+void pagetable_init_kernel(const struct boot_info *boot);
+extern struct pagetable kernel_pagetable;
+
+int pagetable_create(struct pagetable *pt); /* empty lower half, shared upper half; -ENOMEM */
+/* All leaves must be gone already; frees the tables of the lower half and the root. */
+void pagetable_destroy(struct pagetable *pt);
+
+/*
+ * The entry that maps va at level 1 (4 KiB) or 2 (2 MiB), creating tables down to it if 'create'.
+ * NULL: absent (or no memory, when creating; or a huge leaf stands where level 1 was asked).
+ */
+pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create);
+/* The leaf that maps va, of either size, with its level; NULL if nothing is present there. */
+pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level);
+/* Splits the 2 MiB leaf over va into 512 leaves of the same page block and bits. -ENOMEM. */
+int pagetable_split(struct pagetable *pt, uintptr_t va);
+/* Frees table pages of the lower half that became empty within [start, end). */
+void pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end);
+
+/* Calls fn for every present leaf in [start, end), in order; fn may change the entry. */
+typedef void pagetable_leaf_fn(pte_t *pte, uintptr_t va, unsigned level, void *arg);
+void pagetable_for_each_leaf(
+	struct pagetable *pt, uintptr_t start, uintptr_t end, pagetable_leaf_fn *fn, void *arg);
+
+/* Device registers into PHYSMAP, uncached. Idempotent. NULL: no memory. */
+volatile void *map_device(paddr_t base, size_t len);
+
+/* A kernel stack of KSTACK_SIZE with an unmapped guard page below; returns its top, 0: no memory. */
+uintptr_t kstack_alloc(void);
+void kstack_free(uintptr_t top);
+
+/* Kernel text and constants read-only, everything else no-execute; called when boot is over. */
+void pagetable_seal_kernel(void);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes and their threads (tasks). A task is a thread that runs the program; a process is what
+ * its tasks share. There is one process for now, but nothing here assumes it.
+ */
+#pragma once
+
+#include "abi/signal.h"
+#include "cpu/trapframe.h"
+#include "file/file.h"
+#include "fs/vnode.h"
+#include "lib/list.h"
+#include "sched/mutex.h"
+#include "sched/thread.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
+#include "vm/vm.h"
+
+struct process;
+
+struct credentials {
+	uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+	uint32_t groups[32];
+	unsigned group_count;
+};
+
+struct rlimit64 {
+	uint64_t soft, hard;
+};
+#define RLIMIT_COUNT 16
+
+struct pending_signal { /* queued siginfo */
+	struct list_node link;
+	siginfo_t info;
+	void *origin; /* POSIX timer that owns it, or NULL */
+};
+struct pending_set {
+	uint64_t mask; /* bit n-1: signal n is pending */
+	struct list_node queue;
+	unsigned count;
+};
+
+struct task {
+	struct thread thread; /* must be first */
+	struct process *process;
+	struct list_node link; /* process->tasks, guarded by process->lock */
+	uint32_t refcount;     /* atomic */
+
+	/* guarded by process->signal_lock */
+	uint64_t blocked, saved_mask; /* saved_mask: to restore after sigsuspend, ppoll, ... */
+	bool restore_saved_mask;
+	struct pending_set pending;
+	stack_t altstack; /* of the task alone */
+
+	/* of the task alone */
+	uint32_t *clear_child_tid, *set_child_tid; /* program addresses */
+	void *robust_list;
+	size_t robust_list_len;
+	uintptr_t rseq;
+	uint32_t rseq_len, rseq_sig;
+	struct credentials *cred; /* points into process for now */
+	uint32_t personality;
+	int pdeath_signal;
+	bool exiting;
+	int exit_code;
+	struct { /* restart_syscall(2) */
+		long (*fn)(struct task *t);
+		uint64_t arg[5];
+	} restart;
+	uint64_t start_time, minor_faults, major_faults;
+	bool group_exit_seen;
+};
+
+struct process {
+	uint32_t pid; /* = tgid = tid of the first task */
+	uint32_t refcount;
+	struct process *parent;
+	uint32_t pgid, sid;
+	struct vm_space *vm;
+	struct fdtable *fds;
+
+	struct mutex lock;	     /* guards: tasks, task_count, cwd, root, umask, rlimit, exe, names */
+	struct list_node tasks;
+	unsigned task_count;
+	struct dentry *cwd, *root, *exe;
+	uint32_t umask;
+	struct rlimit64 rlimit[RLIMIT_COUNT];
+	struct credentials cred;
+
+	struct mutex signal_lock; /* guards: action, pending, and every task's signal fields */
+	struct sigaction_k action[64];
+	struct pending_set pending; /* for the whole process */
+	struct wait_queue signal_wait; /* signalfd, sigtimedwait: told of every new signal */
+	bool group_exit;
+	int exit_code; /* as wait(2) encodes it */
+
+	uintptr_t arg_start, arg_end, env_start, env_end, stack_start, code_start, code_end, data_start, data_end;
+	uint64_t auxv[48];
+	unsigned auxv_count; /* words */
+	struct timer real_timer; /* ITIMER_REAL */
+	uint64_t real_interval;
+	void *posix_timers; /* timers.c */
+	uint64_t start_time;
+	uint64_t dead_cpu_time; /* of tasks that ended */
+	uint64_t dead_voluntary, dead_involuntary;
+	uint32_t dumpable;
+};
+
+static inline struct task *task_current(void) /* NULL-safe only in program threads */
+{
+	return container_of(thread_current(), struct task, thread);
+}
+static inline struct process *process_current(void)
+{
+	return task_current()->process;
+}
+struct path_context process_path_context(void); /* of the running process; fields not referenced */
+struct task *task_find(uint32_t tid);		/* referenced, or NULL */
+void task_put(struct task *t);
+struct process *process_find(uint32_t pid);
+void process_put(struct process *p);
+
+/* Boot: makes process 1 from the command line and runs it; its end ends the machine. */
+void process_start_first(const char *cmdline);
+void process_init(void);
+
+/* execve of the running task into a fresh image; returns only on error. argv/envp are kernel arrays. */
+int process_exec(struct process *p, const char *path, char *const argv[], char *const envp[]);
+
+/* clone(2)/clone3(2) for threads; kernel copy of clone_args. Returns the tid or -errno (-ENOSYS for fork). */
+struct clone_args;
+long task_clone(const struct clone_args *args, const struct trap_frame *frame);
+__noreturn void task_exit(int code);	       /* this task */
+__noreturn void process_exit_group(int code);  /* wait(2) encoding: status << 8 or signal */
+
+/* Signals. info may be NULL (SI_KERNEL). 0, or -EAGAIN when the queue limit is reached. */
+int signal_send_process(struct process *p, int sig, const siginfo_t *info);
+int signal_send_task(struct task *t, int sig, const siginfo_t *info);
+/* A fault of the running program: delivered even when blocked (then the default action). */
+void signal_force(int sig, const siginfo_t *info);
+/* Last thing before the program continues, while thread->flags has THREAD_SIGNAL; also completes restarts. */
+void signal_deliver(struct trap_frame *frame);
+/* Sets the mask for the duration of one call (ppoll, sigsuspend): restored after the handler's frame is built. */
+void signal_set_temporary_mask(uint64_t mask);
+void signal_recompute(struct task *t); /* THREAD_SIGNAL from pending & ~blocked; signal_lock held */
+long signal_return(struct trap_frame *frame); /* rt_sigreturn */
+struct file *signalfd_create(uint64_t mask, uint32_t flags);
+int signalfd_set_mask(struct file *f, uint64_t mask);
+
+/* entry/trap.c: a fault of the program, turned into its signal. */
+void process_fault(struct trap_frame *frame, int sig, int code, uintptr_t addr);
+/* Out of memory while serving a fault: says who held what, kills. */
+void process_out_of_memory(void);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The futex core: hashed buckets of waiters keyed by (space, address) for private futexes and by
+ * (object, offset) for shared ones; the caller (syscall/futex.c) makes the key. Thread context.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+struct futex_key {
+	uint64_t object; /* the address space, or the backing object */
+	uint64_t offset; /* the address, or the offset in the object */
+};
+
+/*
+ * Sleeps until woken with a bit of 'bitset', if *uaddr == expected when looked at under the
+ * bucket's lock. 0; -EAGAIN: it differed; -EFAULT; -ETIMEDOUT (deadline: monotonic ns or
+ * UINT64_MAX); -ERESTARTSYS.
+ */
+int futex_wait(const struct futex_key *key, const uint32_t *uaddr, uint32_t expected,
+	uint32_t bitset, uint64_t deadline);
+/* Wakes up to n waiters; returns how many. */
+int futex_wake(const struct futex_key *key, int n, uint32_t bitset);
+/* Wakes nwake from key1, moves up to nmove to key2. With cmp: -EAGAIN unless *uaddr1 == *cmp. Returns
+ * woken + moved as the Linux call does (FUTEX_REQUEUE: woken only counts as Linux documents). */
+int futex_requeue(const struct futex_key *key1, const uint32_t *uaddr1, const struct futex_key *key2,
+	int nwake, int nmove, const uint32_t *cmp, bool count_moved);
+/* FUTEX_WAKE_OP: encoded op on *uaddr2, wakes. -EFAULT, -ENOSYS. */
+int futex_wake_op(const struct futex_key *key1, const struct futex_key *key2, uint32_t *uaddr2,
+	int nwake1, int nwake2, uint32_t op);
+
+/* Priority-inheritance futexes (ownership and hand-off as Linux; boosting is the scheduler's matter). */
+int futex_lock_pi(const struct futex_key *key, uint32_t *uaddr, uint32_t tid, uint64_t deadline, bool try);
+int futex_unlock_pi(const struct futex_key *key, uint32_t *uaddr, uint32_t tid);
+void futex_init(void);

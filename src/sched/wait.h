@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wait queues: threads (or callbacks, for epoll) that want to hear of an event. Thread context
+ * only; an interrupt handler wakes one particular driver thread with thread_wake instead.
+ *
+ *	waiter:  err = wait_event_interruptible(&q, ring_has_data(r));
+ *	waker:   make the condition true; then wait_wake_all(&q, POLLIN);
+ * The condition is evaluated after the waiter is on the queue, so no wake-up is lost. It may take
+ * locks but not sleep for anything else.
+ */
+#pragma once
+
+#include "lib/list.h"
+#include "sched/mutex.h"
+#include "sched/thread.h"
+
+struct wait_queue {
+	struct mutex lock;
+	struct list_node waiters; /* struct wait_entry, guarded by lock */
+	uint32_t count;		  /* atomic: an empty queue is seen without taking the lock */
+};
+
+struct wait_entry;
+/* Runs with the queue's lock held; must not sleep on it. Returns true if it consumed an exclusive wake. */
+typedef bool wait_wake_fn(struct wait_entry *entry, uint32_t events);
+
+struct wait_entry {
+	struct list_node link;
+	struct wait_queue *queue; /* while queued */
+	wait_wake_fn *fn;	  /* NULL: wake 'thread' */
+	struct thread *thread;
+	uint32_t events;   /* wake only for these, 0: all */
+	bool exclusive;	   /* wait_wake_one stops after one of these */
+	void *arg;
+};
+
+void wait_init(struct wait_queue *q);
+void wait_add(struct wait_queue *q, struct wait_entry *e);
+void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e); /* at the tail */
+void wait_remove(struct wait_entry *e); /* fine if not queued; afterwards fn does not run any more */
+/* events: POLL* bits that happened; 0 = everybody. */
+void wait_wake_all(struct wait_queue *q, uint32_t events);
+void wait_wake_one(struct wait_queue *q, uint32_t events);
+static inline bool wait_active(struct wait_queue *q)
+{
+	return __atomic_load_n(&q->count, __ATOMIC_SEQ_CST) != 0;
+}
+
+#define WAIT_FOREVER UINT64_MAX
+
+/*
+ * Evaluates to 0 when the condition is true, -ERESTARTSYS when 'interruptible' and a signal came,
+ * -ETIMEDOUT when clock_now() passed 'deadline' (absolute monotonic ns, or WAIT_FOREVER).
+ */
+#define wait_event_until(q, condition, deadline, interruptible)                                    \
+	({                                                                                         \
+		int _ret = 0;                                                                      \
+		if (!(condition)) {                                                                \
+			struct wait_entry _e = { .thread = thread_current() };                     \
+			struct sleep_timer _t;                                                     \
+			sleep_timer_start(&_t, deadline);                                          \
+			wait_add(q, &_e);                                                          \
+			for (;;) {                                                                 \
+				thread_prepare_sleep((interruptible) ? SLEEP_INTERRUPTIBLE :       \
+								       SLEEP_UNINTERRUPTIBLE);     \
+				if (condition)                                                     \
+					break;                                                     \
+				if ((interruptible) && thread_signalled()) {                       \
+					_ret = -ERESTARTSYS;                                       \
+					break;                                                     \
+				}                                                                  \
+				if (sleep_timer_expired(&_t)) {                                    \
+					_ret = -ETIMEDOUT;                                         \
+					break;                                                     \
+				}                                                                  \
+				schedule();                                                        \
+			}                                                                          \
+			thread_cancel_sleep();                                                     \
+			wait_remove(&_e);                                                          \
+			sleep_timer_stop(&_t);                                                     \
+		}                                                                                  \
+		_ret;                                                                              \
+	})
+/*
+ * NB a condition that takes a mutex may itself sleep inside and so consume the announcement; the
+ * mutex implementation restores the announced state before it returns (see thread_prepare_sleep).
+ */
+#define wait_event(q, condition) (void)wait_event_until(q, condition, WAIT_FOREVER, false)
+#define wait_event_interruptible(q, condition) wait_event_until(q, condition, WAIT_FOREVER, true)
+#define wait_event_timeout(q, condition, deadline) wait_event_until(q, condition, deadline, false)
+#define wait_event_interruptible_timeout(q, condition, deadline)                                   \
+	wait_event_until(q, condition, deadline, true)
+
+#include "abi/errno.h"
+#include "sched/timer.h"

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one dispatch table: number to handler. Numbers without a line answer -ENOSYS. */
+
+#include "syscall/syscall.h"
+#include "diag/log.h"
+#include "lib/bug.h"
+
+#define SYSCALL(nr, name) syscall_fn sys_##name;
+#include "syscall/file.list.h"
+#include "syscall/fsops.list.h"
+#include "syscall/futex.list.h"
+#include "syscall/memory.list.h"
+#include "syscall/misc.list.h"
+#include "syscall/process.list.h"
+#include "syscall/sched.list.h"
+#include "syscall/signal.list.h"
+#include "syscall/socket.list.h"
+#include "syscall/time.list.h"
+#undef SYSCALL
+
+struct syscall_entry {
+	syscall_fn *fn;
+	const char *name;
+};
+
+static const struct syscall_entry table[SYSCALL_COUNT] = {
+#define SYSCALL(nr, n) [nr] = { sys_##n, #n },
+#include "syscall/file.list.h"
+#include "syscall/fsops.list.h"
+#include "syscall/futex.list.h"
+#include "syscall/memory.list.h"
+#include "syscall/misc.list.h"
+#include "syscall/process.list.h"
+#include "syscall/sched.list.h"
+#include "syscall/signal.list.h"
+#include "syscall/socket.list.h"
+#include "syscall/time.list.h"
+#undef SYSCALL
+};
+
+static bool said_unknown[SYSCALL_COUNT]; /* atomic: one log line per missing call */
+
+static long unknown(uint64_t nr)
+{
+	if (nr >= SYSCALL_COUNT)
+		log_once(LOG_WARNING, "system call %lu does not exist", nr);
+	else if (!__atomic_exchange_n(&said_unknown[nr], true, __ATOMIC_RELAXED))
+		log_warn("system call %lu is not supported", nr);
+	return -ENOSYS;
+}
+
+void syscall_dispatch(struct trap_frame *f)
+{
+	uint64_t nr = f->orig_rax;
+
+	if (unlikely(nr >= SYSCALL_COUNT || !table[nr].fn)) {
+		f->rax = unknown(nr);
+		return;
+	}
+	f->rax = table[nr].fn(f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+	if (unlikely(thread_current()->flags & THREAD_TRACE))
+		log_at(LOG_DEBUG, "%s(%lx, %lx, %lx, %lx, %lx, %lx) = %ld", table[nr].name, f->rdi,
+			f->rsi, f->rdx, f->r10, f->r8, f->r9, f->rax);
+}
+
+void syscall_init(void)
+{
+	BUG_ON(!table[SYS_read].fn || !table[SYS_mmap].fn || !table[SYS_exit_group].fn);
+}
