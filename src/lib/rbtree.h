@@ -20,8 +20,8 @@ struct rb_tree {
 };
 
 /* Links node below parent at *link (which is &tree->root, &parent->left or &parent->right). */
-void rb_insert(struct rb_tree *tree, struct rb_node *node, struct rb_node *parent,
-	struct rb_node **link);
+void rb_insert(
+	struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, struct rb_node **link);
 void rb_erase(struct rb_tree *tree, struct rb_node *node);
 /* Call after the key-independent summary of node changed. */
 void rb_update_path(struct rb_tree *tree, struct rb_node *node);

@@ -28,5 +28,6 @@ char *strstr(const char *s, const char *needle);
 /* Copies at most size-1 bytes and always terminates. Returns strlen(src): >= size means cut. */
 size_t str_copy(char *dst, const char *src, size_t size);
 
-/* Parses an unsigned number, base 0 means C prefixes. Returns the end, or NULL: none or overflow. */
+/* Parses an unsigned number, base 0 means C prefixes. Returns the end, or NULL: none or overflow.
+ */
 const char *str_to_u64(const char *s, unsigned base, uint64_t *value);

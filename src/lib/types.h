@@ -22,11 +22,11 @@ typedef struct {
 #define PADDR(x) ((paddr_t){ (x) })
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define ARRAY_SIZE(a)	((sizeof(a)) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
-#define ALIGN_UP(x, a)	ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
-#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
-#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
+#define ARRAY_SIZE(a)			((sizeof(a)) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a)		((x) & ~((__typeof__(x))(a)-1))
+#define ALIGN_UP(x, a)			ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
+#define DIV_ROUND_UP(n, d)		(((n) + (d)-1) / (d))
+#define IS_ALIGNED(x, a)		(((x) & ((__typeof__(x))(a)-1)) == 0)
 #define MIN(a, b)                                                                                  \
 	({                                                                                         \
 		__typeof__(a) _a = (a);                                                            \

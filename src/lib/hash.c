@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SipHash-2-4 (Aumasson & Bernstein, 2012). */
+
+#include "lib/hash.h"
+#include "lib/string.h"
+
+static uint64_t rotl(uint64_t x, int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[1] = rotl(v[1], 13) ^ v[0];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[3];
+	v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] += v[3];
+	v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] += v[1];
+	v[1] = rotl(v[1], 17) ^ v[2];
+	v[2] = rotl(v[2], 32);
+}
+
+static void absorb(uint64_t v[4], uint64_t m)
+{
+	v[3] ^= m;
+	round(v);
+	round(v);
+	v[0] ^= m;
+}
+
+uint64_t hash_siphash(const struct hash_key *key, const void *data, size_t len)
+{
+	uint64_t v[4] = { key->k0 ^ 0x736f6d6570736575ull, key->k1 ^ 0x646f72616e646f6dull,
+		key->k0 ^ 0x6c7967656e657261ull, key->k1 ^ 0x7465646279746573ull };
+	const unsigned char *p = data;
+	uint64_t m;
+	size_t i;
+
+	for (i = 0; i + 8 <= len; i += 8) {
+		memcpy(&m, p + i, 8);
+		absorb(v, m);
+	}
+	m = (uint64_t)len << 56;
+	for (size_t k = 0; i + k < len; k++)
+		m |= (uint64_t)p[i + k] << (8 * k);
+	absorb(v, m);
+	v[2] ^= 0xff;
+	for (int n = 0; n < 4; n++)
+		round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
