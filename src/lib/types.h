@@ -46,6 +46,7 @@ typedef struct {
 #define __aligned(n)	__attribute__((aligned(n)))
 #define __noreturn	__attribute__((noreturn))
 #define __noinline	__attribute__((noinline))
+#undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define __used		__attribute__((used))
 #define __section(s)	__attribute__((section(s)))
