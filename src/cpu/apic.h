@@ -4,6 +4,10 @@
 
 #include "lib/types.h"
 
+/* How registers are mapped; set by entry/ before apic_init_cpu, as page tables lie above this
+ * folder. */
+extern volatile void *(*apic_map)(paddr_t base, size_t len);
+
 /* Once on the boot CPU, then on each other CPU. */
 void apic_init_cpu(void);
 uint32_t apic_id(void);

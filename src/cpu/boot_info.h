@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot loader told us, whichever protocol it spoke. Filled by entry/start.c, then fixed. */
+/* What the boot loader told us, whichever protocol it spoke. Filled by entry/start.c, then fixed.
+ */
 #pragma once
 
 #include "lib/types.h"

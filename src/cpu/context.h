@@ -8,11 +8,12 @@
 #include "lib/types.h"
 
 struct cpu_context {
-	uintptr_t rsp;	       /* kernel stack pointer while switched out */
+	uintptr_t rsp; /* kernel stack pointer while switched out */
 	uintptr_t kstack_top;
-	uint64_t user_fs_base; /* valid while switched out, or set by arch_prctl through cpu_set_fs_base */
+	uint64_t user_fs_base; /* valid while switched out, or set by arch_prctl through
+				  cpu_set_fs_base */
 	uint64_t user_gs_base;
-	void *fpu;	       /* XSAVE area, cpu_fpu_size() bytes, 64-aligned; NULL for kernel threads */
+	void *fpu; /* XSAVE area, cpu_fpu_size() bytes, 64-aligned; NULL for kernel threads */
 };
 
 /*
@@ -21,7 +22,8 @@ struct cpu_context {
  */
 void cpu_switch(struct cpu_context *from, struct cpu_context *to);
 
-/* Prepares ctx so that the first switch to it calls fn(arg) on its stack, interrupts off. fn never returns. */
+/* Prepares ctx so that the first switch to it calls fn(arg) on its stack, interrupts off. fn never
+ * returns. */
 void cpu_context_init(struct cpu_context *ctx, uintptr_t kstack_top, void (*fn)(void *), void *arg);
 
 /* Leaves the kernel for the program with the registers of the frame at the top of this thread's
@@ -36,7 +38,8 @@ uint64_t cpu_fpu_features(void);
 void cpu_fpu_init_area(void *area);
 /* The running program's live registers to/from an area, for signal frames. */
 void cpu_fpu_save(void *area);
-/* Returns -EINVAL, having loaded nothing, if the area is not a valid state (it came from the program). */
+/* Returns -EINVAL, having loaded nothing, if the area is not a valid state (it came from the
+ * program). */
 int cpu_fpu_restore(const void *area);
 
 /* The running thread's program-side bases. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Per-CPU data. `DEFINE_PERCPU(struct x, name);` in one .c file makes one copy per CPU;
+ * Per-CPU data. `DEFINE_PERCPU(struct x, name);` in one .c file makes one zeroed copy per CPU;
  * this_cpu(name) is the running CPU's, cpu_of(name, n) another's.
  *
  * Kernel code is not preempted, so between two points where it may sleep this_cpu() stays the
@@ -28,7 +28,7 @@ struct cpu_local {
 };
 
 #ifndef SKIFF_HOST
-#define DEFINE_PERCPU(type, name)  __section(".percpu") type name
+#define DEFINE_PERCPU(type, name)  __section(".bss..percpu") type name
 #define DECLARE_PERCPU(type, name) extern type name
 
 /* gs-relative so that it is right whichever CPU runs it. */
@@ -47,10 +47,10 @@ static inline uint32_t cpu_id(void)
 	return id;
 }
 extern uintptr_t cpu_percpu_offset[MAX_CPUS];
+DECLARE_PERCPU(struct cpu_local, cpu_locals);
 
-#define this_cpu(name)                                                                             \
-	((__typeof__(name) *)((uintptr_t)&(name) + cpu_local()->percpu_offset))
-#define cpu_of(name, n) ((__typeof__(name) *)((uintptr_t)&(name) + cpu_percpu_offset[n]))
+#define this_cpu(name)	((__typeof__(name) *)((uintptr_t) & (name) + cpu_local()->percpu_offset))
+#define cpu_of(name, n) ((__typeof__(name) *)((uintptr_t) & (name) + cpu_percpu_offset[n]))
 #else
 extern _Thread_local uint32_t host_cpu_id; /* a host test thread chooses its CPU */
 #define DEFINE_PERCPU(type, name)  type name##_percpu[MAX_CPUS]
@@ -59,8 +59,8 @@ static inline uint32_t cpu_id(void)
 {
 	return host_cpu_id;
 }
-#define this_cpu(name)	(&name##_percpu[host_cpu_id])
-#define cpu_of(name, n) (&name##_percpu[n])
+#define this_cpu(name)		   (&name##_percpu[host_cpu_id])
+#define cpu_of(name, n)		   (&name##_percpu[n])
 #endif
 
 /* How many CPUs run (1 until the others are started; fixed after boot). */

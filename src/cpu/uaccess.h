@@ -8,7 +8,8 @@
 
 #include "lib/types.h"
 
-/* True if [addr, addr+len) lies in the program's half (no overflow). Says nothing about mappings. */
+/* True if [addr, addr+len) lies in the program's half (no overflow). Says nothing about mappings.
+ */
 static inline bool user_range_ok(const void *addr, size_t len)
 {
 	uintptr_t a = (uintptr_t)addr;
