@@ -16,9 +16,8 @@ struct counter_desc {
 #ifndef SKIFF_HOST
 #define COUNTER(cname)                                                                             \
 	static DEFINE_PERCPU(uint64_t, counter_##cname);                                           \
-	static const struct counter_desc counter_desc_##cname __used __section(".counters") = {    \
-		#cname, &counter_##cname                                                           \
-	}
+	static const struct counter_desc counter_desc_##cname __used __section(                    \
+		".counters") = { #cname, &counter_##cname }
 #define counter_add(cname, n) (*this_cpu(counter_##cname) += (n))
 #else
 #define COUNTER(cname)	      static uint64_t counter_##cname

@@ -11,4 +11,6 @@ void crash_print_frame(int level, const struct trap_frame *frame);
 
 /* Ends the machine: status goes to `skiff run` (0..255). Set by drivers/power.c. */
 extern void (*crash_power_off)(void);
+/* Set by sched/: one line per thread into the log. */
+extern void (*crash_print_threads)(int level);
 __noreturn void machine_exit(int status);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the assembly files and the C files of entry/ call in each other. */
+#pragma once
+
+#include "cpu/barrier.h"
+#include "cpu/trapframe.h"
+#include "lib/string.h"
+#include "lib/types.h"
+
+extern const uintptr_t trap_table[256];		  /* trap.S */
+extern char syscall_entry[], boot_stack_top[];	  /* syscall.S, boot.S */
+extern char ap_trampoline[], ap_trampoline_end[]; /* boot.S */
+extern uint32_t ap_arrived;			  /* boot.S, atomic */
+extern uintptr_t ap_stack_tops[];		  /* smp.c, read by boot.S */
+
+void start_kernel(int protocol, uintptr_t info); /* start.c, from boot.S */
+void kernel_main(void);				 /* main.c */
+void smp_start_others(void);			 /* smp.c: starts them and goes on */
+void smp_wait_for_others(void);			 /* smp.c: sleeps until all are up */
+void smp_enter(uint32_t id);			 /* smp.c, from boot.S */
+
+void trap_handle(struct trap_frame *f);
+void trap_exit_work(struct trap_frame *f);
+void trap_fatal(struct trap_frame *f);
+uintptr_t trap_emergency_stack(void);
+void trap_report_overflow(struct trap_frame *f, const uint64_t *pad);
