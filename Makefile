@@ -29,8 +29,12 @@ $(O)/obj/%.S.o: src/%.S
 	@mkdir -p $(@D)
 	$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-$(O)/skiff.elf: $(OBJ) src/entry/kernel.ld
-	$(CC) $(KLDFLAGS) -T src/entry/kernel.ld -o $@ $(OBJ)
+# Linked twice: the first link tells where the functions are, the second carries their names.
+$(O)/skiff.elf: $(OBJ) src/entry/kernel.ld tool/gen-symbols
+	$(CC) $(KLDFLAGS) -T src/entry/kernel.ld -o $(O)/unnamed.elf $(OBJ)
+	tool/gen-symbols $(O)/unnamed.elf > $(O)/symbols.S
+	$(CC) -c -o $(O)/symbols.o $(O)/symbols.S
+	$(CC) $(KLDFLAGS) -T src/entry/kernel.ld -o $@ $(OBJ) $(O)/symbols.o
 
 -include $(OBJ:.o=.d)
 -include tool/tool.mk

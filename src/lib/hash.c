@@ -9,7 +9,7 @@ static uint64_t rotl(uint64_t x, int n)
 	return x << n | x >> (64 - n);
 }
 
-static void round(uint64_t v[4])
+static void sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[1] = rotl(v[1], 13) ^ v[0];
@@ -26,8 +26,8 @@ static void round(uint64_t v[4])
 static void absorb(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
-	round(v);
-	round(v);
+	sip_round(v);
+	sip_round(v);
 	v[0] ^= m;
 }
 
@@ -49,6 +49,6 @@ uint64_t hash_siphash(const struct hash_key *key, const void *data, size_t len)
 	absorb(v, m);
 	v[2] ^= 0xff;
 	for (int n = 0; n < 4; n++)
-		round(v);
+		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
