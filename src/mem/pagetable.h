@@ -33,7 +33,9 @@ struct pagetable {
 	paddr_t root;
 };
 
-/* Kernel tables: maps RAM and devices in the upper half; called once from page_init's caller. */
+/* Kernel tables: maps RAM in the upper half and switches to them; once, right after page_init. The
+ * other CPUs need EFER.NXE, CR0.WP and CR4.PGE before they load this root. Nothing is mapped at its
+ * physical address any more afterwards (GDT, IDT, stack must be reached through the upper half). */
 struct boot_info;
 void pagetable_init_kernel(const struct boot_info *boot);
 extern struct pagetable kernel_pagetable;
@@ -51,15 +53,21 @@ pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool c
 pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level);
 /* Splits the 2 MiB leaf over va into 512 leaves of the same page block and bits. -ENOMEM. */
 int pagetable_split(struct pagetable *pt, uintptr_t va);
-/* Frees table pages of the lower half that became empty within [start, end). */
-void pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end);
+/*
+ * Unlinks the tables of the lower half whose whole span lies in [start, end), where no leaf is left
+ * (the caller's exclusive lock says so). CPUs may still walk through them until their TLBs are
+ * flushed: returns them chained by page->next, for the caller to put after the flush.
+ */
+struct page *pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end);
 
-/* Calls fn for every present leaf in [start, end), in order; fn may change the entry. */
+/* Calls fn for every present leaf of the lower half that overlaps [start, end), in order; fn may
+ * change the entry. */
 typedef void pagetable_leaf_fn(pte_t *pte, uintptr_t va, unsigned level, void *arg);
 void pagetable_for_each_leaf(
 	struct pagetable *pt, uintptr_t start, uintptr_t end, pagetable_leaf_fn *fn, void *arg);
 
-/* Device registers into PHYSMAP, uncached. Idempotent. NULL: no memory. */
+/* Device registers into PHYSMAP, uncached. Idempotent. NULL: no memory, or beyond what PHYSMAP can
+ * reach once processes exist: map devices at boot. */
 volatile void *map_device(paddr_t base, size_t len);
 
 /* A kernel stack of KSTACK_SIZE with an unmapped guard page below; returns its top, 0: no memory. */

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page-table edits. Several threads may walk and create in the same tables at once (faults in one
+ * address space): a new table is put in place by CAS, and the loser frees its own. Tables go away
+ * only under the caller's exclusive lock (prune, destroy).
+ */
+
+#include "mem/pagetable.h"
+#include "abi/errno.h"
+#include "cpu/barrier.h"
+#include "lib/bug.h"
+#include "lib/string.h"
+#include "mem/impl.h"
+#include "mem/page.h"
+
+#define ENTRIES	   512u
+#define USER_SLOTS 256u /* of the root: the lower half */
+/* Permissions are the leaf's matter. */
+#define TABLE_BITS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
+
+static inline unsigned slot(uintptr_t va, unsigned level)
+{
+	return (va >> (12 + 9 * (level - 1))) % ENTRIES;
+}
+static inline uintptr_t level_size(unsigned level)
+{
+	return 1ul << (12 + 9 * (level - 1));
+}
+static inline pte_t *table_of(pte_t e)
+{
+	return phys_to_virt(PADDR(e & PTE_ADDR_MASK));
+}
+static inline struct page *table_page(pte_t e)
+{
+	return phys_to_page(PADDR(e & PTE_ADDR_MASK));
+}
+static inline pte_t load(const pte_t *e)
+{
+	return load_acquire(e);
+}
+
+bool pagetable_roots_made;
+
+int pagetable_create(struct pagetable *pt)
+{
+	struct page *page = page_alloc_zeroed(0);
+	pte_t *root, *kernel;
+
+	if (!page)
+		return -ENOMEM;
+	root = page_to_virt(page);
+	kernel = phys_to_virt(kernel_pagetable.root);
+	memcpy(root + USER_SLOTS, kernel + USER_SLOTS, (ENTRIES - USER_SLOTS) * sizeof(pte_t));
+	pt->root = page_to_phys(page);
+	pagetable_roots_made = true;
+	return 0;
+}
+
+static void free_tables(pte_t e, unsigned level)
+{
+	pte_t *table = table_of(e);
+
+	for (unsigned i = 0; level > 1 && i < ENTRIES; i++)
+		if (table[i] & PTE_PRESENT) {
+			BUG_ON(table[i] & PTE_HUGE);
+			free_tables(table[i], level - 1);
+		}
+	page_put(table_page(e));
+}
+
+void pagetable_destroy(struct pagetable *pt)
+{
+	pte_t *root = phys_to_virt(pt->root);
+
+	BUG_ON(pt->root.raw == kernel_pagetable.root.raw);
+	for (unsigned i = 0; i < USER_SLOTS; i++)
+		if (root[i] & PTE_PRESENT)
+			free_tables(root[i], 3);
+	page_put(phys_to_page(pt->root));
+	pt->root = PADDR(0);
+}
+
+/* The entry's table, made if it is absent. */
+static pte_t *table_create(pte_t *entry)
+{
+	struct page *page = page_alloc_zeroed(0);
+	pte_t old = 0;
+
+	if (!page)
+		return NULL;
+	if (atomic_cas(entry, &old, page_to_phys(page).raw | TABLE_BITS))
+		return page_to_virt(page);
+	page_put(page); /* another CPU was faster */
+	return old & PTE_HUGE ? NULL : table_of(old);
+}
+
+pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create)
+{
+	pte_t *table = phys_to_virt(pt->root);
+
+	for (unsigned l = 4; l > level; l--) {
+		pte_t *entry = &table[slot(va, l)];
+		pte_t e = load(entry);
+
+		if (!(e & PTE_PRESENT)) {
+			table = create ? table_create(entry) : NULL;
+			if (!table)
+				return NULL;
+		} else if (unlikely(e & PTE_HUGE)) {
+			return NULL;
+		} else {
+			table = table_of(e);
+		}
+	}
+	return &table[slot(va, level)];
+}
+
+pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level)
+{
+	pte_t *table = phys_to_virt(pt->root);
+
+	for (unsigned l = 4; l >= 1; l--) {
+		pte_t *entry = &table[slot(va, l)];
+		pte_t e = load(entry);
+
+		if (!(e & PTE_PRESENT))
+			return NULL;
+		if (l == 1 || (e & PTE_HUGE)) {
+			*level = l;
+			return entry;
+		}
+		table = table_of(e);
+	}
+	return NULL;
+}
+
+/* Splits a huge leaf of any level into leaves one level below. */
+int pagetable_split_entry(pte_t *entry, unsigned level)
+{
+	struct page *page = page_alloc(0);
+	uintptr_t step = level_size(level - 1);
+	pte_t *table, old = load(entry);
+
+	if (!page)
+		return -ENOMEM;
+	table = page_to_virt(page);
+	do {
+		pte_t bits = old;
+
+		if (!(old & PTE_PRESENT) || !(old & PTE_HUGE)) { /* another CPU was faster */
+			page_put(page);
+			return 0;
+		}
+		if (level == 2)
+			bits &= ~(pte_t)PTE_HUGE; /* bit 7 of a level-1 leaf is PAT */
+		for (unsigned i = 0; i < ENTRIES; i++)
+			table[i] = bits + i * step;
+		/* Hardware may set accessed or dirty meanwhile: then fill it in again. */
+	} while (!atomic_cas(entry, &old, page_to_phys(page).raw | TABLE_BITS));
+	return 0;
+}
+
+int pagetable_split(struct pagetable *pt, uintptr_t va)
+{
+	pte_t *entry = pagetable_walk(pt, va, 2, false);
+
+	return entry ? pagetable_split_entry(entry, 2) : 0;
+}
+
+/* Unlinks the tables below 'table' (of 'level', mapping from base) whose whole span is inside. */
+static void prune_level(pte_t *table, unsigned level, uintptr_t base, uintptr_t start,
+	uintptr_t end, struct page **freed)
+{
+	uintptr_t size = level_size(level);
+	unsigned i = start > base ? (start - base) / size : 0;
+
+	for (; i < ENTRIES && base + i * size < end; i++) {
+		uintptr_t va = base + i * size;
+		pte_t e = table[i];
+
+		if (!(e & PTE_PRESENT) || (e & PTE_HUGE))
+			continue;
+		if (level > 2)
+			prune_level(table_of(e), level - 1, va, start, end, freed);
+		if (va >= start && va + size <= end) {
+			struct page *page = table_page(e);
+
+			atomic_xchg(&table[i], 0);
+			page->next = *freed;
+			*freed = page;
+		}
+	}
+}
+
+struct page *pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end)
+{
+	struct page *freed = NULL;
+
+	/* No level-1 table fits: the usual case. */
+	if (ALIGN_UP(start, HUGE_SIZE) >= ALIGN_DOWN(end, HUGE_SIZE))
+		return NULL;
+	prune_level(phys_to_virt(pt->root), 4, 0, start, end, &freed);
+	return freed;
+}
+
+static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t start, uintptr_t end,
+	pagetable_leaf_fn *fn, void *arg)
+{
+	uintptr_t size = level_size(level);
+	unsigned i = start > base ? (start - base) / size : 0;
+
+	for (; i < ENTRIES && base + i * size < end; i++) {
+		pte_t e = load(&table[i]);
+
+		if (!(e & PTE_PRESENT))
+			continue;
+		if (level == 1 || (e & PTE_HUGE))
+			fn(&table[i], base + i * size, level, arg);
+		else
+			each_leaf(table_of(e), level - 1, base + i * size, start, end, fn, arg);
+	}
+}
+
+void pagetable_for_each_leaf(
+	struct pagetable *pt, uintptr_t start, uintptr_t end, pagetable_leaf_fn *fn, void *arg)
+{
+	pte_t *table = phys_to_virt(pt->root);
+
+	/* Only the lower half: the upper one's addresses are not a continuation of it. */
+	BUG_ON(end > 1ul << 47);
+	each_leaf(table, 4, 0, start, end, fn, arg);
+}
