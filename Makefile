@@ -37,6 +37,7 @@ $(O)/skiff.elf: $(OBJ) src/entry/kernel.ld tool/gen-symbols
 	$(CC) $(KLDFLAGS) -T src/entry/kernel.ld -o $@ $(OBJ) $(O)/symbols.o
 
 -include $(OBJ:.o=.d)
+include src/process/vdso/vdso.mk
 -include tool/tool.mk
 -include test/test.mk
 -include bench/bench.mk

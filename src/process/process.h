@@ -43,17 +43,27 @@ struct pending_set {
 struct task {
 	struct thread thread; /* must be first */
 	struct process *process;
-	struct list_node link; /* process->tasks, guarded by process->lock */
-	uint32_t refcount;     /* atomic */
+	struct list_node
+		link; /* process->tasks; changed under process->lock and signal_lock both */
+	struct list_node hash_link; /* task_find's table, guarded by its mutex */
+	uint32_t refcount;	    /* atomic */
+	void *fpu_memory;	    /* holds context.fpu and fpu_bounce */
+	void *fpu_bounce;	    /* a second XSAVE area, for sigreturn and the like */
+	struct trap_frame
+		start_frame; /* of a new task: copied to its kernel stack when it starts */
+	void (*start)(const char *arg); /* or NULL; runs first, in the task, and may exec */
+	const char *start_arg;
 
 	/* guarded by process->signal_lock */
 	uint64_t blocked, saved_mask; /* saved_mask: to restore after sigsuspend, ppoll, ... */
 	bool restore_saved_mask;
 	struct pending_set pending;
-	stack_t altstack; /* of the task alone */
+	bool gone; /* takes no more signals */
 
 	/* of the task alone */
-	uint32_t *clear_child_tid, *set_child_tid; /* program addresses */
+	stack_t altstack;
+	uint64_t fault_trapno, fault_error, fault_cr2; /* of the last fault, for signal frames */
+	uint32_t *clear_child_tid, *set_child_tid;     /* program addresses */
 	void *robust_list;
 	size_t robust_list_len;
 	uintptr_t rseq;
@@ -68,7 +78,7 @@ struct task {
 		uint64_t arg[5];
 	} restart;
 	uint64_t start_time, minor_faults, major_faults;
-	bool group_exit_seen;
+	uint64_t timer_slack;
 };
 
 struct process {
@@ -79,7 +89,7 @@ struct process {
 	struct vm_space *vm;
 	struct fdtable *fds;
 
-	struct mutex lock;	     /* guards: tasks, task_count, cwd, root, umask, rlimit, exe, names */
+	struct mutex lock; /* guards: tasks, task_count, cwd, root, umask, rlimit, exe, names */
 	struct list_node tasks;
 	unsigned task_count;
 	struct dentry *cwd, *root, *exe;
@@ -89,21 +99,29 @@ struct process {
 
 	struct mutex signal_lock; /* guards: action, pending, and every task's signal fields */
 	struct sigaction_k action[64];
-	struct pending_set pending; /* for the whole process */
+	struct pending_set pending;    /* for the whole process */
+	unsigned queued;	       /* siginfos in all sets, against RLIMIT_SIGPENDING */
 	struct wait_queue signal_wait; /* signalfd, sigtimedwait: told of every new signal */
 	bool group_exit;
 	int exit_code; /* as wait(2) encodes it */
+	bool stopped; /* by a stop signal: tasks wait on stop_wait before they return to the program
+		       */
+	struct task *exec_task;			/* in execve: every other task must end */
+	struct wait_queue stop_wait, exit_wait; /* exit_wait: a task ended */
 
-	uintptr_t arg_start, arg_end, env_start, env_end, stack_start, code_start, code_end, data_start, data_end;
+	uintptr_t arg_start, arg_end, env_start, env_end, stack_start, code_start, code_end,
+		data_start, data_end;
 	uint64_t auxv[48];
-	unsigned auxv_count; /* words */
-	struct timer real_timer; /* ITIMER_REAL */
-	uint64_t real_interval;
-	void *posix_timers; /* timers.c */
+	unsigned auxv_count;	       /* words */
+	struct process_timers *timers; /* timers.c */
 	uint64_t start_time;
 	uint64_t dead_cpu_time; /* of tasks that ended */
 	uint64_t dead_voluntary, dead_involuntary;
 	uint32_t dumpable;
+	bool no_new_privs, keep_caps, child_subreaper, thp_disable;
+	uint64_t cap_effective, cap_permitted,
+		cap_inheritable;    /* capabilities(7), bit per number */
+	struct list_node hash_link; /* process_find */
 };
 
 static inline struct task *task_current(void) /* NULL-safe only in program threads */
@@ -114,6 +132,7 @@ static inline struct process *process_current(void)
 {
 	return task_current()->process;
 }
+uint64_t process_cpu_time(struct process *p);	/* ns, of all tasks, the ended ones too */
 struct path_context process_path_context(void); /* of the running process; fields not referenced */
 struct task *task_find(uint32_t tid);		/* referenced, or NULL */
 void task_put(struct task *t);
@@ -123,29 +142,65 @@ void process_put(struct process *p);
 /* Boot: makes process 1 from the command line and runs it; its end ends the machine. */
 void process_start_first(const char *cmdline);
 void process_init(void);
+extern char process_hostname[65], process_domainname[65];
 
-/* execve of the running task into a fresh image; returns only on error. argv/envp are kernel arrays. */
+/*
+ * execve of the running task into a fresh image. 0: the task's frame is the new program's, go there
+ * by returning to it. Errors leave the old image as it was. argv/envp are kernel arrays, the
+ * caller's.
+ */
 int process_exec(struct process *p, const char *path, char *const argv[], char *const envp[]);
 
-/* clone(2)/clone3(2) for threads; kernel copy of clone_args. Returns the tid or -errno (-ENOSYS for fork). */
+struct trap_frame *task_frame(
+	const struct task *t); /* registers of the program; at the kernel stack's top */
+
+/* clone(2)/clone3(2) for threads; kernel copy of clone_args. Returns the tid or -errno (-ENOSYS for
+ * fork). */
 struct clone_args;
 long task_clone(const struct clone_args *args, const struct trap_frame *frame);
-__noreturn void task_exit(int code);	       /* this task */
-__noreturn void process_exit_group(int code);  /* wait(2) encoding: status << 8 or signal */
+__noreturn void task_exit(int code);	      /* this task */
+__noreturn void process_exit_group(int code); /* wait(2) encoding: status << 8 or signal */
 
-/* Signals. info may be NULL (SI_KERNEL). 0, or -EAGAIN when the queue limit is reached. */
+/* Signals. info may be NULL (SI_KERNEL). 0, or -EAGAIN when the queue limit is reached. Thread
+ * context. */
 int signal_send_process(struct process *p, int sig, const siginfo_t *info);
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
-/* A fault of the running program: delivered even when blocked (then the default action). */
+/* A fault of the running program: delivered even when blocked or ignored (then the default action).
+ */
 void signal_force(int sig, const siginfo_t *info);
-/* Last thing before the program continues, while thread->flags has THREAD_SIGNAL; also completes restarts. */
+/* Last thing before the program continues, while thread->flags has THREAD_SIGNAL; also completes
+ * restarts. */
 void signal_deliver(struct trap_frame *frame);
-/* Sets the mask for the duration of one call (ppoll, sigsuspend): restored after the handler's frame is built. */
+/*
+ * The mask for the duration of one call (ppoll, epoll_pwait, sigsuspend). The call ends with
+ *	return signal_unset_temporary_mask(result);
+ * which puts the old mask back at once, or, when the result is -EINTR or a restart code, leaves
+ *that to signal_deliver: the handler's frame then restores it.
+ */
 void signal_set_temporary_mask(uint64_t mask);
+long signal_unset_temporary_mask(long result);
+void signal_set_mask(uint64_t mask);   /* of the running task, KILL and STOP taken out */
 void signal_recompute(struct task *t); /* THREAD_SIGNAL from pending & ~blocked; signal_lock held */
-long signal_return(struct trap_frame *frame); /* rt_sigreturn */
+long signal_return(struct trap_frame *frame); /* rt_sigreturn: what rax is to be */
+/* Takes a signal of 'set' that is pending for the running task: its number, or 0. */
+int signal_take(uint64_t set, siginfo_t *info);
+uint64_t signal_pending_mask(struct task *t); /* its own and the process's; signal_lock held */
+int signal_set_action(int sig, const struct sigaction_k *new, struct sigaction_k *old);
+int signal_set_altstack(const stack_t *new, stack_t *old, uintptr_t sp);
+/* Puts the fields of info into the form that read(2) of a signalfd gives. */
 struct file *signalfd_create(uint64_t mask, uint32_t flags);
 int signalfd_set_mask(struct file *f, uint64_t mask);
+
+/* Interval and POSIX timers (setitimer(2), timer_create(2)); of the running process. */
+struct itimerval;
+struct itimerspec;
+int itimer_get(int which, struct itimerval *out);
+int itimer_set(int which, const struct itimerval *new, struct itimerval *old);
+int posix_timer_create(int clockid, const struct sigevent *event); /* the timer's id */
+int posix_timer_set(int id, int flags, const struct itimerspec *new, struct itimerspec *old);
+int posix_timer_get(int id, struct itimerspec *out);
+int posix_timer_overrun(int id);
+int posix_timer_delete(int id);
 
 /* entry/trap.c: a fault of the program, turned into its signal. */
 void process_fault(struct trap_frame *frame, int sig, int code, uintptr_t addr);
