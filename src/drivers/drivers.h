@@ -15,7 +15,9 @@ unsigned machine_cpus(uint32_t *apic_ids, unsigned max);
 __noreturn void machine_power_off(void);
 
 void clocks_init(void);	     /* clock source, LAPIC timer rate, wall clock; before sched timers */
-void clocks_refine(void);    /* later, in thread context: better calibration */
+void clocks_init_cpu(void);  /* on each other CPU, before it runs threads */
+/* In a thread of its own, when the program runs: better calibration. Sleeps for seconds. */
+void clocks_refine(void);
 void pci_init(void);	     /* finds devices; calls the virtio drivers' probes */
 void virtio_mmio_init(const char *cmdline); /* virtio_mmio.device=SIZE@BASE:IRQ[:ID] */
 
