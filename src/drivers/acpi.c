@@ -211,8 +211,8 @@ int acpi_parse(struct machine *m, uint64_t rsdp_pa)
 	m->acpi = true;
 	m->source = "ACPI";
 	unsigned tables = 0;
-	for (size_t at = sizeof(struct acpi_header);
-		at + entry <= len && tables < ACPI_MAX_TABLES; at += entry, tables++)
+	for (size_t at = sizeof(struct acpi_header); at + entry <= len && tables < ACPI_MAX_TABLES;
+		at += entry, tables++)
 		parse_table(m, field(root, len, at, entry));
 	return m->cpu_count ? 0 : -EINVAL;
 }

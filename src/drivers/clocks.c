@@ -20,14 +20,14 @@
 #include "sched/clock.h"
 #include "sched/thread.h"
 
-#define QEMU_APIC_HZ	NSEC_PER_SEC /* its timer counts nanoseconds */
-#define PIT_HZ		1193182
-#define PIT_CHANNEL2	0x42
-#define PIT_COMMAND	0x43
-#define PIT_GATE	0x61
-#define TSC_GUESS_MIN	50000000ull /* slower or faster than this is a mistake */
-#define TSC_GUESS_MAX	20000000000ull
-#define ICOUNT_TICKS	2000 /* enough to see that one tick is one nanosecond exactly */
+#define QEMU_APIC_HZ	 NSEC_PER_SEC /* its timer counts nanoseconds */
+#define PIT_HZ		 1193182
+#define PIT_CHANNEL2	 0x42
+#define PIT_COMMAND	 0x43
+#define PIT_GATE	 0x61
+#define TSC_GUESS_MIN	 50000000ull /* slower or faster than this is a mistake */
+#define TSC_GUESS_MAX	 20000000000ull
+#define ICOUNT_TICKS	 2000 /* enough to see that one tick is one nanosecond exactly */
 #define BOOT_CALIBRATION (50 * NSEC_PER_USEC)
 
 /* A slow counter of known rate. */
@@ -64,9 +64,8 @@ static uint64_t read_pit(void)
 	return 0xffff - (lo | inb(PIT_CHANNEL2) << 8);
 }
 
-static const struct reference apic_reference = {
-	"local APIC timer", read_apic_timer, UINT32_MAX, QEMU_APIC_HZ
-};
+static const struct reference apic_reference = { "local APIC timer", read_apic_timer, UINT32_MAX,
+	QEMU_APIC_HZ };
 static struct reference pm_reference = { "ACPI timer", read_pm_timer, 0xffffff, ACPI_PM_TIMER_HZ };
 static const struct reference pit_reference = { "PIT", read_pit, 0xffff, PIT_HZ };
 
@@ -81,7 +80,8 @@ static struct sample take_sample(const struct reference *r)
 
 		irq_restore(on);
 		if (after - before < best.error)
-			best = (struct sample){ ref, before + (after - before) / 2, after - before };
+			best = (struct sample){ ref, before + (after - before) / 2,
+				after - before };
 	}
 	return best;
 }
@@ -160,7 +160,8 @@ static uint64_t cpuid_tsc_hz(void)
 	r = cpuid(0x15, 0);
 	if (r.eax && r.ebx && r.ecx)
 		return (uint64_t)r.ecx * r.ebx / r.eax;
-	if (r.eax && r.ebx && max >= 0x16) /* no crystal given: base frequency, 1 MHz exact at best */
+	if (r.eax && r.ebx &&
+		max >= 0x16) /* no crystal given: base frequency, 1 MHz exact at best */
 		return (cpuid(0x16, 0).eax & 0xffff) * 1000000ull;
 	return 0;
 }

@@ -7,18 +7,19 @@
 struct boot_info;
 struct wait_queue;
 
-/* ACPI tables or MP table or QEMU's fw_cfg: CPUs, I/O APICs, power-off. No hardware is touched otherwise. */
+/* ACPI tables or MP table or QEMU's fw_cfg: CPUs, I/O APICs, power-off. No hardware is touched
+ * otherwise. */
 void machine_init(const struct boot_info *boot);
 /* APIC ids of all CPUs, the boot CPU first; returns how many (at least 1, at most max). */
 unsigned machine_cpus(uint32_t *apic_ids, unsigned max);
 /* Powers the machine off; also installed as crash_power_off. */
 __noreturn void machine_power_off(void);
 
-void clocks_init(void);	     /* clock source, LAPIC timer rate, wall clock; before sched timers */
-void clocks_init_cpu(void);  /* on each other CPU, before it runs threads */
+void clocks_init(void);	    /* clock source, LAPIC timer rate, wall clock; before sched timers */
+void clocks_init_cpu(void); /* on each other CPU, before it runs threads */
 /* In a thread of its own, when the program runs: better calibration. Sleeps for seconds. */
 void clocks_refine(void);
-void pci_init(void);	     /* finds devices; calls the virtio drivers' probes */
+void pci_init(void);			    /* finds devices; calls the virtio drivers' probes */
 void virtio_mmio_init(const char *cmdline); /* virtio_mmio.device=SIZE@BASE:IRQ[:ID] */
 
 /* Entropy from virtio-rng (may return less, even 0); never sleeps long. */
@@ -32,7 +33,7 @@ struct stdio_port {
 	/* What is true now (abi POLLIN/POLLOUT/POLLHUP values); changes are announced on 'wait'. */
 	uint32_t (*ready)(struct stdio_port *p);
 	struct wait_queue *wait;
-	void (*drain)(struct stdio_port *p);			   /* returns when all is out */
+	void (*drain)(struct stdio_port *p); /* returns when all is out */
 };
 extern struct stdio_port *stdio_in_out; /* fd 0 and 1; never NULL after drivers are up */
 extern struct stdio_port *stdio_err;	/* fd 2 */

@@ -79,7 +79,8 @@ static uint64_t read_raw(void)
 		rmb_device();
 		delta = rdtsc() - t->tsc_timestamp;
 		delta = t->tsc_shift < 0 ? delta >> -t->tsc_shift : delta << t->tsc_shift;
-		ns = t->system_time + (uint64_t)((unsigned __int128)delta * t->tsc_to_system_mul >> 32);
+		ns = t->system_time +
+		     (uint64_t)((unsigned __int128)delta * t->tsc_to_system_mul >> 32);
 		rmb_device();
 	} while ((version & 1) || version != load_acquire(&t->version));
 	return ns;

@@ -58,7 +58,8 @@ static void parse_entry(struct machine *m, const uint8_t *e, bool *isa_bus)
 	case MP_BUS: isa_bus[e[1]] = memcmp(e + 2, "ISA", 3) == 0; break;
 	case MP_IOAPIC:
 		memcpy(&base, e + 4, 4);
-		if (e[3] & 1) /* the table has no GSIs; I/O APICs are numbered through, 24 pins each */
+		if (e[3] &
+			1) /* the table has no GSIs; I/O APICs are numbered through, 24 pins each */
 			machine_add_ioapic(m, base, m->ioapic_count * 24);
 		break;
 	case MP_IO_INTERRUPT:

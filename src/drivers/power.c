@@ -9,9 +9,9 @@
 #include "cpu/irqflags.h"
 #include "mem/pagetable.h"
 
-#define I8042_COMMAND	 0x64
+#define I8042_COMMAND	  0x64
 #define I8042_PULSE_RESET 0xfe
-#define PCI_RESET_PORT	 0xcf9
+#define PCI_RESET_PORT	  0xcf9
 
 static void gas_write8(const struct acpi_gas *gas, uint8_t v)
 {
@@ -33,7 +33,8 @@ static void enter_s5(void)
 	if (!machine.acpi || acpi_find_s5(machine.dsdt, &a, &b) < 0)
 		return;
 	if (machine.sleep_control.address) {
-		gas_write8(&machine.sleep_control, a << ACPI_SLEEP_CTL_TYP_SHIFT | ACPI_SLEEP_CTL_EN);
+		gas_write8(
+			&machine.sleep_control, a << ACPI_SLEEP_CTL_TYP_SHIFT | ACPI_SLEEP_CTL_EN);
 		return;
 	}
 	if (!machine.pm1a_control)

@@ -8,7 +8,16 @@
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
-enum { SECOND = 0, MINUTE = 2, HOUR = 4, DAY = 7, MONTH = 8, YEAR = 9, STATUS_A = 10, STATUS_B = 11 };
+enum {
+	SECOND = 0,
+	MINUTE = 2,
+	HOUR = 4,
+	DAY = 7,
+	MONTH = 8,
+	YEAR = 9,
+	STATUS_A = 10,
+	STATUS_B = 11
+};
 #define STATUS_A_UPDATING 0x80
 #define STATUS_B_BINARY	  0x04
 #define STATUS_B_24H	  0x02
@@ -95,8 +104,8 @@ uint64_t rtc_read(void)
 		a.hour = a.hour % 12 + (pm ? 12 : 0);
 	unsigned century = a.century >= 19 && a.century <= 25 ? a.century : a.year < 70 ? 20 : 19;
 	unsigned year = century * 100 + a.year;
-	if (a.month < 1 || a.month > 12 || a.day < 1 || a.day > 31 || a.hour > 23 || a.minute > 59 ||
-		a.second > 60 || a.year > 99 || year < 1970)
+	if (a.month < 1 || a.month > 12 || a.day < 1 || a.day > 31 || a.hour > 23 ||
+		a.minute > 59 || a.second > 60 || a.year > 99 || year < 1970)
 		return 0;
 	return ((days_since_epoch(year, a.month, a.day) * 24 + a.hour) * 60 + a.minute) * 60 +
 	       a.second;

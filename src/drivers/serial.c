@@ -133,9 +133,9 @@ static ssize_t serial_port_read(struct stdio_port *p, void *buf, size_t n, bool 
 			return got;
 		if (nonblock)
 			return -EAGAIN;
-		err = wait_event_interruptible(&input_wait,
-			__atomic_load_n(&input_head, __ATOMIC_ACQUIRE) !=
-				__atomic_load_n(&input_tail, __ATOMIC_ACQUIRE));
+		err = wait_event_interruptible(
+			&input_wait, __atomic_load_n(&input_head, __ATOMIC_ACQUIRE) !=
+					     __atomic_load_n(&input_tail, __ATOMIC_ACQUIRE));
 		if (err)
 			return err;
 	}
