@@ -119,7 +119,8 @@ static struct object *object_by_name(struct closure *c, const char *name)
 	for (size_t i = 0; i < c->n; i++) {
 		struct object *o = c->object[i];
 
-		if (strv_has(&o->names, name) || (o->facts.soname && !strcmp(o->facts.soname, name)))
+		if (strv_has(&o->names, name) ||
+			(o->facts.soname && !strcmp(o->facts.soname, name)))
 			return o;
 	}
 	return NULL;
@@ -156,8 +157,7 @@ static char *expand_tokens(const char *s, const char *origin)
 		for (size_t i = 0; *s == '$' && !hit && i < 3; i++) {
 			size_t brace = s[1] == '{', len = strlen(names[i]);
 
-			if (strncmp(s + 1 + brace, names[i], len) ||
-				(brace && s[2 + len] != '}'))
+			if (strncmp(s + 1 + brace, names[i], len) || (brace && s[2 + len] != '}'))
 				continue;
 			buf_str(&b, values[i]);
 			s += 1 + len + 2 * brace;
@@ -170,8 +170,8 @@ static char *expand_tokens(const char *s, const char *origin)
 	return b.s;
 }
 
-static bool search_dir(const char *dir, const char *name, struct elf_facts *f, struct stat *st,
-	char **path)
+static bool search_dir(
+	const char *dir, const char *name, struct elf_facts *f, struct stat *st, char **path)
 {
 	char *cwd = getcwd(NULL, 0), *full;
 	bool hit;
@@ -214,8 +214,8 @@ static bool search_strv(const struct strv *dirs, const char *name, struct elf_fa
 	return false;
 }
 
-static bool search_library_path(struct closure *c, const char *name, struct elf_facts *f,
-	struct stat *st, char **path)
+static bool search_library_path(
+	struct closure *c, const char *name, struct elf_facts *f, struct stat *st, char **path)
 {
 	if (!search_strv(&c->library_path, name, f, st, path))
 		return false;
@@ -251,8 +251,8 @@ static bool search_glibc(struct closure *c, const char *name, struct object *by,
 }
 
 /* musl: ldso/dynlink.c takes both kinds of run path of every object up the chain. */
-static bool search_musl(struct closure *c, const char *name, struct object *by,
-	struct elf_facts *f, struct stat *st, char **path)
+static bool search_musl(struct closure *c, const char *name, struct object *by, struct elf_facts *f,
+	struct stat *st, char **path)
 {
 	if (search_library_path(c, name, f, st, path))
 		return true;
@@ -292,8 +292,8 @@ static bool search(struct closure *c, const char *name, struct object *by, struc
 		free(expanded);
 		return hit;
 	}
-	return c->musl ? search_musl(c, name, by, f, st, path) :
-			 search_glibc(c, name, by, f, st, path);
+	return c->musl ? search_musl(c, name, by, f, st, path)
+		       : search_glibc(c, name, by, f, st, path);
 }
 
 static void mirror(struct closure *c, const char *path)
@@ -466,8 +466,8 @@ static void add_program(struct closure *c, const char *path, int depth)
 			strerror(-err));
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
 		die(EXIT_CANNOT_EXEC, "%s is %s", path,
-			S_ISDIR(st.st_mode) ? "a folder, not a program" :
-					      "not executable (chmod +x makes it so)");
+			S_ISDIR(st.st_mode) ? "a folder, not a program"
+					    : "not executable (chmod +x makes it so)");
 	fd = open(real, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		die(EXIT_CANNOT_EXEC, "cannot read %s: %s", real, strerror(errno));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which files a program needs to start: its interpreter and, by the rules of that interpreter (glibc's
- * ld.so(8) or musl's), the libraries it names, those that they name, and so on. Everything found goes
- * into a tree at its own path. A program that cannot work ends in die() with the reason.
+ * Which files a program needs to start: its interpreter and, by the rules of that interpreter
+ * (glibc's ld.so(8) or musl's), the libraries it names, those that they name, and so on. Everything
+ * found goes into a tree at its own path. A program that cannot work ends in die() with the reason.
  */
 #ifndef TOOL_CLOSURE_H
 #define TOOL_CLOSURE_H
@@ -12,10 +12,10 @@
 #include "tree.h"
 
 struct object {
-	char *path, *origin;	 /* as the loader opened it; $ORIGIN */
+	char *path, *origin; /* as the loader opened it; $ORIGIN */
 	struct elf_facts facts;
-	struct object *loader;	 /* who needed it first */
-	struct strv names;	 /* by which it was asked for */
+	struct object *loader; /* who needed it first */
+	struct strv names;     /* by which it was asked for */
 	dev_t dev;
 	ino_t ino;
 };
@@ -23,14 +23,14 @@ struct object {
 struct closure {
 	struct tree *tree;
 	struct ldcache cache;
-	struct strv library_path;     /* $LD_LIBRARY_PATH */
+	struct strv library_path; /* $LD_LIBRARY_PATH */
 	struct strv default_dirs, musl_dirs;
-	struct object **object;	      /* loaded in the address space of the current program */
+	struct object **object; /* loaded in the address space of the current program */
 	size_t n, room;
-	bool musl;		      /* which rules hold for the current program */
-	bool used_library_path;	      /* the guest needs $LD_LIBRARY_PATH too */
-	struct strv libraries;	      /* paths of all libraries found */
-	struct strv warnings;	      /* "x needs y" of files that are not the program */
+	bool musl;		/* which rules hold for the current program */
+	bool used_library_path; /* the guest needs $LD_LIBRARY_PATH too */
+	struct strv libraries;	/* paths of all libraries found */
+	struct strv warnings;	/* "x needs y" of files that are not the program */
 };
 
 void closure_init(struct closure *c, struct tree *tree);

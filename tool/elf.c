@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DYN_BYTES (1u << 20)
-#define MAX_STR_BYTES (64u << 20)
+#define MAX_DYN_BYTES  (1u << 20)
+#define MAX_STR_BYTES  (64u << 20)
 #define MAX_PATH_BYTES 4096u
 
 struct dynamic {
@@ -132,8 +132,7 @@ static int read_dynamic(Elf *e, struct elf_facts *f, size_t phnum, const GElf_Ph
 		if (d.table[i].d_tag == DT_STRSZ)
 			d.strsz = d.table[i].d_un.d_val;
 	}
-	if (d.strsz && d.strsz <= MAX_STR_BYTES &&
-		!vaddr_to_offset(e, phnum, d.strtab, &offset))
+	if (d.strsz && d.strsz <= MAX_STR_BYTES && !vaddr_to_offset(e, phnum, d.strtab, &offset))
 		d.strings = chunk(e, offset, d.strsz, ELF_T_BYTE);
 	for (size_t i = 0; !err && i < d.entries && d.table[i].d_tag != DT_NULL; i++)
 		err = read_entry(f, &d, &d.table[i]);

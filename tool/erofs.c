@@ -10,23 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SUPER_OFFSET	 1024
-#define SUPER_SIZE	 128
-#define MAGIC		 0xE0F5E1E2u
-#define SB_CHECKSUM	 4 /* offsets in the superblock */
-#define SB_COMPAT	 8
-#define SB_BLOCK_BITS	 12
-#define SB_ROOT_NID	 14
-#define SB_BUILD_TIME	 24
-#define SB_BUILD_NSEC	 32
-#define SB_META_BLOCK	 40
-#define COMPAT_CHECKSUM	 1
-#define LAYOUT_PLAIN	 0
-#define LAYOUT_INLINE	 2
-#define NO_BLOCK	 0xffffffffu
-#define DIRENT_SIZE	 12
-#define MAX_DEPTH	 64
-#define MAX_NODES	 (1u << 20)
+#define SUPER_OFFSET	1024
+#define SUPER_SIZE	128
+#define MAGIC		0xE0F5E1E2u
+#define SB_CHECKSUM	4 /* offsets in the superblock */
+#define SB_COMPAT	8
+#define SB_BLOCK_BITS	12
+#define SB_ROOT_NID	14
+#define SB_BUILD_TIME	24
+#define SB_BUILD_NSEC	32
+#define SB_META_BLOCK	40
+#define COMPAT_CHECKSUM 1
+#define LAYOUT_PLAIN	0
+#define LAYOUT_INLINE	2
+#define NO_BLOCK	0xffffffffu
+#define DIRENT_SIZE	12
+#define MAX_DEPTH	64
+#define MAX_NODES	(1u << 20)
 
 static uint64_t get(const uint8_t *p, int bytes)
 {
@@ -136,8 +136,8 @@ int erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *in)
 	return 0;
 }
 
-int erofs_read(const struct erofs *fs, const struct erofs_inode *in, size_t max, char **data,
-	size_t *len)
+int erofs_read(
+	const struct erofs *fs, const struct erofs_inode *in, size_t max, char **data, size_t *len)
 {
 	uint64_t whole = in->size;
 
@@ -183,8 +183,8 @@ static int each_in_block(const uint8_t *b, size_t size, dirent_fn *fn, void *ctx
 	return 0;
 }
 
-static int each_entry(const struct erofs *fs, const struct erofs_inode *dir, dirent_fn *fn,
-	void *ctx)
+static int each_entry(
+	const struct erofs *fs, const struct erofs_inode *dir, dirent_fn *fn, void *ctx)
 {
 	size_t block = (size_t)1 << fs->block_bits, len;
 	bool done = false;
@@ -195,8 +195,8 @@ static int each_entry(const struct erofs *fs, const struct erofs_inode *dir, dir
 		return -ENOTDIR;
 	err = erofs_read(fs, dir, 64 << 20, &data, &len);
 	for (size_t at = 0; !err && !done && at < len; at += block)
-		err = each_in_block((uint8_t *)data + at, len - at < block ? len - at : block, fn,
-			ctx, &done);
+		err = each_in_block(
+			(uint8_t *)data + at, len - at < block ? len - at : block, fn, ctx, &done);
 	if (err != -EFBIG)
 		free(data);
 	return err;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads uncompressed EROFS images, for skiff inspect and for starting an image. An image is foreign:
- * every offset is checked, loops end, and what is broken gives -EINVAL.
- * Layout: Linux Documentation/filesystems/erofs.rst and the on-disk structures named there.
+ * Reads uncompressed EROFS images, for skiff inspect and for starting an image. An image is
+ * foreign: every offset is checked, loops end, and what is broken gives -EINVAL. Layout: Linux
+ * Documentation/filesystems/erofs.rst and the on-disk structures named there.
  */
 #ifndef TOOL_EROFS_H
 #define TOOL_EROFS_H
@@ -15,7 +15,7 @@ struct erofs {
 	uint64_t meta; /* byte offset of inode 0 */
 	uint64_t root;
 	unsigned int block_bits;
-	int error;     /* set by a walk that met something broken */
+	int error; /* set by a walk that met something broken */
 };
 
 struct erofs_inode {
@@ -33,8 +33,8 @@ void erofs_close(struct erofs *fs);
 
 int erofs_inode(const struct erofs *fs, uint64_t nid, struct erofs_inode *in);
 /* All bytes of a file or link, malloced with a NUL behind them; -EFBIG over @max. */
-int erofs_read(const struct erofs *fs, const struct erofs_inode *in, size_t max, char **data,
-	size_t *len);
+int erofs_read(
+	const struct erofs *fs, const struct erofs_inode *in, size_t max, char **data, size_t *len);
 /* By path, no links followed. */
 int erofs_lookup(const struct erofs *fs, const char *path, struct erofs_inode *in);
 

@@ -18,7 +18,7 @@ static const char overview[] =
 	"  skiff run -m 512M -f /usr/lib/python3.11 python3 -c 'print(6 * 7)'\n"
 	"  skiff build -o cache.img memcached -u root && skiff run -p 11211:11211 cache.img\n";
 
-#define PACK_OPTIONS                                                                               \
+#define PACK_OPTIONS                                                                                 \
 	"  -f, --file HOST[:GUEST]   add a file, or a folder with all that is in it (repeatable);\n" \
 	"                            the libraries of programs among them come along\n"              \
 	"  -v, --volume HOST:GUEST:ro  add a folder as it is now: a snapshot taken when packing.\n"  \

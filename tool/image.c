@@ -49,8 +49,7 @@ static void check_interrupt(void)
 static void catch_interrupts(bool on)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa = { .sa_handler = on ? on_interrupt : SIG_DFL,
-		.sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_handler = on ? on_interrupt : SIG_DFL, .sa_flags = SA_RESTART };
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &sa, NULL);
@@ -93,8 +92,8 @@ static void show_progress(void *ctx, uint64_t bytes)
 static void make_erofs(const char *path, const char *dir)
 {
 	char *argv[] = { "mkfs.erofs", "--quiet", "-x-1", "--all-root", "--preserve-mtime",
-		"-Enoinline_data,force-inode-extended",
-		"-U00000000-0000-0000-0000-000000000000", (char *)path, (char *)dir, NULL };
+		"-Enoinline_data,force-inode-extended", "-U00000000-0000-0000-0000-000000000000",
+		(char *)path, (char *)dir, NULL };
 	struct buf out = {};
 	int status, err;
 	char *program = path_search("mkfs.erofs");
@@ -272,8 +271,8 @@ static void prune(const char *dir)
 }
 
 /* Opens and locks a kept image if it is the one of this plan. */
-static bool cache_hit(const char *path, const char *key_path, const struct buf *key,
-	struct image *img)
+static bool cache_hit(
+	const char *path, const char *key_path, const struct buf *key, struct image *img)
 {
 	struct stat a, b;
 	size_t len;
@@ -336,8 +335,8 @@ static void pack_cached(const struct tree *t, struct image *img, bool verbose)
 	}
 	buf_str(&key, CACHE_VERSION);
 	tree_manifest(t, &key);
-	img->path = xasprintf("%s/%016llx.img", dir,
-		(unsigned long long)fnv1a(FNV_START, key.s, key.len));
+	img->path = xasprintf(
+		"%s/%016llx.img", dir, (unsigned long long)fnv1a(FNV_START, key.s, key.len));
 	key_path = xasprintf("%.*s.key", (int)strlen(img->path) - 4, img->path);
 	key_new = xasprintf("%s.%d.new", key_path, (int)getpid());
 	while (!cache_hit(img->path, key_path, &key, img)) {

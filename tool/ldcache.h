@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * glibc's /etc/ld.so.cache, format "glibc-ld.so.cache1.1" (glibc/sysdeps/generic/dl-cache.h gives the
- * layout): read as the loader does, and written again with fewer entries for the image.
- * The cache is foreign: entries that point outside of it are left out.
+ * glibc's /etc/ld.so.cache, format "glibc-ld.so.cache1.1" (glibc/sysdeps/generic/dl-cache.h gives
+ * the layout): read as the loader does, and written again with fewer entries for the image. The
+ * cache is foreign: entries that point outside of it are left out.
  */
 #ifndef TOOL_LDCACHE_H
 #define TOOL_LDCACHE_H

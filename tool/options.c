@@ -233,7 +233,8 @@ static void parse_volume(const char *s, struct options *o)
 		if (mode)
 			*mode++ = 0;
 	}
-	if (!guest || !*copy || guest[0] != '/' || (mode && strcmp(mode, "ro") && strcmp(mode, "rw")))
+	if (!guest || !*copy || guest[0] != '/' ||
+		(mode && strcmp(mode, "ro") && strcmp(mode, "rw")))
 		die(EXIT_SKIFF, "-v %s: use HOST:GUEST:ro, GUEST starting with /", s);
 	if (!mode || strcmp(mode, "ro"))
 		die(EXIT_SKIFF,
@@ -323,9 +324,7 @@ static void parse_one(int opt, const char *command, struct options *o)
 		break;
 	case OPT_NAME: o->name = optarg; break;
 	case 'V': o->verbose = true; break;
-	case 'h':
-		fputs(help_text(command), stdout);
-		exit(fflush(stdout) ? EXIT_SKIFF : 0);
+	case 'h': fputs(help_text(command), stdout); exit(fflush(stdout) ? EXIT_SKIFF : 0);
 	}
 }
 
@@ -343,7 +342,8 @@ void options_parse(const char *command, int argc, char **argv, struct options *o
 		const char *word = argv[optind - 1];
 
 		if (opt == ':')
-			die(EXIT_SKIFF, "%s needs a value; skiff %s --help shows it", word, command);
+			die(EXIT_SKIFF, "%s needs a value; skiff %s --help shows it", word,
+				command);
 		if (opt == '?' && optopt && optopt < 256)
 			die(EXIT_SKIFF, "-%c is no option of skiff %s; skiff %s --help lists them",
 				optopt, command, command);
@@ -356,11 +356,15 @@ void options_parse(const char *command, int argc, char **argv, struct options *o
 	o->nargs = argc - optind;
 	if (!o->nargs)
 		die(EXIT_SKIFF, "no %s given; skiff %s --help shows how",
-			run ? "program or image" : build ? "program" : "image", command);
+			run	? "program or image"
+			: build ? "program"
+				: "image",
+			command);
 	if (build && !o->output)
 		die(EXIT_SKIFF, "where to? Use skiff build -o IMAGE PROGRAM");
 	if (o->npublish && o->net != NET_USER)
-		die(EXIT_SKIFF, "-p needs --net user; on a tap interface every port can be reached");
+		die(EXIT_SKIFF,
+			"-p needs --net user; on a tap interface every port can be reached");
 	if (o->ip && o->net == NET_NONE)
 		die(EXIT_SKIFF, "--ip needs a network: leave --net none out");
 }

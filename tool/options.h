@@ -26,18 +26,18 @@ struct options {
 	size_t npublish;
 	struct mapping *file;
 	size_t nfile;
-	struct strv env;	      /* K=V in the order given; last one wins */
-	const char *workdir;	      /* NULL: not given */
+	struct strv env;     /* K=V in the order given; last one wins */
+	const char *workdir; /* NULL: not given */
 	const char *hostname, *name;
 	enum net net;
 	const char *tap;
-	char *ip, *gateway;	      /* "10.0.0.2/24"; NULL: DHCP, no gateway */
+	char *ip, *gateway; /* "10.0.0.2/24"; NULL: DHCP, no gateway */
 	enum machine machine;
 	enum accel accel;
 	struct strv kernel_args, qemu_args;
 	bool dry_run, verbose;
-	const char *output;	      /* build -o */
-	char **args;		      /* PROGRAM|IMAGE and its arguments */
+	const char *output; /* build -o */
+	char **args;	    /* PROGRAM|IMAGE and its arguments */
 	int nargs;
 };
 

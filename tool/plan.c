@@ -50,10 +50,20 @@ static void plan_base(struct tree *t, const char *hostname)
 		const char *path;
 		mode_t mode;
 	} dirs[] = {
-		{ "/dev", 0755 }, { "/etc", 0755 }, { "/home", 0755 }, { "/mnt", 0755 },
-		{ "/proc", 0555 }, { "/root", 0700 }, { "/run", 0755 }, { "/sys", 0555 },
-		{ "/tmp", 01777 }, { "/usr", 0755 }, { "/var", 0755 }, { "/var/tmp", 01777 },
-		{ "/var/log", 0755 }, { "/var/lib", 0755 },
+		{ "/dev", 0755 },
+		{ "/etc", 0755 },
+		{ "/home", 0755 },
+		{ "/mnt", 0755 },
+		{ "/proc", 0555 },
+		{ "/root", 0700 },
+		{ "/run", 0755 },
+		{ "/sys", 0555 },
+		{ "/tmp", 01777 },
+		{ "/usr", 0755 },
+		{ "/var", 0755 },
+		{ "/var/tmp", 01777 },
+		{ "/var/log", 0755 },
+		{ "/var/lib", 0755 },
 	};
 	static const char *const host_dirs[] = { "/bin", "/sbin", "/lib", "/lib64" };
 	static const char *const host_files[] = { "/etc/localtime", "/etc/services",
@@ -70,8 +80,8 @@ static void plan_base(struct tree *t, const char *hostname)
 	text_file(t, "/etc/passwd", passwd);
 	text_file(t, "/etc/group", group);
 	text_file(t, "/etc/nsswitch.conf", nsswitch);
-	text = xasprintf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost\n",
-		hostname);
+	text = xasprintf(
+		"127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost\n", hostname);
 	text_file(t, "/etc/hosts", text);
 	free(text);
 	text = xasprintf("%s\n", hostname);
@@ -163,8 +173,8 @@ static char *find_program(const char *name, const char *cwd)
 			free(found);
 		}
 		die(EXIT_NOT_FOUND, "%s: not found in PATH (%s)%s", name, path ? path : "not set",
-			access(name, F_OK) == 0 ? "; for the file here, write ./ before its name" :
-						  "");
+			access(name, F_OK) == 0 ? "; for the file here, write ./ before its name"
+						: "");
 	}
 	if (found[0] != '/') {
 		char *full = path_clean(cwd, found);
@@ -189,8 +199,8 @@ static char *guest_path(const char *program)
 	return path;
 }
 
-static void plan_start(const struct options *o, const char *program, bool library_path,
-	struct start *s)
+static void plan_start(
+	const struct options *o, const char *program, bool library_path, struct start *s)
 {
 	const char *paths = getenv("LD_LIBRARY_PATH");
 	char *path = guest_path(program), *text;
@@ -221,8 +231,8 @@ static void plan_start(const struct options *o, const char *program, bool librar
 	free(path);
 }
 
-static void plan_content(struct tree *t, const struct closure *c, const char *program,
-	const char *loader)
+static void plan_content(
+	struct tree *t, const struct closure *c, const char *program, const char *loader)
 {
 	struct buf b = {};
 

@@ -42,9 +42,8 @@ static char *qemu_program(void)
 	}
 	found = path_search("qemu-system-x86_64");
 	if (!found)
-		die(EXIT_SKIFF,
-			"QEMU is not installed (no qemu-system-x86_64 in PATH)\n"
-			"skiff: apt install qemu-system-x86");
+		die(EXIT_SKIFF, "QEMU is not installed (no qemu-system-x86_64 in PATH)\n"
+				"skiff: apt install qemu-system-x86");
 	return found;
 }
 
@@ -98,10 +97,11 @@ static void check_port(struct publish *p)
 			die(EXIT_SKIFF,
 				"port %u of this machine is in use; choose another, as -p %u:%u%s, or "
 				"-p 0:%u%s for any",
-				p->host, p->host > 60000 ? p->host - 1000 : p->host + 1000, p->guest,
-				kind, p->guest, kind);
+				p->host, p->host > 60000 ? p->host - 1000 : p->host + 1000,
+				p->guest, kind, p->guest, kind);
 		if (errno == EACCES)
-			die(EXIT_SKIFF, "port %u of this machine is for root only; use one from 1024 on",
+			die(EXIT_SKIFF,
+				"port %u of this machine is for root only; use one from 1024 on",
 				p->host);
 		die(EXIT_SKIFF, "port %u on %s: %s", p->host, where, strerror(errno));
 	}
@@ -185,8 +185,8 @@ static char *memory_text(uint64_t bytes)
 }
 
 /* A device of the machine's bus: "virtio-net" is virtio-net-device or virtio-net-pci. */
-static void add_device(const struct options *o, struct strv *argv, const char *kind,
-	const char *properties)
+static void add_device(
+	const struct options *o, struct strv *argv, const char *kind, const char *properties)
 {
 	bool mmio = o->machine == MACHINE_MICROVM;
 
@@ -250,8 +250,8 @@ static char *in_network(const char *ip, unsigned int number)
 }
 
 /*
- * QEMU's own network. With --ip it is laid around that address: the gateway is the host's end, and the
- * name server has number 3, as QEMU does by itself in 10.0.2.0/24.
+ * QEMU's own network. With --ip it is laid around that address: the gateway is the host's end, and
+ * the name server has number 3, as QEMU does by itself in 10.0.2.0/24.
  */
 static char *user_netdev(const struct options *o, char **dns)
 {
@@ -264,15 +264,16 @@ static char *user_netdev(const struct options *o, char **dns)
 		const char *len = strchr(o->ip, '/');
 
 		if (atoi(len + 1) > 29)
-			die(EXIT_SKIFF, "--ip %s: --net user needs a network of /29 or larger", o->ip);
+			die(EXIT_SKIFF, "--ip %s: --net user needs a network of /29 or larger",
+				o->ip);
 		*dns = in_network(o->ip, 3);
 		address = xstrndup(o->ip, len - o->ip);
 		if (!strcmp(address, *dns) || !strcmp(address, o->gateway ? o->gateway : host))
 			die(EXIT_SKIFF,
 				"--ip %s: with --net user, %s and %s are the host's end; use another",
 				o->ip, o->gateway ? o->gateway : host, *dns);
-		buf_fmt(&b, ",net=%s%s,host=%s,dns=%s", net, len,
-			o->gateway ? o->gateway : host, *dns);
+		buf_fmt(&b, ",net=%s%s,host=%s,dns=%s", net, len, o->gateway ? o->gateway : host,
+			*dns);
 		/* QEMU wants its DHCP range in this network too. */
 		buf_fmt(&b, ",dhcpstart=%s", address);
 		free(net);
@@ -338,9 +339,9 @@ static void add_network(const struct options *o, struct strv *argv, struct buf *
 		cmdline_word(cmdline, "ip=dhcp");
 		return;
 	}
-	ip = o->gateway ? xasprintf("%s,%s", o->ip, o->gateway) :
-	     o->net == NET_USER ? xasprintf("%s,%s", o->ip, in_network(o->ip, 2)) :
-				  xstrdup(o->ip);
+	ip = o->gateway		  ? xasprintf("%s,%s", o->ip, o->gateway)
+	     : o->net == NET_USER ? xasprintf("%s,%s", o->ip, in_network(o->ip, 2))
+				  : xstrdup(o->ip);
 	cmdline_add(cmdline, "ip", ip);
 	if (dns)
 		cmdline_add(cmdline, "dns", dns);

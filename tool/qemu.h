@@ -7,10 +7,10 @@
 
 /* How the guest's channels reach skiff: file descriptors for QEMU, -1 for none. */
 struct channels {
-	int console;			  /* COM1; -1: standard input and output (--dry-run) */
-	int in, out, err, control;	  /* virtio console ports */
+	int console;		   /* COM1; -1: standard input and output (--dry-run) */
+	int in, out, err, control; /* virtio console ports */
 	bool tty;
-	unsigned short rows, cols;	  /* of the terminal, with tty */
+	unsigned short rows, cols; /* of the terminal, with tty */
 };
 
 /* Checks what can be wrong with the host: QEMU there, KVM usable, ports free. Picks the host ports

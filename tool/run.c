@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * skiff run. QEMU is a child in a session of its own; each channel of the guest is a socket pair, one
- * end handed to QEMU. One loop moves bytes between those and the real standard input, output and
- * error, reads the kernel's lines from the console, and turns signals into lines on the control port.
+ * skiff run. QEMU is a child in a session of its own; each channel of the guest is a socket pair,
+ * one end handed to QEMU. One loop moves bytes between those and the real standard input, output
+ * and error, reads the kernel's lines from the console, and turns signals into lines on the control
+ * port.
  *
  *   started --exit line--> ending --QEMU gone, sockets empty--> done
  *      |--panic line-----> crashed --QEMU gone, sockets empty--> done (status 125)
@@ -56,12 +57,12 @@ struct run {
 	enum state state;
 	pid_t qemu;
 	int qemu_status;
-	int status;	       /* of the program, once known */
+	int status; /* of the program, once known */
 	bool verbose, tty, slow_end;
 	struct relay in, out, err;
 	int console, control, qemu_err, signals;
 	struct buf line, kept, to_control, qemu_text;
-	int64_t kill_at;       /* ms of the monotonic clock; 0: never */
+	int64_t kill_at; /* ms of the monotonic clock; 0: never */
 	int64_t last_int, last_quit;
 	int quits, kill_signal;
 };

@@ -22,3 +22,42 @@ $(O)/tool/%.o: tool/%.c
 install: all
 	install -D -m 755 skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 644 $(O)/skiff.elf $(DESTDIR)$(PREFIX)/lib/skiff/skiff.elf
+
+# Debian's memcached as a virtual machine, from a fresh checkout.
+run:
+	@tool/setup build run
+	@$(MAKE) -s all
+	@tool/serve
+
+# ---- hygiene: make check ----
+
+CLANG		?= clang-14
+CLANG_FORMAT	?= $(or $(shell command -v clang-format-14),$(shell command -v clang-format))
+FORMATTED	= $(wildcard src/*/*.c src/*/*.h tool/*.c tool/*.h test/*/*.c test/*/*.h bench/*.c \
+		  libskiff/*.c include/*.h)
+
+.PHONY: check-layers check-map check-format check-warnings objects
+check: check-layers check-map check-format check-warnings
+
+check-layers:
+	@tool/check-layers
+check-map:
+	@tool/check-map
+check-format:
+ifeq ($(CLANG_FORMAT),)
+	@echo "format: not checked, clang-format is not installed"
+else
+	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+	@echo "format: ok"
+endif
+
+# Both compilers, warnings as errors, kernel and command.
+objects: $(OBJ) $(TOOL_OBJ)
+check-warnings:
+	@$(MAKE) -s objects
+	@echo "warnings: gcc ok"
+	@if command -v $(CLANG) >/dev/null; then \
+		$(MAKE) -s CC=$(CLANG) O=$(O)/clang objects && echo "warnings: clang ok"; \
+	else \
+		echo "warnings: not checked with clang, $(CLANG) is not installed"; \
+	fi

@@ -152,7 +152,8 @@ static struct tree_node *walk(struct tree *t, const char *path, bool make, char 
 		}
 		if (!n || n->kind != TREE_DIR) {
 			if (make)
-				die(EXIT_SKIFF, "%s: a folder is needed in the image where a file is",
+				die(EXIT_SKIFF,
+					"%s: a folder is needed in the image where a file is",
 					path);
 			dir = NULL;
 			break;

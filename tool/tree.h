@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The image's file tree as a plan, before it is written: which guest path is which host file, made-up
- * text, folder or symbolic link. Guest paths are absolute; symbolic links in the plan are followed in
- * their directories, as the guest would. Impossible plans (a file where a folder is) end in die().
+ * The image's file tree as a plan, before it is written: which guest path is which host file,
+ * made-up text, folder or symbolic link. Guest paths are absolute; symbolic links in the plan are
+ * followed in their directories, as the guest would. Impossible plans (a file where a folder is)
+ * end in die().
  */
 #ifndef TOOL_TREE_H
 #define TOOL_TREE_H
@@ -15,12 +16,12 @@ enum tree_kind { TREE_DIR, TREE_FILE, TREE_DATA, TREE_LINK };
 
 struct tree_node {
 	enum tree_kind kind;
-	char *name;		   /* last component; "" for the root */
-	mode_t mode;		   /* permission bits */
-	char *text;		   /* TREE_FILE: host path; TREE_LINK: target; TREE_DATA: bytes */
-	size_t len;		   /* TREE_DATA: number of bytes */
-	struct stat st;		   /* TREE_FILE: as it was seen; TREE_DIR: mtime */
-	struct tree_node **child;  /* TREE_DIR: sorted by name */
+	char *name;		  /* last component; "" for the root */
+	mode_t mode;		  /* permission bits */
+	char *text;		  /* TREE_FILE: host path; TREE_LINK: target; TREE_DATA: bytes */
+	size_t len;		  /* TREE_DATA: number of bytes */
+	struct stat st;		  /* TREE_FILE: as it was seen; TREE_DIR: mtime */
+	struct tree_node **child; /* TREE_DIR: sorted by name */
 	size_t n, room;
 };
 
@@ -47,7 +48,8 @@ struct tree_node *tree_find(struct tree *t, const char *path);
 int tree_mirror(struct tree *t, const char *path, char **real, struct stat *st);
 
 /* Puts a host file or folder, with all that is in it, at @guest. Calls seen() for each
- * regular file and symbolic link. Sockets, pipes and devices are left out. -errno of what cannot be read, with
+ * regular file and symbolic link. Sockets, pipes and devices are left out. -errno of what cannot be
+ * read, with
  * *@failed its path (the caller's). */
 typedef void tree_seen_fn(void *ctx, const char *host, const char *guest, bool link);
 int tree_copy(struct tree *t, const char *host, const char *guest, tree_seen_fn *seen, void *ctx,

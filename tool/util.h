@@ -52,8 +52,8 @@ struct strv {
 	size_t n, room;
 };
 
-void strv_add(struct strv *l, const char *s);	/* copies */
-void strv_take(struct strv *l, char *s);	/* takes over */
+void strv_add(struct strv *l, const char *s); /* copies */
+void strv_take(struct strv *l, char *s);      /* takes over */
 bool strv_has(const struct strv *l, const char *s);
 void strv_free(struct strv *l);
 
@@ -62,7 +62,7 @@ bool str_starts(const char *s, const char *prefix);
 /* The path without "", "." and doubled slashes; ".." is removed with the component before it (no
  * symbolic link is looked at). A relative path is taken from @base, which is absolute. */
 char *path_clean(const char *base, const char *path);
-char *path_dir(const char *path);	  /* "/a/b" -> "/a", "/a" -> "/" */
+char *path_dir(const char *path);	 /* "/a/b" -> "/a", "/a" -> "/" */
 const char *path_base(const char *path); /* points into @path */
 
 /* Reads a whole file of at most @max bytes; appends a NUL that *@len does not count.
