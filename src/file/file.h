@@ -58,6 +58,7 @@ struct file {
 	struct mutex pos_lock;
 	struct mutex epoll_lock;	 /* guards epoll_items */
 	struct list_node epoll_items; /* file/epoll.c: the interest entries that watch this file */
+	bool has_locks;	     /* set for good by the first lock taken through it (file/lock.c) */
 	int32_t owner_pid;   /* F_SETOWN */
 	int32_t owner_signal;
 };

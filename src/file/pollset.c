@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "file/pollset.h"
+#include "abi/errno.h"
+#include "mem/heap.h"
+
+#define CHUNK_ENTRIES 32
+
+struct pollset_chunk {
+	struct pollset_chunk *next;
+	unsigned count;
+	struct wait_entry entries[CHUNK_ENTRIES];
+};
+
+static struct wait_entry *new_entry(struct pollset *set)
+{
+	struct pollset_chunk *c = set->more;
+
+	if (set->count < POLLSET_INLINE)
+		return &set->entries[set->count++];
+	if (!c || c->count == CHUNK_ENTRIES) {
+		c = heap_alloc_zeroed(sizeof(*c));
+		if (!c)
+			return NULL;
+		c->next = set->more;
+		set->more = c;
+	}
+	return &c->entries[c->count++];
+}
+
+static void queue_current(struct poll_table *table, struct wait_queue *q)
+{
+	struct pollset *set = container_of(table, struct pollset, table);
+	struct wait_entry *e = new_entry(set);
+
+	if (!e) {
+		set->failed = true;
+		return;
+	}
+	*e = (struct wait_entry){ .thread = thread_current() };
+	wait_add(q, e);
+}
+
+void pollset_begin(struct pollset *set, uint64_t deadline)
+{
+	set->table.queue = queue_current;
+	set->count = 0;
+	set->more = NULL;
+	set->queued = set->failed = false;
+	sleep_timer_start(&set->timer, deadline);
+	/* Wake-ups count from now on; each round's checks come after this announcement. */
+	thread_prepare_sleep(SLEEP_INTERRUPTIBLE);
+}
+
+uint32_t pollset_check(struct pollset *set, struct file *f)
+{
+	if (!f->ops->poll)
+		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	return f->ops->poll(f, set->queued ? NULL : &set->table);
+}
+
+int pollset_sleep(struct pollset *set)
+{
+	set->queued = true;
+	if (set->failed)
+		return -ENOMEM;
+	if (thread_signalled())
+		return -EINTR;
+	if (sleep_timer_expired(&set->timer))
+		return -ETIMEDOUT;
+	schedule();
+	thread_prepare_sleep(SLEEP_INTERRUPTIBLE);
+	return 0;
+}
+
+void pollset_end(struct pollset *set)
+{
+	struct pollset_chunk *c, *next;
+
+	thread_cancel_sleep();
+	for (unsigned i = 0; i < set->count; i++)
+		wait_remove(&set->entries[i]);
+	for (c = set->more; c; c = next) {
+		next = c->next;
+		for (unsigned i = 0; i < c->count; i++)
+			wait_remove(&c->entries[i]);
+		heap_free(c);
+	}
+	sleep_timer_stop(&set->timer);
+}
