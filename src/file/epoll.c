@@ -30,8 +30,8 @@ struct epoll {
 	struct mutex lock;
 	struct rb_tree items; /* guarded by lock; by (file, fd) */
 	struct mutex ready_lock;
-	struct list_node ready; /* guarded by ready_lock */
-	uint32_t ready_count;	/* atomic: changed under ready_lock, read by waiters without */
+	struct list_node ready;	     /* guarded by ready_lock */
+	uint32_t ready_count;	     /* atomic: changed under ready_lock, read by waiters without */
 	struct wait_queue wait;	     /* threads in epoll_wait */
 	struct wait_queue poll_wait; /* who polls the epoll file itself */
 };
@@ -226,7 +226,8 @@ static int delete_item(struct epoll *ep, struct file *f, int fd)
 	return 0;
 }
 
-/* teardown held. How deep the sets below ep are nested; more than NESTING_MAX if 'self' is among them. */
+/* teardown held. How deep the sets below ep are nested; more than NESTING_MAX if 'self' is among
+ * them. */
 static int nesting(struct epoll *ep, const struct epoll *self, int depth)
 {
 	int deepest = depth;
@@ -250,8 +251,10 @@ static int check_exclusive(int op, const struct file *f, uint32_t events)
 		return 0;
 	if (op == EPOLL_CTL_MOD || f->ops == &epoll_ops)
 		return -EINVAL;
-	return events & ~(EPOLLEXCLUSIVE | EPOLLET | EPOLLWAKEUP | POLLIN | POLLOUT | POLLERR | POLLHUP |
-			   POLLRDNORM | POLLWRNORM) ? -EINVAL : 0;
+	return events & ~(EPOLLEXCLUSIVE | EPOLLET | EPOLLWAKEUP | POLLIN | POLLOUT | POLLERR |
+				POLLHUP | POLLRDNORM | POLLWRNORM)
+		       ? -EINVAL
+		       : 0;
 }
 
 int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct epoll_event *event)

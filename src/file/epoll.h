@@ -7,7 +7,8 @@
 
 struct file;
 
-/* ep must be an epoll file (-EINVAL). fd only names the entry. -EEXIST, -ENOENT, -EPERM, -ELOOP, -ENOMEM. */
+/* ep must be an epoll file (-EINVAL). fd only names the entry. -EEXIST, -ENOENT, -EPERM, -ELOOP,
+ * -ENOMEM. */
 int epoll_control(struct file *ep, int op, struct file *f, int fd, const struct epoll_event *event);
 /*
  * Up to max events to the program's array. deadline: monotonic ns, 0 = do not wait. The number of

@@ -40,7 +40,8 @@ static ssize_t eventfd_read(struct file *f, struct iter *to, int64_t *pos)
 			return err;
 	}
 	wait_wake_all(&e->wait, POLLOUT | POLLWRNORM);
-	return iter_copy_to(to, &value, sizeof(value)) == sizeof(value) ? (ssize_t)sizeof(value) : -EFAULT;
+	return iter_copy_to(to, &value, sizeof(value)) == sizeof(value) ? (ssize_t)sizeof(value)
+									: -EFAULT;
 }
 
 static ssize_t eventfd_write(struct file *f, struct iter *from, int64_t *pos)
@@ -66,7 +67,8 @@ static ssize_t eventfd_write(struct file *f, struct iter *from, int64_t *pos)
 			break;
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		err = wait_event_interruptible(&e->wait, value <= COUNT_MAX - load_acquire(&e->count));
+		err = wait_event_interruptible(
+			&e->wait, value <= COUNT_MAX - load_acquire(&e->count));
 		if (err)
 			return err;
 	}

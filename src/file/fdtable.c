@@ -21,8 +21,8 @@
 #include "lib/string.h"
 #include "mem/heap.h"
 
-#define FIRST_SIZE  64u
-#define MAX_SIZE    (1u << 20)
+#define FIRST_SIZE 64u
+#define MAX_SIZE   (1u << 20)
 
 struct fd_array {
 	unsigned size; /* a multiple of 64; fixed */
@@ -32,7 +32,7 @@ struct fd_array {
 };
 
 struct fdtable {
-	uint32_t refcount;     /* atomic */
+	uint32_t refcount;	/* atomic */
 	struct fd_array *array; /* atomic; replaced under lock */
 	struct mutex lock;
 	unsigned limit;	     /* guarded by lock: RLIMIT_NOFILE */
@@ -197,7 +197,8 @@ static int find_free(struct fdtable *t, unsigned min)
 }
 
 /* Lock held; the slot is free. */
-static void fill_slot(struct fdtable *t, struct fd_array *a, unsigned fd, struct file *f, bool cloexec)
+static void fill_slot(
+	struct fdtable *t, struct fd_array *a, unsigned fd, struct file *f, bool cloexec)
 {
 	set_bit(a->open, fd, true);
 	set_bit(a->cloexec, fd, cloexec);
@@ -225,7 +226,8 @@ static struct file *take_slot(struct fdtable *t, unsigned fd)
 
 static void close_file(struct fdtable *t, struct file *f)
 {
-	/* fcntl(2): closing any descriptor of a file ends all of the process's record locks on it. */
+	/* fcntl(2): closing any descriptor of a file ends all of the process's record locks on it.
+	 */
 	if (load_relaxed(&lock_records_used))
 		lock_release_owner(f, false, t);
 	if (f->ops->close)

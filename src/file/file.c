@@ -88,7 +88,8 @@ static ssize_t check_access(const struct file *f, bool write)
 
 static ssize_t transfer(struct file *f, struct iter *it, int64_t *pos, bool write)
 {
-	ssize_t (*op)(struct file *, struct iter *, int64_t *) = write ? f->ops->write : f->ops->read;
+	ssize_t (*op)(struct file *, struct iter *, int64_t *) =
+		write ? f->ops->write : f->ops->read;
 
 	if (!op)
 		return -EINVAL;

@@ -16,17 +16,20 @@ struct vnode; /* fs/vnode.h; NULL for pipes, sockets and the like */
 struct stat;  /* abi/stat.h */
 struct dirent_sink;
 
-/* All may sleep. NULL members give the error Linux gives (-EINVAL, -ENOTTY, -ESPIPE, -ENOTDIR, -ENODEV). */
+/* All may sleep. NULL members give the error Linux gives (-EINVAL, -ENOTTY, -ESPIPE, -ENOTDIR,
+ * -ENODEV). */
 struct file_ops {
 	const char *kind; /* "pipe", "socket", "anon_inode:[eventpoll]", ... for /proc/self/fd */
 	/*
-	 * pos: where to read/write; the caller passes &file->pos (locked) or its own. Streams ignore it.
-	 * nonblocking: file->flags & O_NONBLOCK. Returns bytes or -errno; a partial result wins over an error.
+	 * pos: where to read/write; the caller passes &file->pos (locked) or its own. Streams
+	 * ignore it. nonblocking: file->flags & O_NONBLOCK. Returns bytes or -errno; a partial
+	 * result wins over an error.
 	 */
 	ssize_t (*read)(struct file *f, struct iter *to, int64_t *pos);
 	ssize_t (*write)(struct file *f, struct iter *from, int64_t *pos);
 	int64_t (*seek)(struct file *f, int64_t offset, int whence);
-	/* Registers with poll_wait(), then returns the POLL* bits that are true now. NULL: always ready. */
+	/* Registers with poll_wait(), then returns the POLL* bits that are true now. NULL: always
+	 * ready. */
 	uint32_t (*poll)(struct file *f, struct poll_table *table);
 	long (*ioctl)(struct file *f, unsigned cmd, unsigned long arg);
 	int (*stat)(struct file *f, struct stat *st);
@@ -34,7 +37,8 @@ struct file_ops {
 	int (*allocate)(struct file *f, int mode, int64_t offset, int64_t len); /* fallocate */
 	int (*sync)(struct file *f, bool data_only);
 	int (*readdir)(struct file *f, struct dirent_sink *sink); /* fs/vnode.h */
-	/* The object an mmap shows, with the file's reference; -errno as pointer. *max_prot may be reduced. */
+	/* The object an mmap shows, with the file's reference; -errno as pointer. *max_prot may be
+	 * reduced. */
 	struct vm_backing *(*mmap)(struct file *f, int flags, int *max_prot);
 	/* fcntl commands that belong to the kind of file: F_SETPIPE_SZ, F_ADD_SEALS, ... */
 	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
@@ -56,10 +60,10 @@ struct file {
 	void *path;	     /* fs/: where it was opened (struct dentry), or NULL */
 	int64_t pos;	     /* guarded by pos_lock */
 	struct mutex pos_lock;
-	struct mutex epoll_lock;	 /* guards epoll_items */
+	struct mutex epoll_lock;      /* guards epoll_items */
 	struct list_node epoll_items; /* file/epoll.c: the interest entries that watch this file */
-	bool has_locks;	     /* set for good by the first lock taken through it (file/lock.c) */
-	int32_t owner_pid;   /* F_SETOWN */
+	bool has_locks;	   /* set for good by the first lock taken through it (file/lock.c) */
+	int32_t owner_pid; /* F_SETOWN */
 	int32_t owner_signal;
 };
 
@@ -68,18 +72,20 @@ struct file *file_create(const struct file_ops *ops, void *private, uint32_t fla
 void file_get(struct file *f);
 void file_put(struct file *f);
 
-/* Descriptor table of a process: readers take no lock (the table is replaced, not grown in place). */
+/* Descriptor table of a process: readers take no lock (the table is replaced, not grown in place).
+ */
 struct fdtable;
 struct fdtable *fdtable_create(void);
 struct fdtable *fdtable_copy(struct fdtable *t);
 void fdtable_get(struct fdtable *t);
-void fdtable_put(struct fdtable *t);	 /* the last one closes everything */
+void fdtable_put(struct fdtable *t); /* the last one closes everything */
 void fdtable_close_on_exec(struct fdtable *t);
 void fdtable_set_limit(struct fdtable *t, unsigned limit); /* RLIMIT_NOFILE */
 
 /* The file with a reference, or NULL (-EBADF). */
 struct file *fd_get(struct fdtable *t, int fd);
-/* Installs f (consumes the caller's reference) at the lowest free descriptor >= min. -EMFILE: not consumed. */
+/* Installs f (consumes the caller's reference) at the lowest free descriptor >= min. -EMFILE: not
+ * consumed. */
 int fd_install(struct fdtable *t, struct file *f, int min, bool cloexec);
 /* dup2/dup3: closes what was there. Consumes the reference. -EBADF beyond the limit. */
 int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);
@@ -90,7 +96,8 @@ int fd_set_cloexec(struct fdtable *t, int fd, bool on);
 /* The lowest open descriptor >= fd, or -1; for /proc/self/fd. */
 int fd_next(struct fdtable *t, int fd);
 
-/* read/write helpers with all checks (access mode, limits, pos lock); for syscall/ and in-kernel users. */
+/* read/write helpers with all checks (access mode, limits, pos lock); for syscall/ and in-kernel
+ * users. */
 ssize_t file_read(struct file *f, struct iter *to);
 ssize_t file_write(struct file *f, struct iter *from);
 ssize_t file_pread(struct file *f, struct iter *to, int64_t pos);

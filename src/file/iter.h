@@ -26,8 +26,8 @@ struct iter {
 void iter_init(struct iter *it, const struct iter_segment *segments, unsigned count, bool user);
 void iter_init_one(struct iter *it, void *base, size_t len, bool user);
 /* Bytes copied (and advanced). */
-size_t iter_copy_to(struct iter *it, const void *src, size_t n);   /* src -> iter */
-size_t iter_copy_from(struct iter *it, void *dst, size_t n);	   /* iter -> dst */
+size_t iter_copy_to(struct iter *it, const void *src, size_t n); /* src -> iter */
+size_t iter_copy_from(struct iter *it, void *dst, size_t n);	 /* iter -> dst */
 size_t iter_zero(struct iter *it, size_t n);
 void iter_advance(struct iter *it, size_t n);
 /* Goes back by n bytes that were just advanced over. */

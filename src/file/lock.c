@@ -55,12 +55,12 @@ static bool overlap(const struct lock_range *a, const struct lock_range *b)
 	return a->start < b->end && b->start < a->end;
 }
 
-static struct held_lock *find_conflict(struct bucket *b, const void *object, bool flock, void *owner,
-	bool write, const struct lock_range *r)
+static struct held_lock *find_conflict(struct bucket *b, const void *object, bool flock,
+	void *owner, bool write, const struct lock_range *r)
 {
 	struct held_lock *l;
 
-	list_for_each_entry(l, &b->locks, link)
+	list_for_each_entry (l, &b->locks, link)
 		if (l->object == object && l->flock == flock && l->owner != owner &&
 			(write || l->write) && overlap(&l->range, r))
 			return l;
@@ -74,14 +74,15 @@ static void drop(struct held_lock *l)
 }
 
 /* Cuts [r) out of what owner holds; 'spare' becomes the right part when a lock is split in two. */
-static bool cut(struct bucket *b, const void *object, bool flock, void *owner, const struct lock_range *r,
-	struct held_lock **spare)
+static bool cut(struct bucket *b, const void *object, bool flock, void *owner,
+	const struct lock_range *r, struct held_lock **spare)
 {
 	struct held_lock *l, *tmp;
 	bool changed = false;
 
-	list_for_each_entry_safe(l, tmp, &b->locks, link) {
-		if (l->object != object || l->flock != flock || l->owner != owner || !overlap(&l->range, r))
+	list_for_each_entry_safe (l, tmp, &b->locks, link) {
+		if (l->object != object || l->flock != flock || l->owner != owner ||
+			!overlap(&l->range, r))
 			continue;
 		changed = true;
 		if (l->range.start < r->start && l->range.end > r->end) {
@@ -108,7 +109,8 @@ static void tell_waiters(struct bucket *b)
 }
 
 /* One try: -EAGAIN when somebody is in the way. */
-static int try_set(struct bucket *b, const struct held_lock *want, bool unlock, uint64_t *generation)
+static int try_set(
+	struct bucket *b, const struct held_lock *want, bool unlock, uint64_t *generation)
 {
 	struct held_lock *new = heap_alloc(sizeof(*new)), *spare = heap_alloc(sizeof(*spare));
 	bool changed = false;
@@ -120,8 +122,8 @@ static int try_set(struct bucket *b, const struct held_lock *want, bool unlock, 
 	}
 	lock_bucket(b);
 	*generation = b->generation;
-	if (!unlock &&
-		find_conflict(b, want->object, want->flock, want->owner, want->write, &want->range)) {
+	if (!unlock && find_conflict(b, want->object, want->flock, want->owner, want->write,
+			       &want->range)) {
 		err = -EAGAIN;
 	} else {
 		changed = cut(b, want->object, want->flock, want->owner, &want->range, &spare);
@@ -140,10 +142,15 @@ out:
 	return err;
 }
 
-int lock_set(struct file *f, bool flock, void *owner, int pid, int type, struct lock_range r, bool wait)
+int lock_set(
+	struct file *f, bool flock, void *owner, int pid, int type, struct lock_range r, bool wait)
 {
-	struct held_lock want = { .object = object_of(f), .owner = owner, .range = r, .pid = pid,
-		.flock = flock, .write = type == F_WRLCK };
+	struct held_lock want = { .object = object_of(f),
+		.owner = owner,
+		.range = r,
+		.pid = pid,
+		.flock = flock,
+		.write = type == F_WRLCK };
 	struct bucket *b = bucket_of(want.object);
 
 	f->has_locks = true;
@@ -187,7 +194,7 @@ void lock_release_owner(struct file *f, bool flock, void *owner)
 	bool changed = false;
 
 	lock_bucket(b);
-	list_for_each_entry_safe(l, tmp, &b->locks, link) {
+	list_for_each_entry_safe (l, tmp, &b->locks, link) {
 		if (l->object != object || l->flock != flock || l->owner != owner)
 			continue;
 		drop(l);

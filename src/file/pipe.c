@@ -487,7 +487,7 @@ static ssize_t copy_slots(struct pipe *from, struct pipe *to, size_t n)
 	return done;
 }
 
-ssize_t pipe_tee(struct file *from, struct file *to, size_t n)
+static ssize_t tee_now(struct file *from, struct file *to, size_t n)
 {
 	struct pipe *a = from->private, *b = to->private;
 	struct pipe *first = a < b ? a : b, *second = a < b ? b : a;
@@ -510,4 +510,26 @@ ssize_t pipe_tee(struct file *from, struct file *to, size_t n)
 	if (done > 0)
 		wait_wake_all(&b->read_wait, POLLIN | POLLRDNORM);
 	return done;
+}
+
+static bool has_bytes(struct pipe *p)
+{
+	return load_acquire(&p->bytes) || !load_acquire(&p->writers);
+}
+
+ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock)
+{
+	struct pipe *a = from->private, *b = to->private;
+
+	for (;;) {
+		ssize_t done = tee_now(from, to, n);
+
+		if (done != -EAGAIN || nonblock)
+			return done;
+		done = wait_event_interruptible(&a->read_wait, has_bytes(a));
+		if (!done)
+			done = wait_event_interruptible(&b->write_wait, has_room(b, 1));
+		if (done)
+			return done;
+	}
 }

@@ -12,12 +12,13 @@ struct pipe;
 struct pipe *pipe_object_create(void); /* one reference; NULL: no memory */
 void pipe_object_get(struct pipe *p);
 void pipe_object_put(struct pipe *p);
-/* Opens an end of a FIFO as fifo(7) says: may wait for the other side (-ERESTARTSYS), -ENXIO. ERR_PTR. */
+/* Opens an end of a FIFO as fifo(7) says: may wait for the other side (-ERESTARTSYS), -ENXIO.
+ * ERR_PTR. */
 struct file *pipe_object_open(struct pipe *p, uint32_t flags);
 bool file_is_pipe(const struct file *f);
 
 /*
- * tee(2): copies up to n bytes from one pipe to another without taking them out. 0 at end of file,
- * -EAGAIN when there is nothing (or no room) now.
+ * tee(2): copies up to n bytes from one pipe to another without taking them out. 0 at end of file;
+ * -EAGAIN when there is nothing (or no room) now and it may not wait; -EPIPE, -ERESTARTSYS.
  */
-ssize_t pipe_tee(struct file *from, struct file *to, size_t n);
+ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock);

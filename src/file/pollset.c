@@ -8,10 +8,10 @@
 struct pollset_chunk {
 	struct pollset_chunk *next;
 	unsigned count;
-	struct wait_entry entries[CHUNK_ENTRIES];
+	struct pollset_entry entries[CHUNK_ENTRIES];
 };
 
-static struct wait_entry *new_entry(struct pollset *set)
+static struct pollset_entry *new_entry(struct pollset *set)
 {
 	struct pollset_chunk *c = set->more;
 
@@ -30,14 +30,15 @@ static struct wait_entry *new_entry(struct pollset *set)
 static void queue_current(struct poll_table *table, struct wait_queue *q)
 {
 	struct pollset *set = container_of(table, struct pollset, table);
-	struct wait_entry *e = new_entry(set);
+	struct pollset_entry *e = new_entry(set);
 
 	if (!e) {
 		set->failed = true;
 		return;
 	}
-	*e = (struct wait_entry){ .thread = thread_current() };
-	wait_add(q, e);
+	*e = (struct pollset_entry){ .wait.thread = thread_current(), .file = set->checking };
+	file_get(e->file);
+	wait_add(q, &e->wait);
 }
 
 void pollset_begin(struct pollset *set, uint64_t deadline)
@@ -55,6 +56,7 @@ uint32_t pollset_check(struct pollset *set, struct file *f)
 {
 	if (!f->ops->poll)
 		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	set->checking = f;
 	return f->ops->poll(f, set->queued ? NULL : &set->table);
 }
 
@@ -72,17 +74,23 @@ int pollset_sleep(struct pollset *set)
 	return 0;
 }
 
+static void drop_entry(struct pollset_entry *e)
+{
+	wait_remove(&e->wait);
+	file_put(e->file);
+}
+
 void pollset_end(struct pollset *set)
 {
 	struct pollset_chunk *c, *next;
 
 	thread_cancel_sleep();
 	for (unsigned i = 0; i < set->count; i++)
-		wait_remove(&set->entries[i]);
+		drop_entry(&set->entries[i]);
 	for (c = set->more; c; c = next) {
 		next = c->next;
 		for (unsigned i = 0; i < c->count; i++)
-			wait_remove(&c->entries[i]);
+			drop_entry(&c->entries[i]);
 		heap_free(c);
 	}
 	sleep_timer_stop(&set->timer);

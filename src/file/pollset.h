@@ -4,8 +4,8 @@
  * the running thread on every queue, later rounds only ask.
  *
  *	pollset_begin(&set, deadline);
- *	do { for each file: pollset_check(&set, f) ... } while (nothing && pollset_sleep(&set) == 0);
- *	pollset_end(&set);
+ *	do { for each file: pollset_check(&set, f) ... } while (nothing && pollset_sleep(&set) ==
+ *0); pollset_end(&set);
  */
 #pragma once
 
@@ -15,9 +15,17 @@
 #define POLLSET_INLINE 6
 
 struct pollset_chunk;
+
+/* Holds the file: its queue must not go away while we are on it. */
+struct pollset_entry {
+	struct wait_entry wait;
+	struct file *file;
+};
+
 struct pollset {
 	struct poll_table table;
-	struct wait_entry entries[POLLSET_INLINE];
+	struct file *checking; /* by pollset_check just now */
+	struct pollset_entry entries[POLLSET_INLINE];
 	unsigned count;
 	struct pollset_chunk *more;
 	bool queued; /* the first round is over */

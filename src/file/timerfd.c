@@ -67,7 +67,8 @@ static ssize_t timerfd_read(struct file *f, struct iter *to, int64_t *pos)
 		if (err)
 			return err;
 	}
-	return iter_copy_to(to, &ticks, sizeof(ticks)) == sizeof(ticks) ? (ssize_t)sizeof(ticks) : -EFAULT;
+	return iter_copy_to(to, &ticks, sizeof(ticks)) == sizeof(ticks) ? (ssize_t)sizeof(ticks)
+									: -EFAULT;
 }
 
 static uint32_t timerfd_poll(struct file *f, struct poll_table *table)

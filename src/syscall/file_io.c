@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading and writing through descriptors. */
+
+#include "abi/fcntl.h"
+#include "cpu/uaccess.h"
+#include "syscall/file_util.h"
+#include "syscall/syscall.h"
+
+static long do_transfer(int fd, struct iter *it, int64_t pos, bool at_pos, bool write)
+{
+	struct file *f = get_file(fd);
+	long n;
+
+	if (!f)
+		return -EBADF;
+	if (write)
+		n = finish_write(f, at_pos ? file_pwrite(f, it, pos) : file_write(f, it));
+	else
+		n = at_pos ? file_pread(f, it, pos) : file_read(f, it);
+	file_put(f);
+	return n;
+}
+
+static long transfer_one(int fd, void *buf, size_t n, int64_t pos, bool at_pos, bool write)
+{
+	struct iter it;
+
+	/* Linux looks at the descriptor before the buffer. */
+	if (!user_range_ok(buf, n)) {
+		struct file *f = get_file(fd);
+
+		if (!f)
+			return -EBADF;
+		file_put(f);
+		return -EFAULT;
+	}
+	iter_init_one(&it, buf, n, true);
+	return do_transfer(fd, &it, pos, at_pos, write);
+}
+
+static long transfer_vector(
+	int fd, const struct iovec *uvec, unsigned long count, int64_t pos, bool at_pos, bool write)
+{
+	struct file *f = get_file(fd);
+	struct user_iovec v;
+	long n;
+
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	n = user_iovec_get(&v, uvec, count);
+	if (n)
+		return n;
+	n = do_transfer(fd, &v.iter, pos, at_pos, write);
+	user_iovec_free(&v);
+	return n;
+}
+
+SYSCALL_DEFINE3(read, int, fd, void *, buf, size_t, n)
+{
+	return transfer_one(fd, buf, n, 0, false, false);
+}
+
+SYSCALL_DEFINE3(write, int, fd, void *, buf, size_t, n)
+{
+	return transfer_one(fd, buf, n, 0, false, true);
+}
+
+SYSCALL_DEFINE4(pread64, int, fd, void *, buf, size_t, n, int64_t, pos)
+{
+	return transfer_one(fd, buf, n, pos, true, false);
+}
+
+SYSCALL_DEFINE4(pwrite64, int, fd, void *, buf, size_t, n, int64_t, pos)
+{
+	return transfer_one(fd, buf, n, pos, true, true);
+}
+
+SYSCALL_DEFINE3(readv, int, fd, const struct iovec *, vec, unsigned long, count)
+{
+	return transfer_vector(fd, vec, count, 0, false, false);
+}
+
+SYSCALL_DEFINE3(writev, int, fd, const struct iovec *, vec, unsigned long, count)
+{
+	return transfer_vector(fd, vec, count, 0, false, true);
+}
+
+SYSCALL_DEFINE4(preadv, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos)
+{
+	return transfer_vector(fd, vec, count, pos, true, false);
+}
+
+SYSCALL_DEFINE4(pwritev, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos)
+{
+	return transfer_vector(fd, vec, count, pos, true, true);
+}
+
+/* RWF_HIPRI, RWF_DSYNC and RWF_SYNC ask for no less than what memory-backed files do anyway. */
+static long transfer_vector2(
+	int fd, const struct iovec *vec, unsigned long count, int64_t pos, int flags, bool write)
+{
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
+	return transfer_vector(fd, vec, count, pos, pos != -1, write);
+}
+
+SYSCALL_DEFINE6(preadv2, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos,
+	long, high, int, flags)
+{
+	return transfer_vector2(fd, vec, count, pos, flags, false);
+}
+
+SYSCALL_DEFINE6(pwritev2, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos,
+	long, high, int, flags)
+{
+	return transfer_vector2(fd, vec, count, pos, flags, true);
+}
+
+SYSCALL_DEFINE3(lseek, int, fd, int64_t, offset, int, whence)
+{
+	struct file *f = get_file(fd);
+	long n;
+
+	if (!f)
+		return -EBADF;
+	if (whence < 0 || whence > SEEK_HOLE)
+		n = -EINVAL;
+	else if (f->flags & O_PATH)
+		n = -EBADF;
+	else if (!f->ops->seek)
+		n = -ESPIPE;
+	else {
+		mutex_lock(&f->pos_lock);
+		n = f->ops->seek(f, offset, whence);
+		mutex_unlock(&f->pos_lock);
+	}
+	file_put(f);
+	return n;
+}
+
+static long sync_file(int fd, bool data_only)
+{
+	struct file *f = get_file(fd);
+	long err;
+
+	if (!f)
+		return -EBADF;
+	if (f->flags & O_PATH)
+		err = -EBADF;
+	else
+		err = f->ops->sync ? f->ops->sync(f, data_only) : -EINVAL;
+	file_put(f);
+	return err;
+}
+
+SYSCALL_DEFINE1(fsync, int, fd)
+{
+	return sync_file(fd, false);
+}
+
+SYSCALL_DEFINE1(fdatasync, int, fd)
+{
+	return sync_file(fd, true);
+}
+
+SYSCALL_DEFINE0(sync)
+{
+	return 0; /* nothing here outlives the machine */
+}
+
+SYSCALL_DEFINE1(syncfs, int, fd)
+{
+	struct file *f = get_file(fd);
+
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	return 0;
+}
+
+SYSCALL_DEFINE4(sync_file_range, int, fd, int64_t, offset, int64_t, n, unsigned, flags)
+{
+	if (flags & ~7u || offset < 0 || n < 0 || offset + n < offset)
+		return -EINVAL;
+	return sync_file(fd, true) == -EINVAL ? -ESPIPE : 0;
+}
+
+SYSCALL_DEFINE2(ftruncate, int, fd, int64_t, size)
+{
+	struct file *f = get_file(fd);
+	long err;
+
+	if (!f)
+		return -EBADF;
+	if (f->flags & O_PATH)
+		err = -EBADF;
+	else if (size < 0 || !f->ops->truncate || (f->flags & O_ACCMODE) == O_RDONLY)
+		err = -EINVAL;
+	else
+		err = f->ops->truncate(f, size);
+	file_put(f);
+	return err;
+}
+
+SYSCALL_DEFINE4(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
+{
+	struct file *f = get_file(fd);
+	long err;
+
+	if (!f)
+		return -EBADF;
+	if (offset < 0 || len <= 0)
+		err = -EINVAL;
+	else if (f->flags & O_PATH || (f->flags & O_ACCMODE) == O_RDONLY)
+		err = -EBADF;
+	else if (offset + len < offset)
+		err = -EFBIG;
+	else if (!f->ops->allocate)
+		err = f->ops->seek ? -EOPNOTSUPP : f->ops->poll ? -ESPIPE : -ENODEV;
+	else
+		err = f->ops->allocate(f, mode, offset, len);
+	file_put(f);
+	return err;
+}
+
+SYSCALL_DEFINE4(fadvise64, int, fd, int64_t, offset, int64_t, len, int, advice)
+{
+	struct file *f = get_file(fd);
+	long err = 0;
+
+	if (!f)
+		return -EBADF;
+	if (file_is_stream(f))
+		err = -ESPIPE;
+	else if (len < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
+		err = -EINVAL;
+	file_put(f);
+	return err;
+}
+
+SYSCALL_DEFINE3(readahead, int, fd, int64_t, offset, size_t, n)
+{
+	struct file *f = get_file(fd);
+	long err = 0;
+
+	if (!f)
+		return -EBADF;
+	if ((f->flags & O_ACCMODE) == O_WRONLY)
+		err = -EBADF;
+	else if (file_is_stream(f))
+		err = -EINVAL;
+	file_put(f);
+	return err;
+}
