@@ -46,7 +46,8 @@ int elf_parse(const struct elf64_ehdr *h, const struct elf64_phdr *p, struct elf
 bool elf_segment(const struct elf64_phdr *p, struct elf_segment *out);
 
 /*
- * "#! interpreter [argument]" in the first len bytes of a file. On 0 *interp and *arg (NULL: none)
- * point into buf, which is cut into strings; -ENOEXEC: not a script, or the line is cut off.
+ * "#! interpreter [argument]" in the first len bytes of a file, filled up with zeroes. On 0 *interp
+ * and *arg (NULL: none) point into buf, which is cut into strings; -ENOEXEC: not a script, or the
+ * line is cut off.
  */
 int script_parse(char *buf, size_t len, char **interp, char **arg);

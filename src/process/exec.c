@@ -185,7 +185,7 @@ static int exec_resolve(struct exec *e)
 
 		if (IS_ERR(f))
 			return PTR_ERR(f);
-		line = heap_alloc(SCRIPT_LINE + 1);
+		line = heap_alloc_zeroed(SCRIPT_LINE);
 		if (!line) {
 			file_put(f);
 			return -ENOMEM;
@@ -201,7 +201,7 @@ static int exec_resolve(struct exec *e)
 			return -ELOOP;
 		}
 		e->script_line[e->depth++] = line;
-		err = script_parse(line, got, &interp, &arg);
+		err = script_parse(line, SCRIPT_LINE, &interp, &arg);
 		if (!err)
 			err = script_push(e, interp, arg, path);
 		if (err)
