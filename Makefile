@@ -23,11 +23,13 @@ kernel: $(if $(wildcard src/entry/kernel.ld),$(O)/skiff.elf)
 
 $(O)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
+	@echo '  CC      $<'
+	@$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/obj/%.S.o: src/%.S
 	@mkdir -p $(@D)
-	$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+	@echo '  AS      $<'
+	@$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
 # Linked twice: the first link tells where the functions are, the second carries their names.
 $(O)/skiff.elf: $(OBJ) src/entry/kernel.ld tool/gen-symbols
