@@ -15,8 +15,11 @@
 #include "lib/types.h"
 #include "lib/list.h"
 #include "lib/rbtree.h"
+#include "lockfree/mpsc.h"
 #include "cpu/context.h"
 #include "cpu/percpu.h"
+
+struct mutex;
 
 /* thread->flags: the first word of struct thread, tested by entry code on the way to the program. */
 enum thread_flags {
@@ -41,9 +44,11 @@ struct thread {
 	uintptr_t kstack_top;
 
 	/* Scheduler's: touched by the CPU that has the thread, except the atomic ones. */
-	uint32_t state;		     /* atomic, sched/ private */
+	uint32_t state;		     /* atomic, enum thread_state in sched/impl.h */
+	uint32_t on_cpu;	     /* atomic: a CPU runs on its stack (still, or already) */
+	uint32_t wakers;	     /* atomic: thread_pin count; top bit: dead */
 	uint32_t cpu;		     /* atomic: last CPU, or the one it is queued on */
-	struct thread *incoming_next; /* lock-free incoming list */
+	struct mpsc_node incoming;   /* lock-free incoming list; the reaper's after death */
 	struct rb_node run_node;
 	struct list_node run_link;
 	uint64_t run_key;	     /* decayed average R in the CPU's epoch; order of the run queue */
@@ -61,6 +66,7 @@ struct thread {
 	void (*entry)(void *);
 	void *arg;
 	bool kernel_thread;
+	bool keep_id; /* set by the owner: the id outlives the thread, thread_id_free gives it back */
 
 	/* Of the running address space; vm/ sets it through thread_set_root. */
 	uint64_t page_root; /* CR3 value, 0: any will do (kernel threads) */
@@ -104,6 +110,16 @@ void schedule(void); /* interrupts on, irq_depth 0 */
 /* Lock-free, callable from interrupt handlers. True if it was asleep (or about to be). The thread
  * must not be able to go away meanwhile: the caller guarantees its life (RCU, a lock, ownership). */
 bool thread_wake(struct thread *t);
+/*
+ * A waker that lets the sleeper know by a word in memory ("you have the lock") before it calls
+ * thread_wake pins the thread first: from the moment of that word on the sleeper may run on, and
+ * exit. A pinned thread's memory stays.
+ */
+static inline void thread_pin(struct thread *t)
+{
+	__atomic_fetch_add(&t->wakers, 1, __ATOMIC_ACQ_REL);
+}
+void thread_unpin(struct thread *t);
 /* Sets THREAD_SIGNAL and ends an interruptible sleep; kicks the CPU if it runs the program. */
 void thread_interrupt(struct thread *t);
 static inline bool thread_signalled(void)
@@ -126,6 +142,12 @@ int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left);
 int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words);
 int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority);
 void thread_set_nice(struct thread *t, int nice);
+
+void thread_id_free(uint32_t id);
+
+/* Every thread that was started and is not gone yet, linked by all_link. */
+extern struct mutex thread_list_lock;
+extern struct list_node thread_list;
 
 /* Switches the running thread to another page-table root now. */
 void thread_set_root(uint64_t cr3);

@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who runs: sleeping, waking, choosing, switching, idling. Every CPU does this for itself; other
+ * CPUs only push onto its incoming list and interrupt it when it would not look soon enough.
+ *
+ * No wake-up is lost between CPUs. The waker pushes, then reads mode; the CPU writes mode, then
+ * reads its incoming list; all four are sequentially consistent, so either the CPU sees the push
+ * or the waker sees the new mode:
+ *	schedule  sets CPU_BUSY before it drains:	a waker that still saw SLICED has pushed
+ *before idle      sets CPU_HALTED before it looks last:	a waker that still saw IDLE has
+ *pushed before BUSY and HALTED get an IPI, which waits while interrupts are off and then sets
+ * THREAD_NEED_RESCHED on whatever runs. On the CPU itself the last look at the list comes after
+ * interrupts are off, so its own handlers cannot slip in between either.
+ */
+
+#include "sched/impl.h"
+#include "abi/sched.h"
+#include "cpu/apic.h"
+#include "cpu/barrier.h"
+#include "cpu/io.h"
+#include "cpu/irq.h"
+#include "cpu/irqflags.h"
+#include "lib/bug.h"
+#include "mem/pagetable.h"
+#include "sched/clock.h"
+
+DEFINE_PERCPU(struct runqueue, runqueue);
+uint64_t sched_idle_mask[MAX_CPUS / 64];
+void (*sched_root_switched)(uint64_t from, uint64_t to);
+
+static struct thread boot_thread;
+static struct thread idle_threads[MAX_CPUS];
+
+static void request_resched(struct thread *t)
+{
+	atomic_or(&t->flags, THREAD_NEED_RESCHED);
+}
+
+/* --- The CPU's timer: the end of the slice or the next timer, whichever comes first --- */
+
+/*
+ * Interrupts are off. Arms only for an earlier moment than what is armed; an interrupt that comes
+ * too early since then arms the rest. So a CPU that switches often does not program its timer
+ * each time.
+ */
+static void program_timer(struct runqueue *rq)
+{
+	uint64_t when = MIN(rq->slice_end, load_acquire(&rq->next_timer)), now;
+
+	if (when >= rq->armed)
+		return;
+	now = clock_now();
+	rq->armed = when;
+	apic_timer_arm(when > now ? when - now : 0);
+}
+
+static void timer_interrupt(void *arg)
+{
+	struct runqueue *rq = this_cpu(runqueue);
+	uint64_t now = clock_now();
+
+	rq->timer_interrupts++;
+	rq->armed = UINT64_MAX;
+	if (load_acquire(&rq->next_timer) <= now && rq->timer_thread) {
+		store_release(&rq->next_timer, UINT64_MAX); /* its thread sets the next one */
+		thread_wake(rq->timer_thread);
+	}
+	if (rq->slice_end <= now) {
+		rq->slice_end = UINT64_MAX;
+		request_resched(thread_current());
+	}
+	program_timer(rq);
+}
+
+static void wake_interrupt(void *arg)
+{
+	request_resched(thread_current());
+	program_timer(this_cpu(runqueue));
+}
+
+static void send_ipi(uint32_t cpu)
+{
+	this_cpu(runqueue)->ipis++;
+	apic_send_ipi(cpu, IRQ_VECTOR_WAKE);
+}
+
+void sched_timer_set(uint32_t cpu, uint64_t expiry)
+{
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+	uint64_t old = load_relaxed(&rq->next_timer);
+
+	store_release(&rq->next_timer, expiry);
+	if (expiry >= old)
+		return; /* an early interrupt at worst */
+	if (cpu == cpu_id()) {
+		bool on = irq_save();
+
+		program_timer(rq);
+		irq_restore(on);
+	} else {
+		send_ipi(cpu);
+	}
+}
+
+/* --- Choosing a CPU --- */
+
+static bool is_idle(uint32_t cpu)
+{
+	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
+}
+
+static uint32_t find_idle(const struct thread *t)
+{
+	for (unsigned w = 0; w < DIV_ROUND_UP(cpu_count(), 64); w++) {
+		uint64_t idle = load_relaxed(&sched_idle_mask[w]) & t->affinity[w];
+
+		if (idle)
+			return w * 64 + __builtin_ctzll(idle);
+	}
+	return MAX_CPUS;
+}
+
+static uint32_t any_allowed(const struct thread *t)
+{
+	for_each_cpu (cpu)
+		if (thread_may_run_on(t, cpu))
+			return cpu;
+	return 0; /* the mask names no CPU that is there: thread_set_affinity does not allow it */
+}
+
+/* Its last CPU, unless that is taken and another is idle. Only a saved thread may move (S3). */
+static uint32_t choose_cpu(struct thread *t)
+{
+	uint32_t last = t->cpu, idle;
+
+	if (load_acquire(&t->on_cpu))
+		return last; /* if it may not run there any more, that CPU passes it on */
+	if (!thread_may_run_on(t, last))
+		last = any_allowed(t);
+	if (cpu_count() == 1 || is_idle(last))
+		return last;
+	idle = find_idle(t);
+	return idle < MAX_CPUS ? idle : last;
+}
+
+/* Does 'cpu' have to be interrupted to see that t is on its incoming list? */
+static bool needs_ipi(struct runqueue *rq, struct thread *t)
+{
+	switch (__atomic_load_n(&rq->mode, __ATOMIC_SEQ_CST)) {
+	case CPU_IDLE: return false;
+	case CPU_SLICED: break;
+	default: return true;
+	}
+	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
+		return true;
+	return t->run_key < load_relaxed(&rq->running_key);
+}
+
+/* Own CPU, thread context: straight into the queue. */
+static void queue_here(struct runqueue *rq, struct thread *t)
+{
+	struct thread *running = thread_current();
+	uint64_t scale = MAX(rq->scale_last, SCALE_ONE);
+
+	rq_insert(rq, t);
+	if (running == rq->idle || rq_preempts(t, running, scale)) {
+		request_resched(running);
+	} else if (rq->slice_end == UINT64_MAX && running->class == THREAD_NORMAL) {
+		/* It was alone: now its slice ends. Cheap, because usually the timer is armed. */
+		bool on = irq_save();
+
+		rq->slice_end = clock_now() + SCALE_TAU / HYSTERESIS_DIV;
+		program_timer(rq);
+		irq_restore(on);
+	}
+}
+
+void sched_submit(struct thread *t)
+{
+	uint32_t cpu = choose_cpu(t);
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+	struct cpu_local *local = cpu_local();
+	bool here = cpu == local->id;
+
+	if (here && !local->irq_depth && irq_enabled() && thread_may_run_on(t, cpu)) {
+		store_relaxed(&t->cpu, cpu);
+		queue_here(rq, t);
+		return;
+	}
+	store_relaxed(&t->cpu, cpu);
+	mpsc_push(&rq->incoming, &t->incoming); /* t is not ours any more */
+	if (here) {
+		if (local->current)
+			request_resched(local->current);
+	} else if (needs_ipi(rq, t)) {
+		send_ipi(cpu);
+	}
+}
+
+/* --- Sleeping and waking --- */
+
+void thread_prepare_sleep(enum sleep_kind kind)
+{
+	struct thread *t = thread_current();
+
+	/* A full barrier: the condition is read after this. Pairs with the CAS in thread_wake. */
+	atomic_xchg(&t->state, kind == SLEEP_INTERRUPTIBLE ? STATE_PREPARED_INT : STATE_PREPARED);
+}
+
+void thread_cancel_sleep(void)
+{
+	store_relaxed(&thread_current()->state, STATE_RUNNING);
+}
+
+static bool wake_from(struct thread *t, uint32_t prepared, uint32_t asleep)
+{
+	uint32_t state = __atomic_load_n(&t->state, __ATOMIC_SEQ_CST);
+
+	for (;;) {
+		if (state == prepared) {
+			if (atomic_cas(&t->state, &state, STATE_RUNNING))
+				return true;
+		} else if (state == asleep) {
+			if (atomic_cas(&t->state, &state, STATE_RUNNING)) {
+				sched_submit(t);
+				return true;
+			}
+		} else {
+			return false;
+		}
+	}
+}
+
+bool thread_wake(struct thread *t)
+{
+	/* The caller's change to the condition comes before our look at the state. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	switch (load_relaxed(&t->state)) {
+	case STATE_PREPARED_INT:
+	case STATE_ASLEEP_INT: return wake_from(t, STATE_PREPARED_INT, STATE_ASLEEP_INT);
+	case STATE_PREPARED:
+	case STATE_ASLEEP: return wake_from(t, STATE_PREPARED, STATE_ASLEEP);
+	default: return false;
+	}
+}
+
+void thread_interrupt(struct thread *t)
+{
+	atomic_or(&t->flags, THREAD_SIGNAL);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (wake_from(t, STATE_PREPARED_INT, STATE_ASLEEP_INT))
+		return;
+	/* If it is just being switched to, it reads its flags after it set on_cpu. */
+	if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && load_relaxed(&t->cpu) != cpu_id())
+		send_ipi(load_relaxed(&t->cpu));
+}
+
+/* --- Choosing a thread --- */
+
+static void drain_incoming(struct runqueue *rq)
+{
+	uint32_t cpu = cpu_id();
+
+	for (struct mpsc_node *n = mpsc_take_all(&rq->incoming), *next; n; n = next) {
+		struct thread *t = container_of(n, struct thread, incoming);
+
+		next = load_relaxed(&n->next);
+		store_relaxed(&t->cpu, cpu);
+		if (unlikely(!thread_may_run_on(t, cpu)) && !load_acquire(&t->on_cpu))
+			sched_submit(t);
+		else
+			rq_insert(rq, t);
+	}
+}
+
+/* The first thread that may run here; those whose affinity changed meanwhile are sent away. */
+static struct thread *first_allowed(struct runqueue *rq)
+{
+	struct thread *t;
+
+	while ((t = rq_first(rq)) && unlikely(!thread_may_run_on(t, cpu_id())) &&
+		!load_acquire(&t->on_cpu)) {
+		rq_remove(rq, t);
+		sched_submit(t);
+	}
+	return t;
+}
+
+/* An idle CPU asked for work: gives it the first thread that may go there. */
+static void serve_pull(struct runqueue *rq)
+{
+	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
+	struct runqueue *target;
+	struct thread *t;
+
+	if (to >= cpu_count() || to == cpu_id())
+		return;
+	t = rq_steal(rq, to);
+	if (!t)
+		return;
+	target = cpu_of(runqueue, to);
+	store_relaxed(&t->cpu, to);
+	mpsc_push(&target->incoming, &t->incoming);
+	if (needs_ipi(target, t))
+		send_ipi(to);
+}
+
+static void ask_for_work(struct runqueue *rq)
+{
+	uint32_t self = cpu_id(), best = self, most = 0;
+
+	for_each_cpu (cpu) {
+		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
+
+		if (cpu != self && queued > most) {
+			most = queued;
+			best = cpu;
+		}
+	}
+	if (best != self) {
+		uint32_t nobody = 0;
+
+		if (atomic_cas(&cpu_of(runqueue, best)->pull_request, &nobody, self + 1))
+			send_ipi(best);
+	}
+}
+
+static void charge(struct runqueue *rq, struct thread *t, uint64_t now, uint64_t scale)
+{
+	if (t != rq->idle) {
+		rq_charge(rq, t, rq->scale_last, scale);
+		store_relaxed(&t->cpu_time, t->cpu_time + (now - t->slice_start));
+	} else {
+		rq->idle_ns += now - t->slice_start;
+	}
+	store_relaxed(&t->slice_start, now);
+	rq->scale_last = scale;
+}
+
+/*
+ * The thread to run now, taken out of the queue. prev, if it stays runnable and is not chosen, goes
+ * into the queue, or is left to finish_switch if it may not stay on this CPU.
+ */
+static struct thread *pick(struct runqueue *rq, struct thread *prev, bool runnable, uint64_t scale)
+{
+	struct thread *next = first_allowed(rq);
+	bool may_stay = thread_may_run_on(prev, cpu_id());
+
+	if (runnable && may_stay) {
+		if (!next)
+			return prev;
+		if (!rq->yielding && !rq_preempts(next, prev, scale) &&
+			!(prev->policy == SCHED_RR && next->class == THREAD_REALTIME &&
+				next->rt_priority == prev->rt_priority))
+			return prev;
+		if (rq->yielding && prev->class == THREAD_REALTIME &&
+			(next->class != THREAD_REALTIME || next->rt_priority < prev->rt_priority))
+			return prev;
+		if (rq->yielding && prev->class == next->class)
+			prev->run_key = MAX(prev->run_key, next->run_key);
+	}
+	if (next)
+		rq_remove(rq, next);
+	if (runnable && may_stay)
+		rq_insert(rq, prev);
+	return next ? next : rq->idle;
+}
+
+static void finish_switch(struct runqueue *rq)
+{
+	struct thread *prev = rq->prev;
+	uint32_t state = load_relaxed(&prev->state);
+	bool moves = rq->prev_moves;
+
+	/* Its registers are saved: pairs with the acquire in choose_cpu. After this it is not ours,
+	 * unless it waits for us to move it. */
+	store_release(&prev->on_cpu, 0);
+	if (state == STATE_DEAD)
+		sched_reap(prev);
+	else if (moves)
+		sched_submit(prev);
+}
+
+static void switch_root(struct runqueue *rq, struct thread *next)
+{
+	if (!next->page_root || next->page_root == rq->loaded_root)
+		return;
+	if (sched_root_switched)
+		sched_root_switched(rq->loaded_root, next->page_root);
+	rq->loaded_root = next->page_root;
+	write_cr3(next->page_root);
+}
+
+static void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next, bool moves)
+{
+	struct cpu_local *local = cpu_local();
+
+	BUG_ON(next->state != STATE_RUNNING); /* S2 */
+	BUG_ON(next->on_cpu);		      /* S3 */
+	rq->switches++;
+	rq->prev = prev;
+	rq->prev_moves = moves;
+	/* Before the thread reads its flags on the way out; pairs with thread_interrupt. */
+	atomic_xchg(&next->on_cpu, 1);
+	local->current = next;
+	local->kstack_top = next->kstack_top;
+	switch_root(rq, next);
+	cpu_switch(&prev->context, &next->context);
+	finish_switch(this_cpu(runqueue));
+}
+
+/* Interrupts are off. How long next may run, and what wakers need to know. */
+static void begin_slice(struct runqueue *rq, struct thread *next, uint64_t now, uint64_t scale)
+{
+	uint64_t slice = next == rq->idle ? UINT64_MAX : rq_slice(rq, next, scale);
+
+	store_relaxed(&next->slice_start, now);
+	rq->slice_end = slice == UINT64_MAX ? UINT64_MAX : now + slice;
+	program_timer(rq);
+	if (slice == UINT64_MAX)
+		return; /* stays CPU_BUSY */
+	store_relaxed(&rq->running_key,
+		next->class == THREAD_REALTIME
+			? 0
+			: rq_key(rq, next) -
+				  MIN(next->run_key, WEIGHT_ONE * scale / HYSTERESIS_DIV));
+	store_release(&rq->mode, CPU_SLICED);
+}
+
+static void reschedule(void)
+{
+	struct thread *prev = thread_current(), *next;
+	struct runqueue *rq = this_cpu(runqueue);
+	uint64_t now, scale;
+	uint32_t state;
+	bool runnable, moves;
+
+	if (load_relaxed(&prev->flags) & THREAD_NEED_RESCHED)
+		atomic_and(&prev->flags, ~THREAD_NEED_RESCHED);
+	atomic_xchg(&rq->mode, CPU_BUSY);
+	/* While prev is surely on no queue: its key must not change there. */
+	now = clock_now();
+	scale = rq_scale(rq, now);
+	charge(rq, prev, now, scale);
+	state = load_relaxed(&prev->state);
+	if (state == STATE_PREPARED || state == STATE_PREPARED_INT)
+		atomic_cas(&prev->state, &state, state + (STATE_ASLEEP - STATE_PREPARED));
+	/* If that failed somebody woke it: it is RUNNING. From here on a wake-up submits it. */
+	runnable = load_relaxed(&prev->state) == STATE_RUNNING && state == STATE_RUNNING &&
+		   prev != rq->idle;
+	for (;;) {
+		drain_incoming(rq);
+		if (unlikely(load_relaxed(&rq->pull_request)))
+			serve_pull(rq);
+		irq_disable();
+		if (likely(mpsc_empty(&rq->incoming)))
+			break;
+		irq_enable();
+	}
+	next = pick(rq, prev, runnable, scale);
+	rq->yielding = false;
+	moves = runnable && !thread_may_run_on(prev, cpu_id());
+	begin_slice(rq, next, now, scale);
+	if (next != prev) {
+		if (runnable)
+			prev->involuntary_switches++;
+		else
+			prev->voluntary_switches++;
+		switch_to(rq, prev, next, moves);
+	}
+	irq_enable();
+}
+
+void schedule(void)
+{
+	struct thread *t = thread_current();
+
+	BUG_ON(cpu_local()->irq_depth); /* a handler must not sleep */
+	if (load_relaxed(&t->state) == STATE_RUNNING &&
+		!(load_relaxed(&t->flags) & THREAD_NEED_RESCHED))
+		return; /* woken already */
+	reschedule();
+}
+
+void thread_yield(void)
+{
+	struct runqueue *rq = this_cpu(runqueue);
+
+	if (!rq->queued && mpsc_empty(&rq->incoming))
+		return;
+	rq->yielding = true;
+	reschedule();
+}
+
+void thread_exit(void)
+{
+	struct thread *t = thread_current();
+
+	BUG_ON(t == this_cpu(runqueue)->idle);
+	store_release(&t->state, STATE_DEAD);
+	reschedule();
+	BUG("a dead thread ran");
+}
+
+/* A new thread's first steps, on its own stack, interrupts off. */
+void sched_thread_trampoline(void *arg)
+{
+	struct thread *t = arg;
+
+	finish_switch(this_cpu(runqueue));
+	irq_enable();
+	t->entry(t->arg);
+	thread_exit();
+}
+
+void thread_set_root(uint64_t cr3)
+{
+	struct thread *t = thread_current();
+	struct runqueue *rq = this_cpu(runqueue);
+	bool on = irq_save();
+
+	t->page_root = cr3;
+	switch_root(rq, t);
+	irq_restore(on);
+}
+
+/* --- Idle --- */
+
+static void set_idle(uint32_t cpu, bool idle)
+{
+	if (idle)
+		atomic_or(&sched_idle_mask[cpu / 64], 1ull << (cpu % 64));
+	else
+		atomic_and(&sched_idle_mask[cpu / 64], ~(1ull << (cpu % 64)));
+}
+
+/* The idle thread never sleeps: it may take no mutex. */
+static __noreturn void idle_loop(void *arg)
+{
+	struct runqueue *rq = this_cpu(runqueue);
+	struct thread *self = thread_current();
+	uint32_t cpu = cpu_id();
+
+	for (;;) {
+		set_idle(cpu, true);
+		atomic_xchg(&rq->mode, CPU_IDLE);
+		if (mpsc_empty(&rq->incoming) && !rq->queued) {
+			ask_for_work(rq);
+			irq_disable();
+			atomic_xchg(&rq->mode, CPU_HALTED);
+			if (mpsc_empty(&rq->incoming))
+				irq_enable_and_halt();
+			else
+				irq_enable();
+			atomic_xchg(&rq->mode, CPU_IDLE);
+		}
+		if (load_relaxed(&self->flags) & THREAD_NEED_RESCHED)
+			atomic_and(&self->flags, ~THREAD_NEED_RESCHED);
+		if (mpsc_empty(&rq->incoming) && !rq->queued)
+			continue;
+		set_idle(cpu, false);
+		reschedule();
+	}
+}
+
+/* --- Start --- */
+
+static void name_thread(struct thread *t, const char *name, uint32_t cpu)
+{
+	for (unsigned i = 0; name[i]; i++)
+		t->name[i] = name[i];
+	t->cpu = cpu;
+	t->state = STATE_RUNNING;
+	t->kernel_thread = true;
+	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
+		t->affinity[w] = UINT64_MAX;
+}
+
+static struct runqueue *init_runqueue(uint32_t cpu, struct thread *running)
+{
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+
+	rq_init(rq);
+	rq->idle = &idle_threads[cpu];
+	name_thread(rq->idle, "idle", cpu);
+	rq->idle->id = 0;
+	rq->loaded_root = read_cr3();
+	running->on_cpu = 1;
+	running->kstack_top = cpu_local()->kstack_top;
+	running->context.kstack_top = running->kstack_top;
+	running->slice_start = clock_now();
+	cpu_local()->current = running;
+	return rq;
+}
+
+void sched_init(void)
+{
+	struct runqueue *rq;
+	uintptr_t stack = kstack_alloc();
+
+	BUG_ON(!stack); /* the machine has no memory at all */
+	name_thread(&boot_thread, "boot", 0);
+	boot_thread.id = thread_id_kernel();
+	rq = init_runqueue(0, &boot_thread);
+	rq->idle->kstack_top = stack;
+	rq->idle->entry = idle_loop;
+	cpu_context_init(&rq->idle->context, stack, sched_thread_trampoline, rq->idle);
+	irq_vector_set(IRQ_VECTOR_TIMER, timer_interrupt, NULL);
+	irq_vector_set(IRQ_VECTOR_WAKE, wake_interrupt, NULL);
+	sched_reaper_init();
+}
+
+void sched_init_cpu(void)
+{
+	uint32_t cpu = cpu_id();
+
+	init_runqueue(cpu, &idle_threads[cpu]);
+	irq_enable();
+	idle_loop(NULL);
+}
+
+/* --- What others may know --- */
+
+void sched_stats(uint32_t cpu, struct sched_stats *out)
+{
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+	uint64_t idle = load_relaxed(&rq->idle_ns);
+
+	if (is_idle(cpu) && rq->idle)
+		idle += clock_now() - load_relaxed(&rq->idle->slice_start);
+	*out = (struct sched_stats){
+		.switches = load_relaxed(&rq->switches),
+		.ipis = load_relaxed(&rq->ipis),
+		.timer_interrupts = load_relaxed(&rq->timer_interrupts),
+		.idle_ns = idle,
+		.runnable = load_relaxed(&rq->queued) + !is_idle(cpu),
+	};
+}
+
+unsigned sched_runnable_count(void)
+{
+	unsigned n = 0;
+
+	for_each_cpu (cpu)
+		n += load_relaxed(&cpu_of(runqueue, cpu)->queued) + !is_idle(cpu);
+	return n;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a thread: made, started, changed, ended, released. */
+
+#include "sched/thread.h"
+#include "abi/errno.h"
+#include "abi/sched.h"
+#include "cpu/barrier.h"
+#include "lib/bug.h"
+#include "lib/string.h"
+#include "mem/heap.h"
+#include "mem/pagetable.h"
+#include "sched/clock.h"
+#include "sched/impl.h"
+#include "sched/mutex.h"
+#include "sched/timer.h"
+#include "sched/wait.h"
+
+struct mutex thread_list_lock = MUTEX_INIT;
+struct list_node thread_list = LIST_INIT(thread_list);
+
+/*
+ * Program threads count from 1 and reuse an id only after all others had their turn; kernel
+ * threads have ids that no program sees.
+ */
+#define ID_COUNT	65536u
+#define ID_KERNEL_FIRST 0x20000000u
+static uint64_t id_used[ID_COUNT / 64] = { 1 };	  /* atomic */
+static uint32_t id_next = 1;			  /* atomic, a hint */
+static uint32_t id_next_kernel = ID_KERNEL_FIRST; /* atomic */
+
+static uint32_t id_alloc(void)
+{
+	uint32_t start = load_relaxed(&id_next);
+
+	for (uint32_t i = 0; i < ID_COUNT; i++) {
+		uint32_t id = (start + i) % ID_COUNT;
+		uint64_t bit = 1ull << (id % 64);
+
+		if (load_relaxed(&id_used[id / 64]) & bit)
+			continue;
+		if (atomic_or(&id_used[id / 64], bit) & bit)
+			continue;
+		store_relaxed(&id_next, id + 1);
+		return id;
+	}
+	return 0;
+}
+
+uint32_t thread_id_kernel(void)
+{
+	return atomic_add(&id_next_kernel, 1);
+}
+
+void thread_id_free(uint32_t id)
+{
+	if (id && id < ID_COUNT)
+		atomic_and(&id_used[id / 64], ~(1ull << (id % 64)));
+}
+
+static int init(struct thread *t, const char *name, void (*entry)(void *), void *arg, bool kernel)
+{
+	t->id = kernel ? thread_id_kernel() : id_alloc();
+	if (!t->id)
+		return -EAGAIN;
+	t->kstack_top = kstack_alloc();
+	if (!t->kstack_top) {
+		thread_id_free(t->id);
+		return -ENOMEM;
+	}
+	str_copy(t->name, name, sizeof(t->name));
+	t->entry = entry;
+	t->arg = arg;
+	t->kernel_thread = kernel;
+	t->state = STATE_NEW;
+	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
+		t->affinity[w] = UINT64_MAX;
+	list_init(&t->all_link);
+	list_init(&t->run_link);
+	cpu_context_init(&t->context, t->kstack_top, sched_thread_trampoline, t);
+	return 0;
+}
+
+int thread_init(struct thread *t, const char *name, void (*entry)(void *), void *arg)
+{
+	return init(t, name, entry, arg, false);
+}
+
+/* Where a new thread starts: on an idle CPU if there is one, else in turn. */
+static uint32_t spread(const struct thread *t)
+{
+	static uint32_t turn; /* atomic */
+	uint32_t first = atomic_add(&turn, 1);
+
+	for (uint32_t i = 0; i < cpu_count(); i++) {
+		uint32_t cpu = (first + i) % cpu_count();
+
+		if (thread_may_run_on(t, cpu))
+			return cpu;
+	}
+	return 0;
+}
+
+void thread_start(struct thread *t)
+{
+	struct thread *parent = thread_current();
+
+	mutex_lock(&thread_list_lock);
+	list_add_tail(&thread_list, &t->all_link);
+	mutex_unlock(&thread_list_lock);
+	/* Its share so far is its parent's: making threads is no way to get more of the CPU. */
+	t->run_key = parent->run_key;
+	t->run_epoch = parent->run_epoch;
+	t->cpu = spread(t);
+	store_release(&t->state, STATE_RUNNING);
+	sched_submit(t);
+}
+
+static void release_kernel_thread(struct thread *t)
+{
+	heap_free(t);
+}
+
+struct thread *kthread_create(
+	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
+{
+	struct thread *t = heap_alloc_zeroed(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	if (init(t, name, entry, arg, true)) {
+		heap_free(t);
+		return NULL;
+	}
+	t->release = release_kernel_thread;
+	if (class == THREAD_REALTIME) {
+		t->class = THREAD_REALTIME;
+		t->policy = SCHED_FIFO;
+		t->rt_priority = 50;
+	}
+	thread_start(t);
+	return t;
+}
+
+/* --- The end: dead threads go to a thread that can sleep --- */
+
+static struct mpsc_list dead_list;
+static struct thread *reaper;
+
+static void bury(struct thread *t)
+{
+	mpsc_push(&dead_list, &t->incoming);
+	if (reaper)
+		thread_wake(reaper);
+}
+
+/* Called off its stack, interrupts off. Whoever comes last, this or the last pin, buries it. */
+void sched_reap(struct thread *t)
+{
+	if (atomic_or(&t->wakers, WAKERS_DEAD) == 0)
+		bury(t);
+}
+
+void thread_unpin(struct thread *t)
+{
+	if (atomic_sub(&t->wakers, 1) == (WAKERS_DEAD | 1))
+		bury(t);
+}
+
+static void release(struct thread *t)
+{
+	mutex_lock(&thread_list_lock);
+	list_del(&t->all_link);
+	mutex_unlock(&thread_list_lock);
+	if (t->context.kstack_top)
+		kstack_free(t->kstack_top);
+	if (!t->keep_id && !t->kernel_thread)
+		thread_id_free(t->id);
+	if (t->release)
+		t->release(t);
+}
+
+static void reaper_main(void *arg)
+{
+	for (;;) {
+		struct mpsc_node *n, *next;
+
+		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+		if (mpsc_empty(&dead_list))
+			schedule();
+		thread_cancel_sleep();
+		for (n = mpsc_take_all(&dead_list); n; n = next) {
+			next = load_relaxed(&n->next);
+			release(container_of(n, struct thread, incoming));
+		}
+	}
+}
+
+void sched_reaper_init(void)
+{
+	reaper = kthread_create("reaper", reaper_main, NULL, THREAD_NORMAL);
+	BUG_ON(!reaper);
+}
+
+/* --- Properties --- */
+
+uint64_t thread_cpu_time(const struct thread *t)
+{
+	uint64_t start, used;
+
+	do {
+		start = load_acquire(&t->slice_start);
+		used = load_acquire(&t->cpu_time);
+	} while (start != load_relaxed(&t->slice_start));
+	if (load_acquire(&t->on_cpu)) {
+		uint64_t now = clock_now();
+
+		if (now > start)
+			used += now - start;
+	}
+	return used;
+}
+
+int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left)
+{
+	uint64_t now = clock_now(), deadline = now + ns < now ? WAIT_FOREVER - 1 : now + ns;
+	struct sleep_timer timer;
+	int err = 0;
+
+	sleep_timer_start(&timer, deadline);
+	for (;;) {
+		thread_prepare_sleep(interruptible ? SLEEP_INTERRUPTIBLE : SLEEP_UNINTERRUPTIBLE);
+		if (sleep_timer_expired(&timer))
+			break;
+		if (interruptible && thread_signalled()) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		schedule();
+	}
+	thread_cancel_sleep();
+	sleep_timer_stop(&timer);
+	now = clock_now();
+	if (err && left)
+		*left = deadline > now ? deadline - now : 0;
+	return err;
+}
+
+int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
+{
+	uint64_t new[ARRAY_SIZE(t->affinity)] = { 0 };
+	bool any = false;
+
+	for (unsigned w = 0; w < MIN(words, (unsigned)ARRAY_SIZE(new)); w++)
+		new[w] = mask[w];
+	for_each_cpu (cpu)
+		any |= new[cpu / 64] >> (cpu % 64) & 1;
+	if (!any)
+		return -EINVAL;
+	for (unsigned w = 0; w < ARRAY_SIZE(new); w++)
+		store_relaxed(&t->affinity[w], new[w]);
+	if (t == thread_current() && !thread_may_run_on(t, cpu_id())) {
+		atomic_or(&t->flags, THREAD_NEED_RESCHED);
+		schedule();
+	}
+	return 0;
+}
+
+int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
+{
+	bool rt = policy == SCHED_FIFO || policy == SCHED_RR;
+
+	if (!rt && policy != SCHED_OTHER && policy != SCHED_BATCH && policy != SCHED_IDLE)
+		return -EINVAL;
+	if (rt ? rt_priority < 1 || rt_priority > 99 : rt_priority != 0)
+		return -EINVAL;
+	store_relaxed(&t->rt_priority, rt_priority);
+	store_relaxed(&t->policy, policy);
+	if (t == thread_current()) {
+		t->class = rt ? THREAD_REALTIME : THREAD_NORMAL;
+		atomic_or(&t->flags, THREAD_NEED_RESCHED);
+	}
+	return 0;
+}
+
+void thread_set_nice(struct thread *t, int nice)
+{
+	store_relaxed(&t->nice, MAX(-20, MIN(19, nice)));
+}
