@@ -66,11 +66,13 @@ static void devices_init(void)
 	virtio_mmio_init(boot_info.cmdline);
 }
 
-/* No canary: its value changes in here. */
-__attribute__((no_stack_protector)) static void secrets_init(void)
+/* Only ever called from kernel_main, which has no canary of its own to be upset by the change. */
+__attribute__((no_stack_protector)) static void canary_init(void)
 {
-	random_init();
-	random_bytes(&__stack_chk_guard, sizeof(__stack_chk_guard));
+	uintptr_t canary;
+
+	random_bytes(&canary, sizeof(canary));
+	__stack_chk_guard = canary & ~0xfful; /* a zero byte stops string overruns */
 }
 
 __attribute__((no_stack_protector)) void kernel_main(void)
@@ -81,9 +83,9 @@ __attribute__((no_stack_protector)) void kernel_main(void)
 	apic_init_cpu();	  /* interrupts can be delivered, but are off */
 	machine_init(&boot_info); /* how many CPUs, where the I/O APIC is */
 	clocks_init();		  /* time passes */
-	secrets_init();		  /* canary, keys of the hashes */
 	sched_init();		  /* this flow is a thread now */
-	irq_enable();		  /* from here on we may sleep */
+	canary_init();
+	irq_enable(); /* from here on we may sleep */
 	timer_system_init();
 	futex_init();
 	smp_start_others(); /* they come up meanwhile */
