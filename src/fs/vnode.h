@@ -108,15 +108,33 @@ struct procfs_entry {
 	int (*show)(struct text *t, void *arg);
 	ssize_t (*store)(const char *data, size_t n, void *arg);
 	ssize_t (*readlink)(void *arg, char *buf, size_t size);
-	struct dentry *(*follow)(void *arg);
+	struct dentry *(*follow)(void *arg); /* referenced, or ERR_PTR; NULL: go by readlink's text */
 	struct file *(*open)(void *arg, uint32_t flags); /* for /proc/self/fd/N, self/mem, pagemap */
 	const struct procfs_dir_ops *dir;
 	void *arg;
 };
 int procfs_add_dir(const char *path, const struct procfs_dir_ops *ops, void *arg);
+int procfs_add_link(const char *path, const char *target);
 /* sysfs: same shape, below /sys. */
 int sysfs_add(const char *path, uint32_t mode, int (*show)(struct text *t, void *arg),
 	ssize_t (*store)(const char *data, size_t n, void *arg), void *arg);
+int sysfs_add_dir(const char *path, const struct procfs_dir_ops *ops, void *arg);
 /* devfs: a device node /dev/PATH whose open makes a file of these ops. */
 int devfs_add(const char *path, uint32_t mode_with_type, uint32_t major, uint32_t minor,
 	struct file *(*open)(void *arg, uint32_t flags), void *arg);
+
+/* The program's descriptor 0, 1 or 2 on the stdio ports: a terminal or a plain stream. ERR_PTR. */
+struct file *fs_stdio_open(int fd);
+/* A dentry that stands for a file without a name (pipe, socket), for /proc/self/fd/N: opening it
+ * gives the file again, stat its status. ERR_PTR. */
+struct dentry *dentry_for_file(struct file *f);
+
+/* The n-th mount, for /proc/mounts; false past the last. */
+struct mount_info {
+	const char *type, *source, *options, *path;
+	unsigned id, parent_id;
+	uint64_t dev;
+};
+bool fs_mount_info(unsigned n, struct mount_info *out);
+/* chdir(2) and friends: may c search this directory? */
+int fs_may_search(const struct path_context *c, struct dentry *d);

@@ -108,3 +108,12 @@ uint64_t random_u64(void)
 	random_bytes(&v, sizeof(v));
 	return v;
 }
+
+void random_init(void)
+{
+	uint64_t seed[4];
+
+	for (int i = 0; i < 4; i++)
+		seed[i] = hardware_u64();
+	random_add_entropy(seed, sizeof(seed));
+}

@@ -7,6 +7,7 @@
 
 #include "lib/types.h"
 
+void random_init(void); /* boot CPU, before anything asks */
 void random_bytes(void *buf, size_t n);
 uint64_t random_u64(void);
 /* Stirs in what a device or a caller knows; every CPU picks it up at its next request. */
