@@ -52,6 +52,3 @@ void timer_signal_taken(void *origin, siginfo_t *info);
 
 /* vdso.c: maps vvar and vdso into s; the vDSO's address or -errno. */
 intptr_t vdso_map(struct vm_space *s);
-
-/* fs: the program's stdin, stdout, stderr as a file with one reference, or ERR_PTR. */
-struct file *fs_stdio_open(int fd);

@@ -159,6 +159,7 @@ bool process_remove_task(struct process *p, struct task *t)
 /* execve by a thread makes it the process's first thread: it takes over that one's number. */
 void process_rename_task(struct task *t, uint32_t tid)
 {
+	thread_id_free(t->thread.id);
 	mutex_lock(&table_lock);
 	list_del(&t->hash_link);
 	t->thread.id = tid;

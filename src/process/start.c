@@ -275,7 +275,6 @@ void process_start_first(const char *cmdline)
 		log_err("no memory for the first process");
 		machine_power_off();
 	}
-	t->thread.id = 1;
 	p->pid = p->pgid = p->sid = t->thread.id;
 	p->root = p->cwd = fs_root();
 	dentry_get(p->root);

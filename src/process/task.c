@@ -88,12 +88,12 @@ struct task *task_create(struct process *p, const char *name)
 
 	if (!t)
 		return NULL;
-	if (thread_init(&t->thread, name, task_entry, t)) {
+	if (task_init_fpu(t)) {
 		heap_free(t);
 		return NULL;
 	}
-	if (task_init_fpu(t)) {
-		kstack_free(t->thread.kstack_top);
+	if (thread_init(&t->thread, name, task_entry, t)) {
+		heap_free(t->fpu_memory);
 		heap_free(t);
 		return NULL;
 	}
@@ -291,6 +291,8 @@ __noreturn void task_exit(int code)
 
 	mutex_lock(&p->signal_lock);
 	t->gone = true;
+	if (t->thread.id == p->pid)
+		t->thread.keep_id = true; /* the process's name, until the last task is gone */
 	pending_set_destroy(p, &t->pending);
 	/* What was for the process and woke only us is somebody else's now. */
 	if (p->pending.mask)
