@@ -157,16 +157,22 @@ static int read_interp(Elf *e, struct elf_facts *f, const GElf_Phdr *ph)
 
 static int read_segments(Elf *e, struct elf_facts *f)
 {
-	size_t phnum;
+	bool loads = false;
+	size_t phnum, size;
 	int err = 0;
 
-	if (elf_getphdrnum(e, &phnum) < 0 || phnum > 65535)
+	if (elf_getphdrnum(e, &phnum) < 0 || phnum > 65535 || !elf_rawfile(e, &size))
 		return -EINVAL;
 	for (size_t i = 0; !err && i < phnum; i++) {
 		GElf_Phdr ph;
 
 		if (!gelf_getphdr(e, i, &ph))
 			return -EINVAL;
+		if (ph.p_type == PT_LOAD) {
+			loads = true;
+			if (ph.p_offset > size || ph.p_filesz > size - ph.p_offset)
+				return -EINVAL; /* cut off */
+		}
 		if (ph.p_type == PT_INTERP)
 			err = read_interp(e, f, &ph);
 		if (ph.p_type == PT_DYNAMIC && !f->dynamic) {
@@ -174,6 +180,8 @@ static int read_segments(Elf *e, struct elf_facts *f)
 			err = read_dynamic(e, f, phnum, &ph);
 		}
 	}
+	if (!loads && (f->type == ET_EXEC || f->type == ET_DYN))
+		return -EINVAL;
 	return err;
 }
 

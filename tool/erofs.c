@@ -19,6 +19,7 @@
 #define SB_ROOT_NID	14
 #define SB_BUILD_TIME	24
 #define SB_BUILD_NSEC	32
+#define SB_BLOCKS	36
 #define SB_META_BLOCK	40
 #define COMPAT_CHECKSUM 1
 #define LAYOUT_PLAIN	0
@@ -60,6 +61,8 @@ int erofs_init(struct erofs *fs, const void *data, size_t size)
 	fs->block_bits = sb[SB_BLOCK_BITS];
 	if (fs->block_bits < 9 || fs->block_bits > 16)
 		return -EINVAL;
+	if (get(sb + SB_BLOCKS, 4) << fs->block_bits > size)
+		return -EINVAL; /* cut off */
 	fs->root = get(sb + SB_ROOT_NID, 2);
 	fs->meta = get(sb + SB_META_BLOCK, 4) << fs->block_bits;
 	return 0;

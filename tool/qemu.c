@@ -139,12 +139,16 @@ static void check_tap(const struct options *o)
 	free(path);
 }
 
+void qemu_check_installed(void)
+{
+	free(qemu_program());
+	free(kernel_file());
+}
+
 void qemu_check(struct options *o)
 {
 	const char *why = NULL;
-	char *program = qemu_program();
 
-	free(program);
 	check_ports(o);
 	if (o->net == NET_TAP)
 		check_tap(o);

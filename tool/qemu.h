@@ -13,7 +13,9 @@ struct channels {
 	unsigned short rows, cols; /* of the terminal, with tty */
 };
 
-/* Checks what can be wrong with the host: QEMU there, KVM usable, ports free. Picks the host ports
+/* Dies unless QEMU and the kernel are there: asked before the work of packing. */
+void qemu_check_installed(void);
+/* Checks what can be wrong with the host: KVM usable, ports free. Picks the host ports
  * given as 0 and the accelerator for auto. Dies with words. */
 void qemu_check(struct options *o);
 

@@ -598,6 +598,7 @@ int run_program(struct options *o)
 
 	run.verbose = o->verbose;
 	run.in.from = run.in.to = run.out.from = run.err.from = -1;
+	qemu_check_installed();
 	image_for_run(o, &img);
 	qemu_check(o);
 	if (o->dry_run) {

@@ -6,7 +6,7 @@ TOOL_C		:= $(sort $(wildcard tool/*.c))
 TOOL_OBJ	:= $(TOOL_C:tool/%.c=$(O)/tool/%.o)
 TOOL_CFLAGS	:= -std=gnu11 -O2 -g -D_GNU_SOURCE -DSKIFF_PREFIX='"$(PREFIX)"' $(WARN)
 
-.PHONY: tool test-tool
+.PHONY: tool
 all: skiff
 tool: skiff
 
@@ -61,3 +61,5 @@ check-warnings:
 	else \
 		echo "warnings: not checked with clang, $(CLANG) is not installed"; \
 	fi
+
+include test/tool/tool-tests.mk
