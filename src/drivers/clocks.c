@@ -43,6 +43,18 @@ struct sample {
 	uint64_t ref, tsc, error;
 };
 
+/* a * b / c; UINT64_MAX when that does not fit. There is no 128-bit division without libgcc. */
+static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+	uint64_t lo = product, hi = product >> 64;
+
+	if (hi >= c)
+		return UINT64_MAX;
+	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "r"(c) : "cc");
+	return lo;
+}
+
 static uint64_t tsc_hz;
 static bool tsc_hz_measured; /* else it is as exact as its source */
 static uint64_t apic_hz;     /* 0: unknown */
@@ -91,7 +103,7 @@ static uint64_t rate_between(const struct reference *r, const struct sample *a, 
 {
 	if (ref_ticks == 0)
 		return 0;
-	return (unsigned __int128)(b->tsc - a->tsc) * r->hz / ref_ticks;
+	return mul_div(b->tsc - a->tsc, r->hz, ref_ticks);
 }
 
 /* Channel 2 counts down from 65535 over and over, silently. */
@@ -210,7 +222,7 @@ static void find_apic_rate(void)
 	while (rdtsc() - tsc < tsc_hz / 10000)
 		;
 	ticks = (read_apic_timer() - ticks) & UINT32_MAX;
-	apic_hz = (unsigned __int128)ticks * tsc_hz / (rdtsc() - tsc);
+	apic_hz = mul_div(ticks, tsc_hz, rdtsc() - tsc);
 	if (!apic_hz)
 		apic_hz = NSEC_PER_SEC;
 }
@@ -273,7 +285,7 @@ static uint64_t unwrapped_ticks(
 	const struct reference *r, const struct sample *a, const struct sample *b)
 {
 	uint64_t ticks = (b->ref - a->ref) & r->mask, period = r->mask + 1;
-	uint64_t expected = (unsigned __int128)(b->tsc - a->tsc) * r->hz / tsc_hz;
+	uint64_t expected = mul_div(b->tsc - a->tsc, r->hz, tsc_hz);
 
 	if (expected > ticks)
 		ticks += (expected - ticks + period / 2) / period * period;

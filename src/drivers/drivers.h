@@ -24,6 +24,8 @@ void virtio_mmio_init(const char *cmdline); /* virtio_mmio.device=SIZE@BASE:IRQ[
 
 /* Entropy from virtio-rng (may return less, even 0); never sleeps long. */
 size_t rng_device_read(void *buf, size_t n);
+/* Late in boot: stirs what the device gives into the kernel's generator. */
+void rng_device_feed(void);
 
 /* The program's stdio (virtio console ports, else COM1). Bytes as they are; no line discipline. */
 struct stdio_port {

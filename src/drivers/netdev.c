@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packets, and the list of network cards. */
+#include "drivers/netdev.h"
+#include "cpu/barrier.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "mem/heap.h"
+#include "sched/mutex.h"
+
+static struct mutex lock;
+static struct netdev *first, *last; /* appended under lock, read without: never removed */
+static int count;
+static int ethernets;
+
+void (*netdev_registered)(struct netdev *dev);
+
+static void packet_free_own(struct packet *p)
+{
+	heap_free(p);
+}
+
+/* One allocation: the packet, then its buffer. */
+struct packet *packet_alloc(size_t headroom, size_t size)
+{
+	struct packet *p = heap_alloc(sizeof(*p) + headroom + size);
+
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	p->head = (uint8_t *)(p + 1);
+	p->data = p->head + headroom;
+	p->end = p->data + size;
+	p->free = packet_free_own;
+	return p;
+}
+
+void packet_free(struct packet *p)
+{
+	struct packet *frag = p->frags, *next;
+
+	p->free(p);
+	for (; frag; frag = next) {
+		next = frag->next;
+		frag->free(frag);
+	}
+}
+
+void netdev_register(struct netdev *dev)
+{
+	mutex_lock(&lock);
+	dev->index = ++count;
+	if (dev->features & NETDEV_LOOPBACK)
+		str_copy(dev->name, "lo", sizeof(dev->name));
+	else
+		format(dev->name, sizeof(dev->name), "eth%d", ethernets++);
+	dev->next = NULL;
+	if (last)
+		store_release(&last->next, dev);
+	else
+		store_release(&first, dev);
+	last = dev;
+	mutex_unlock(&lock);
+	if (netdev_registered)
+		netdev_registered(dev);
+}
+
+struct netdev *netdev_first(void)
+{
+	return load_acquire(&first);
+}
