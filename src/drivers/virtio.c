@@ -65,6 +65,9 @@ int virtio_share_interrupt(struct virtio_device *dev, irq_handler_fn *handler, v
 {
 	unsigned n = dev->handler_count;
 
+	for (unsigned i = 0; i < n; i++)
+		if (dev->handlers[i].fn == handler && dev->handlers[i].arg == arg)
+			return 0;
 	if (n == VIRTIO_MAX_HANDLERS)
 		return -ENOSPC;
 	dev->handlers[n].fn = handler;

@@ -19,7 +19,12 @@ struct virtio_pci {
 	uint64_t config_len, notify_len;
 	uint32_t notify_multiplier;
 	bool msix, intx_routed;
-	int shared_vector;		 /* MSI-X index, -1: none yet */
+	int shared_vector; /* MSI-X index, -1: none yet */
+	struct {	   /* the last one given out: queues with one handler share it */
+		irq_handler_fn *handler;
+		void *arg;
+		int index;
+	} last;
 	volatile uint8_t **queue_notify; /* by queue index */
 	unsigned queues;
 };
@@ -100,11 +105,17 @@ static int queue_vector(struct virtio_pci *p, irq_handler_fn *handler, void *arg
 
 	if (!handler)
 		return VIRTIO_PCI_NO_VECTOR;
+	if (p->last.handler == handler && p->last.arg == arg)
+		return p->last.index;
 	/* The last entry is kept for those that come too late for one of their own. */
 	if (p->msix && p->pci->msix_used + 1 < p->pci->msix_entries) {
 		index = pci_msix_add(p->pci, 0, handler, arg);
-		if (index >= 0)
+		if (index >= 0) {
+			p->last.handler = handler;
+			p->last.arg = arg;
+			p->last.index = index;
 			return index;
+		}
 	}
 	err = virtio_share_interrupt(&p->dev, handler, arg);
 	if (err)
