@@ -19,4 +19,4 @@
 #define VECTOR_SYSCALL 0x100 /* in trap_frame.vector: entered by the syscall instruction */
 
 /* THREAD_EXIT_WORK of sched/thread.h, for the fast exit of a system call. */
-#define EXIT_WORK_MASK 3
+#define EXIT_WORK_MASK 11

@@ -46,8 +46,13 @@ void trap_exit_work(struct trap_frame *frame)
 	/* Interrupts are off at the test, so that nothing is missed between it and the return. */
 	while (load_acquire(&t->flags) & THREAD_EXIT_WORK) {
 		irq_enable();
-		if (load_relaxed(&t->flags) & THREAD_NEED_RESCHED)
+		if (load_relaxed(&t->flags) & THREAD_NEED_RESCHED) {
 			schedule();
+			if (t->told_cpu) /* preempted: perhaps in a restartable sequence */
+				(void)atomic_or(&t->flags, THREAD_NOTIFY);
+		}
+		if (load_relaxed(&t->flags) & THREAD_NOTIFY)
+			task_resume(frame);
 		if (load_relaxed(&t->flags) & THREAD_SIGNAL)
 			signal_deliver(frame);
 		irq_disable();

@@ -503,6 +503,7 @@ static void exec_commit(struct exec *e, struct process *p, struct task *t)
 	t->clear_child_tid = t->set_child_tid = NULL;
 	t->robust_list = NULL;
 	t->rseq = 0;
+	t->thread.told_cpu = 0;
 	t->restart.fn = NULL;
 	p->dumpable = 1;
 	p->keep_caps = false;

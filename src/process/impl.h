@@ -50,5 +50,8 @@ void timers_exit(struct process *p);
 /* signal_lock held: the entry leaves the queue; fills the overrun and keeps the timer going */
 void timer_signal_taken(void *origin, siginfo_t *info);
 
+/* rseq.c: a signal handler is about to run */
+void rseq_interrupted(struct trap_frame *frame);
+
 /* vdso.c: maps vvar and vdso into s; the vDSO's address or -errno. */
 intptr_t vdso_map(struct vm_space *s);

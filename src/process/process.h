@@ -191,6 +191,11 @@ int signal_set_altstack(const stack_t *new, stack_t *old, uintptr_t sp);
 struct file *signalfd_create(uint64_t mask, uint32_t flags);
 int signalfd_set_mask(struct file *f, uint64_t mask);
 
+/* Restartable sequences. task_resume: before the program continues while thread->flags has
+ * THREAD_NOTIFY. */
+int rseq_register(uintptr_t addr, uint32_t len, int flags, uint32_t sig); /* rseq(2) */
+void task_resume(struct trap_frame *frame);
+
 /* Interval and POSIX timers (setitimer(2), timer_create(2)); of the running process. */
 struct itimerval;
 struct itimerspec;

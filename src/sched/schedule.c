@@ -404,6 +404,8 @@ static void switch_to(struct runqueue *rq, struct thread *prev, struct thread *n
 	atomic_xchg(&next->on_cpu, 1);
 	local->current = next;
 	local->kstack_top = next->kstack_top;
+	if (next->told_cpu && next->told_cpu != local->id + 1)
+		(void)atomic_or(&next->flags, THREAD_NOTIFY);
 	switch_root(rq, next);
 	cpu_switch(&prev->context, &next->context);
 	finish_switch(this_cpu(runqueue));

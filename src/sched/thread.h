@@ -26,7 +26,8 @@ enum thread_flags {
 	THREAD_NEED_RESCHED = 1, /* give up the CPU before returning to the program */
 	THREAD_SIGNAL = 2,	 /* process/ has something to deliver; ends interruptible sleeps */
 	THREAD_TRACE = 4,	 /* log system calls */
-	THREAD_EXIT_WORK = THREAD_NEED_RESCHED | THREAD_SIGNAL,
+	THREAD_NOTIFY = 8,	 /* process/ wants a call before the program continues */
+	THREAD_EXIT_WORK = THREAD_NEED_RESCHED | THREAD_SIGNAL | THREAD_NOTIFY,
 };
 
 enum sleep_kind {
@@ -47,6 +48,7 @@ struct thread {
 	uint32_t state;		     /* atomic, enum thread_state in sched/impl.h */
 	uint32_t on_cpu;	     /* atomic: a CPU runs on its stack (still, or already) */
 	uint32_t wakers;	     /* atomic: thread_pin count; top bit: dead */
+	uint32_t told_cpu;	     /* 1 + the CPU its program believes it is on (rseq); 0: not told */
 	uint32_t cpu;		     /* atomic: last CPU, or the one it is queued on */
 	struct mpsc_node incoming;   /* lock-free incoming list; the reaper's after death */
 	struct rb_node run_node;

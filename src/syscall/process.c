@@ -613,6 +613,11 @@ SYSCALL_DEFINE2(arch_prctl, int, code, unsigned long, addr)
 	}
 }
 
+SYSCALL_DEFINE4(rseq, uintptr_t, addr, uint32_t, len, int, flags, uint32_t, sig)
+{
+	return rseq_register(addr, len, flags, sig);
+}
+
 SYSCALL_DEFINE1(personality, unsigned, persona)
 {
 	struct task *t = task_current();

@@ -86,6 +86,9 @@ void task_wake_others(struct process *p)
 		if (t != task_current())
 			thread_interrupt(&t->thread);
 }
+void rseq_interrupted(struct trap_frame *frame)
+{
+}
 void task_exit(int code)
 {
 	death = code;
