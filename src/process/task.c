@@ -230,7 +230,7 @@ static void robust_word_died(struct task *t, uintptr_t addr, bool pi)
 			break;
 		old = seen;
 	}
-	if ((old & FUTEX_WAITERS) && !pi)
+	if (old & FUTEX_WAITERS)
 		wake_word(t->process, addr);
 }
 
