@@ -70,6 +70,7 @@ struct runqueue {
 
 	/* atomic, read by others */
 	uint32_t queued;
+	uint32_t barrier_wanted;
 	uint32_t pull_request; /* CPU + 1 that asks for work */
 	uint64_t running_key;  /* of the running thread; 0 for real-time ones */
 	struct mpsc_list incoming __aligned(CACHE_LINE);
@@ -111,6 +112,9 @@ void sched_submit(struct thread *t); /* a RUNNING thread that is on no list: giv
 void sched_timer_set(uint32_t cpu, uint64_t expiry); /* timer queue's head changed */
 __noreturn void sched_thread_trampoline(void *arg);
 extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */
+
+/* barrier.c: from the handler of IRQ_VECTOR_WAKE */
+void sched_barrier_answer(struct runqueue *rq);
 
 /* thread.c */
 void sched_reap(struct thread *t); /* dead and off its stack */

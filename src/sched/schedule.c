@@ -74,8 +74,12 @@ static void timer_interrupt(void *arg)
 
 static void wake_interrupt(void *arg)
 {
+	struct runqueue *rq = this_cpu(runqueue);
+
 	request_resched(thread_current());
-	program_timer(this_cpu(runqueue));
+	program_timer(rq);
+	if (unlikely(load_relaxed(&rq->barrier_wanted)))
+		sched_barrier_answer(rq);
 }
 
 static void send_ipi(uint32_t cpu)

@@ -151,6 +151,9 @@ void thread_id_free(uint32_t id);
 extern struct mutex thread_list_lock;
 extern struct list_node thread_list;
 
+/* Returns when every CPU has executed a full memory barrier since the call. May sleep. */
+void sched_barrier(void);
+
 /* Switches the running thread to another page-table root now. */
 void thread_set_root(uint64_t cr3);
 

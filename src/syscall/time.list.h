@@ -1,1 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+SYSCALL(SYS_adjtimex, adjtimex)
+SYSCALL(SYS_clock_adjtime, clock_adjtime)
+SYSCALL(SYS_clock_getres, clock_getres)
+SYSCALL(SYS_clock_gettime, clock_gettime)
+SYSCALL(SYS_clock_nanosleep, clock_nanosleep)
+SYSCALL(SYS_clock_settime, clock_settime)
+SYSCALL(SYS_gettimeofday, gettimeofday)
+SYSCALL(SYS_nanosleep, nanosleep)
+SYSCALL(SYS_settimeofday, settimeofday)
+SYSCALL(SYS_time, time)
+SYSCALL(SYS_times, times)
