@@ -201,6 +201,8 @@ ap_enter:
 	movl	$1, %edi
 	lock xaddl %edi, ap_arrived(%rip)
 	incl	%edi			/* the boot CPU is 0 */
+	movq	kernel_pagetable(%rip), %rax	/* the stacks are mapped there only */
+	movq	%rax, %cr3
 	movq	ap_stack_tops(,%rdi,8), %rsp
 	xorl	%ebp, %ebp
 	pushq	$0
