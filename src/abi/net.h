@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wire formats: Ethernet (IEEE 802.3), ARP (RFC 826), IPv4 (791), IPv6 (8200), ICMP (792), UDP
+ * (768), TCP (9293), DHCP (2131). Multi-byte fields are in network order; get_be16 and friends
+ * read and write them at any alignment.
+ */
+#pragma once
+
+#include "lib/types.h"
+
+static inline uint16_t be16(uint16_t v) /* both ways */
+{
+	return __builtin_bswap16(v);
+}
+static inline uint32_t be32(uint32_t v)
+{
+	return __builtin_bswap32(v);
+}
+static inline uint16_t get_be16(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+static inline uint32_t get_be32(const void *p)
+{
+	const uint8_t *b = p;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+static inline void put_be16(void *p, uint16_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)(v >> 8);
+	b[1] = (uint8_t)v;
+}
+static inline void put_be32(void *p, uint32_t v)
+{
+	uint8_t *b = p;
+
+	b[0] = (uint8_t)(v >> 24);
+	b[1] = (uint8_t)(v >> 16);
+	b[2] = (uint8_t)(v >> 8);
+	b[3] = (uint8_t)v;
+}
+
+#define ETH_HLEN    14
+#define ETH_IPV4    0x0800
+#define ETH_ARP	    0x0806
+#define ETH_IPV6    0x86dd
+#define ETH_MIN_MTU 68
+
+struct eth_header {
+	uint8_t dst[6], src[6];
+	uint16_t type;
+} __packed;
+
+#define ARP_REQUEST 1
+#define ARP_REPLY   2
+struct arp_packet {
+	uint16_t htype, ptype;
+	uint8_t hlen, plen;
+	uint16_t op;
+	uint8_t sha[6];
+	uint32_t spa;
+	uint8_t tha[6];
+	uint32_t tpa;
+} __packed;
+
+#define IP_DF	     0x4000
+#define IP_MF	     0x2000
+#define IP_OFFSET    0x1fff
+#define IP_MAX_TOTAL 65535
+
+struct ip_header {
+	uint8_t ver_ihl;
+	uint8_t tos;
+	uint16_t total_len, id, frag;
+	uint8_t ttl, protocol;
+	uint16_t checksum;
+	uint32_t src, dst;
+} __packed;
+
+struct ip6_header {
+	uint32_t ver_class_flow;
+	uint16_t payload_len;
+	uint8_t next_header, hop_limit;
+	uint8_t src[16], dst[16];
+} __packed;
+
+#define ICMP_ECHO_REPLY	   0
+#define ICMP_UNREACHABLE   3
+#define ICMP_ECHO	   8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER	   12
+/* codes of ICMP_UNREACHABLE */
+#define ICMP_NET_UNREACH  0
+#define ICMP_HOST_UNREACH 1
+#define ICMP_PROT_UNREACH 2
+#define ICMP_PORT_UNREACH 3
+#define ICMP_FRAG_NEEDED  4
+struct icmp_header {
+	uint8_t type, code;
+	uint16_t checksum;
+	union {
+		struct {
+			uint16_t id, seq;
+		} echo;
+		struct {
+			uint16_t unused, mtu;
+		} frag;
+		uint32_t unused;
+	};
+} __packed;
+
+struct udp_header {
+	uint16_t sport, dport, len, checksum;
+} __packed;
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+#define TCP_ECE 0x40
+#define TCP_CWR 0x80
+struct tcp_header {
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t offset; /* header words << 4 */
+	uint8_t flags;
+	uint16_t window, checksum, urgent;
+} __packed;
+
+#define TCPOPT_END	  0
+#define TCPOPT_NOP	  1
+#define TCPOPT_MSS	  2
+#define TCPOPT_WSCALE	  3
+#define TCPOPT_SACK_OK	  4
+#define TCPOPT_SACK	  5
+#define TCPOPT_TIMESTAMPS 8
+
+#define DHCP_SERVER_PORT 67
+#define DHCP_CLIENT_PORT 68
+#define DHCP_MAGIC	 0x63825363u
+#define DHCP_BROADCAST	 0x8000
+struct dhcp_packet {
+	uint8_t op, htype, hlen, hops;
+	uint32_t xid;
+	uint16_t secs, flags;
+	uint32_t ciaddr, yiaddr, siaddr, giaddr;
+	uint8_t chaddr[16];
+	uint8_t sname[64], file[128];
+	uint32_t magic;
+	uint8_t options[];
+} __packed;
+
+enum dhcp_message {
+	DHCPDISCOVER = 1,
+	DHCPOFFER,
+	DHCPREQUEST,
+	DHCPDECLINE,
+	DHCPACK,
+	DHCPNAK,
+	DHCPRELEASE,
+	DHCPINFORM
+};
+
+_Static_assert(sizeof(struct eth_header) == 14, "wire");
+_Static_assert(sizeof(struct arp_packet) == 28, "wire");
+_Static_assert(sizeof(struct ip_header) == 20, "wire");
+_Static_assert(sizeof(struct ip6_header) == 40, "wire");
+_Static_assert(sizeof(struct icmp_header) == 8, "wire");
+_Static_assert(sizeof(struct udp_header) == 8, "wire");
+_Static_assert(sizeof(struct tcp_header) == 20, "wire");
+_Static_assert(sizeof(struct dhcp_packet) == 240, "wire");

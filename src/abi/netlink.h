@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AF_NETLINK, family NETLINK_ROUTE, as far as getifaddrs(3) and ip(8) read it (rtnetlink(7)). */
+#pragma once
+
+#include "lib/types.h"
+
+#define NETLINK_ROUTE 0
+
+struct nlmsghdr {
+	uint32_t nlmsg_len;
+	uint16_t nlmsg_type, nlmsg_flags;
+	uint32_t nlmsg_seq, nlmsg_pid;
+};
+struct nlmsgerr {
+	int32_t error;
+	struct nlmsghdr msg;
+};
+#define NLMSG_ALIGN(n) (((n) + 3) & ~3u)
+#define NLMSG_ERROR    2
+#define NLMSG_DONE     3
+#define NLM_F_REQUEST  1
+#define NLM_F_MULTI    2
+#define NLM_F_ACK      4
+#define NLM_F_ROOT     0x100
+#define NLM_F_MATCH    0x200
+#define NLM_F_DUMP     (NLM_F_ROOT | NLM_F_MATCH)
+
+#define RTM_NEWLINK  16
+#define RTM_GETLINK  18
+#define RTM_NEWADDR  20
+#define RTM_GETADDR  22
+#define RTM_NEWROUTE 24
+#define RTM_GETROUTE 26
+
+struct rtattr {
+	uint16_t rta_len, rta_type;
+};
+struct ifinfomsg {
+	uint8_t ifi_family, pad;
+	uint16_t ifi_type;
+	int32_t ifi_index;
+	uint32_t ifi_flags, ifi_change;
+};
+struct ifaddrmsg {
+	uint8_t ifa_family, ifa_prefixlen, ifa_flags, ifa_scope;
+	uint32_t ifa_index;
+};
+struct rtmsg {
+	uint8_t rtm_family, rtm_dst_len, rtm_src_len, rtm_tos;
+	uint8_t rtm_table, rtm_protocol, rtm_scope, rtm_type;
+	uint32_t rtm_flags;
+};
+
+#define IFLA_ADDRESS   1
+#define IFLA_BROADCAST 2
+#define IFLA_IFNAME    3
+#define IFLA_MTU       4
+#define IFLA_QDISC     6
+#define IFLA_TXQLEN    13
+#define IFLA_OPERSTATE 16
+#define IFLA_LINKMODE  17
+#define IFLA_GROUP     27
+#define IFLA_STATS64   23
+
+#define IFA_ADDRESS	1
+#define IFA_LOCAL	2
+#define IFA_LABEL	3
+#define IFA_BROADCAST	4
+#define IFA_CACHEINFO	6
+#define IFA_FLAGS	8
+#define IFA_F_PERMANENT 0x80
+
+#define RTA_DST	    1
+#define RTA_OIF	    4
+#define RTA_GATEWAY 5
+#define RTA_PREFSRC 7
+#define RTA_TABLE   15
+
+#define RT_TABLE_MAIN	  254
+#define RTPROT_KERNEL	  2
+#define RTPROT_BOOT	  3
+#define RTPROT_DHCP	  16
+#define RT_SCOPE_UNIVERSE 0
+#define RT_SCOPE_LINK	  253
+#define RT_SCOPE_HOST	  254
+#define RTN_UNICAST	  1
