@@ -19,23 +19,28 @@ struct socket_message {
 	struct sockaddr_storage name;
 	uint32_t name_len; /* in: given; out: true length */
 	struct iter *data;
-	uint8_t *control;  /* kernel buffer */
-	size_t control_len; /* in: space or length; out: used */
-	uint32_t flags;	   /* in: MSG_*; out: MSG_TRUNC, MSG_CTRUNC, ... */
+	uint8_t *control;    /* kernel buffer */
+	size_t control_len;  /* space, or the length given */
+	size_t control_used; /* recv: filled in; starts at 0 */
+	uint32_t flags;	     /* in: MSG_*; out: MSG_TRUNC, MSG_CTRUNC, ... */
 	uint32_t sender_pid, sender_uid, sender_gid;
 	struct fdtable *fds; /* of the caller, for SCM_RIGHTS */
 };
 
 /* Each returns -errno as Linux does. f must be a socket: socket_check gives -ENOTSOCK. */
 int socket_check(struct file *f);
-struct file *socket_create(int family, int type, int protocol); /* type with SOCK_NONBLOCK; ERR_PTR */
+struct file *socket_create(
+	int family, int type, int protocol); /* type with SOCK_NONBLOCK; ERR_PTR */
 int socket_pair(int family, int type, int protocol, struct file *out[2]);
 /* UNIX path sockets live in the file tree: the context for path walks comes with the call. */
 struct path_context;
-int socket_bind(struct file *f, const struct sockaddr_storage *addr, uint32_t len, const struct path_context *c);
-int socket_connect(struct file *f, const struct sockaddr_storage *addr, uint32_t len, const struct path_context *c);
+int socket_bind(struct file *f, const struct sockaddr_storage *addr, uint32_t len,
+	const struct path_context *c);
+int socket_connect(struct file *f, const struct sockaddr_storage *addr, uint32_t len,
+	const struct path_context *c);
 int socket_listen(struct file *f, int backlog);
-struct file *socket_accept(struct file *f, uint32_t flags, struct sockaddr_storage *addr, uint32_t *len);
+struct file *socket_accept(
+	struct file *f, uint32_t flags, struct sockaddr_storage *addr, uint32_t *len);
 int socket_getname(struct file *f, bool peer, struct sockaddr_storage *addr, uint32_t *len);
 ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_context *c);
 ssize_t socket_recv(struct file *f, struct socket_message *m);
@@ -43,3 +48,45 @@ int socket_shutdown(struct file *f, int how);
 /* val is a kernel buffer of *len bytes; get sets *len to what was written. */
 int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len);
 int socket_setopt(struct file *f, int level, int name, const void *val, uint32_t len);
+
+/* The address goes, the port stays quiet: DHCP lease released; called while the machine ends. */
+void net_shutdown(void);
+/* Sleeps until the machine has an address, has none to wait for, or ns have passed. */
+void net_wait_configured(uint64_t ns);
+
+/* ---- set from above; NULL: nobody cares ---- */
+
+/* SIGPIPE for the running thread. */
+extern void (*net_sigpipe)(void);
+/* SIGURG / SIGIO for the owner of a socket file (F_SETOWN). */
+extern void (*net_sigurg)(struct file *f);
+/* The text of /etc/resolv.conf; the name the DHCP server gave us. Called in a kernel thread. */
+extern void (*net_resolv_conf)(const char *text);
+extern void (*net_hostname)(const char *name);
+/* The running program's pid, uid, gid for SO_PEERCRED and SCM_CREDENTIALS. */
+extern void (*net_credentials)(uint32_t *pid, uint32_t *uid, uint32_t *gid);
+
+/*
+ * UNIX sockets with a path live in the file tree. A node is what a name stands for, with a
+ * reference that put() gives back; same() tells whether two of them are one file.
+ */
+struct unix_path_ops {
+	/* Makes the socket file. -EADDRINUSE if the name exists. */
+	int (*create)(const struct path_context *c, const char *path, void **node);
+	/* -ENOENT, -ECONNREFUSED (no socket), -EACCES, ... */
+	int (*lookup)(const struct path_context *c, const char *path, void **node);
+	void (*put)(void *node);
+	bool (*same)(void *a, void *b);
+};
+extern const struct unix_path_ops *unix_path_ops;
+
+/* /proc/net/{tcp,udp,unix,dev,route,arp}: writes lines through the callback. */
+struct net_text {
+	void (*print)(struct net_text *t, const char *line);
+};
+void net_show_tcp(struct net_text *t);
+void net_show_udp(struct net_text *t);
+void net_show_unix(struct net_text *t);
+void net_show_dev(struct net_text *t);
+void net_show_route(struct net_text *t);
+void net_show_arp(struct net_text *t);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The DHCP client's life (RFC 2131, 4.4), in a thread of its own.
+ *
+ *	INIT --discover--> SELECTING --offer--> REQUESTING --ack--> BOUND --T1--> RENEWING
+ *	  ^                                        | nak                 ^ ack |      | T2
+ *	  +------ lease over, nak: address goes <--+---------------------+-----+-- REBINDING
+ */
+
+#include "net/impl.h"
+#include "net/dhcp.h"
+#include "diag/log.h"
+
+#define FIRST_WAIT (NSEC_PER_SEC)
+#define MAX_WAIT   (64 * NSEC_PER_SEC)
+
+struct dhcp_client {
+	struct netdev *dev;
+	struct socket *s;
+	uint32_t xid;
+	uint64_t started, bound_at; /* monotonic ns */
+	struct dhcp_lease lease;    /* valid while bound */
+	bool bound;
+};
+
+static struct dhcp_client *client; /* the one there is */
+
+static int client_socket(struct dhcp_client *c)
+{
+	struct sockaddr_storage a;
+	uint32_t len;
+	struct socket *s = udp_create();
+	int err;
+
+	if (IS_ERR(s))
+		return (int)PTR_ERR(s);
+	s->broadcast = s->reuseaddr = true;
+	s->bound_if = c->dev->index;
+	inet_addr(&a, &len, INADDR_ANY, DHCP_CLIENT_PORT);
+	err = s->ops->bind(s, &a, len, NULL);
+	if (err) {
+		socket_put(s);
+		return err;
+	}
+	c->s = s;
+	return 0;
+}
+
+static void client_send(struct dhcp_client *c, uint8_t type, uint32_t to, uint32_t requested,
+	uint32_t server, uint32_t ciaddr)
+{
+	uint8_t buf[DHCP_MAX_PACKET];
+	struct dhcp_request r = { .type = type,
+		.xid = c->xid,
+		.requested = requested,
+		.server = server,
+		.ciaddr = ciaddr,
+		.hostname = the_net()->hostname,
+		.secs = (uint16_t)MIN((clock_now() - c->started) / NSEC_PER_SEC, 65535ull) };
+	struct iter it;
+	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL };
+
+	memcpy(r.mac, c->dev->mac, 6);
+	iter_init_one(&it, buf, dhcp_build(buf, &r), false);
+	inet_addr(&m.name, &m.name_len, to, DHCP_SERVER_PORT);
+	(void)c->s->ops->send(c->s, &m, NULL);
+}
+
+/* The next answer of type 'want' (or a NAK) until the deadline; false: none came. */
+static bool client_wait(struct dhcp_client *c, uint8_t want, uint32_t server, uint64_t deadline,
+	struct dhcp_lease *out)
+{
+	uint8_t buf[1500];
+
+	for (;;) {
+		uint64_t now = clock_now();
+		struct iter it;
+		struct socket_message m = { .data = &it };
+
+		if (now >= deadline)
+			return false;
+		c->s->rcvtimeo = deadline - now;
+		iter_init_one(&it, buf, sizeof(buf), false);
+		ssize_t n = c->s->ops->recv(c->s, &m);
+
+		if (n <= 0 || !dhcp_parse(buf, (size_t)n, c->xid, c->dev->mac, out))
+			continue;
+		if (server && out->server && out->server != server)
+			continue;
+		if (out->type == want || (out->type == DHCPNAK && want == DHCPACK))
+			return true;
+	}
+}
+
+/* RFC 2131 4.1: each wait twice as long, give or take a second's fraction. */
+static uint64_t next_wait(uint64_t wait)
+{
+	return MIN(wait * 2, (uint64_t)MAX_WAIT) + net_random() % (NSEC_PER_SEC / 4);
+}
+
+static bool same_config(const struct dhcp_lease *a, const struct dhcp_lease *b)
+{
+	return a->addr == b->addr && a->prefix == b->prefix && a->router == b->router &&
+	       a->route_count == b->route_count && a->mtu == b->mtu &&
+	       a->dns_count == b->dns_count &&
+	       memcmp(a->routes, b->routes, sizeof(a->routes)) == 0 &&
+	       memcmp(a->dns, b->dns, sizeof(a->dns)) == 0 && strcmp(a->domain, b->domain) == 0 &&
+	       strcmp(a->search, b->search) == 0;
+}
+
+static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
+{
+	const uint8_t *a = (const uint8_t *)&l->addr;
+
+	c->bound_at = clock_now();
+	if (c->bound && same_config(&c->lease, l)) {
+		c->lease = *l;
+		return;
+	}
+	if (c->bound)
+		netif_remove_addresses(c->dev);
+	c->lease = *l;
+	c->bound = true;
+	if (l->mtu && l->mtu < c->dev->mtu)
+		c->dev->mtu = l->mtu;
+	netif_add_address(c->dev, l->addr, l->prefix);
+	if (l->has_routes) {
+		for (unsigned i = 0; i < l->route_count; i++)
+			route_add(l->routes[i].dst, l->routes[i].prefix, l->routes[i].gateway,
+				c->dev, 100, 16);
+	} else if (l->router) {
+		route_add(0, 0, l->router, c->dev, 100, 16);
+	}
+	arp_announce(c->dev, l->addr);
+	if (l->hostname[0] && net_hostname && !the_net()->hostname[0])
+		net_hostname(l->hostname);
+	net_publish_names(l->dns, l->dns_count, l->domain, l->search);
+	net_set_configured();
+	log_info("%s: %u.%u.%u.%u/%u for %u s", c->dev->name, a[0], a[1], a[2], a[3], l->prefix,
+		l->lease);
+}
+
+/* INIT to BOUND; tries for ever. */
+static void acquire(struct dhcp_client *c)
+{
+	struct dhcp_lease offer, ack;
+	uint64_t wait = FIRST_WAIT;
+
+	c->started = clock_now();
+	for (;;) {
+		c->xid = (uint32_t)net_random();
+		client_send(c, DHCPDISCOVER, INADDR_BROADCAST, 0, 0, 0);
+		if (!client_wait(c, DHCPOFFER, 0, clock_now() + wait, &offer)) {
+			wait = next_wait(wait);
+			continue;
+		}
+		for (int tries = 0; tries < 4; tries++) {
+			client_send(c, DHCPREQUEST, INADDR_BROADCAST, offer.addr, offer.server, 0);
+			if (!client_wait(c, DHCPACK, offer.server,
+				    clock_now() + (FIRST_WAIT << tries), &ack))
+				continue;
+			if (ack.type == DHCPNAK)
+				break;
+			if (!ack.server)
+				ack.server = offer.server;
+			apply(c, &ack);
+			return;
+		}
+	}
+}
+
+static uint64_t after(const struct dhcp_client *c, uint32_t seconds)
+{
+	return seconds == UINT32_MAX ? UINT64_MAX : c->bound_at + (uint64_t)seconds * NSEC_PER_SEC;
+}
+
+/* Asks for more time until 'end'; half of what remains between tries, a minute at least. False:
+ * refused or no answer. */
+static bool extend(struct dhcp_client *c, uint32_t to, uint64_t end, bool *refused)
+{
+	struct dhcp_lease ack;
+
+	*refused = false;
+	c->started = clock_now();
+	c->xid = (uint32_t)net_random();
+	for (uint64_t now = clock_now(); now < end; now = clock_now()) {
+		client_send(c, DHCPREQUEST, to, 0, 0, c->lease.addr);
+		uint64_t until = MIN(end, now + MAX((end - now) / 2, 60 * NSEC_PER_SEC));
+
+		if (!client_wait(c, DHCPACK, 0, until, &ack))
+			continue;
+		if (ack.type == DHCPNAK) {
+			*refused = true;
+			return false;
+		}
+		if (!ack.server)
+			ack.server = c->lease.server;
+		apply(c, &ack);
+		return true;
+	}
+	return false;
+}
+
+static void client_thread(void *arg)
+{
+	struct dhcp_client *c = arg;
+	bool refused;
+
+	for (;;) {
+		if (!c->bound)
+			acquire(c);
+		uint64_t t1 = after(c, c->lease.t1), now = clock_now();
+
+		if (t1 > now)
+			thread_sleep(t1 - now, false, NULL);
+		if (c->lease.lease == UINT32_MAX)
+			continue;
+		if (extend(c, c->lease.server, after(c, c->lease.t2), &refused))
+			continue;
+		if (!refused && extend(c, INADDR_BROADCAST, after(c, c->lease.lease), &refused))
+			continue;
+		log_warn("%s: the DHCP lease is over", c->dev->name);
+		netif_remove_addresses(c->dev);
+		c->bound = false;
+	}
+}
+
+void dhcp_start(struct netdev *dev)
+{
+	struct dhcp_client *c = heap_alloc_zeroed(sizeof(*c));
+	int err = -ENOMEM;
+
+	if (c) {
+		c->dev = dev;
+		err = client_socket(c);
+	}
+	if (!err && !kthread_create("dhcp", client_thread, c, THREAD_NORMAL))
+		err = -ENOMEM;
+	if (err) {
+		log_err("%s: DHCP cannot start: %d", dev->name, -err);
+		net_set_configured();
+		return;
+	}
+	client = c;
+}
+
+/* Gives the address back; the packet leaves with the machine's last breath, or does not (RFC 2131
+ * allows). */
+void dhcp_stop(void)
+{
+	struct dhcp_client *c = client;
+
+	if (!c || !c->bound)
+		return;
+	c->xid = (uint32_t)net_random();
+	client_send(c, DHCPRELEASE, c->lease.server, 0, c->lease.server, c->lease.addr);
+}

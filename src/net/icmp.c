@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ICMP for IPv4 (RFC 792, 1122 3.2.2): echo, and errors both ways. */
+
+#include "net/impl.h"
+#include "diag/counter.h"
+
+#define ICMP_INTERVAL (NSEC_PER_SEC / 1000) /* 1000 errors a second on average ... */
+#define ICMP_BURST    50		    /* ... and so many at once */
+
+COUNTER(icmp_rx_malformed);
+COUNTER(icmp_rate_limited);
+
+/* A token bucket kept as the virtual time at which it was last empty. Lock-free. */
+static bool rate_ok(void)
+{
+	uint64_t *t = &the_net()->icmp_tokens_time, now = clock_now() + ICMP_BURST * ICMP_INTERVAL,
+		 old = load_relaxed(t), next;
+
+	do {
+		uint64_t base = MAX(old, now - ICMP_BURST * ICMP_INTERVAL);
+
+		next = base + ICMP_INTERVAL;
+		if (next > now) {
+			counter_inc(icmp_rate_limited);
+			return false;
+		}
+	} while (!atomic_cas(t, &old, next));
+	return true;
+}
+
+static void icmp_send(struct packet *p, uint32_t src, uint32_t dst, uint8_t tos)
+{
+	struct icmp_header *h = (struct icmp_header *)p->data;
+	struct ip_send how = {
+		.src = src, .dst = dst, .protocol = IPPROTO_ICMP, .ttl = 64, .tos = tos
+	};
+	struct route_cache r;
+
+	h->checksum = 0;
+	h->checksum = csum_fold(csum_packet(0, p));
+	if (route_lookup(dst, src, 0, &r)) {
+		packet_free(p);
+		return;
+	}
+	how.src = r.src;
+	ip_output(p, &how, &r);
+}
+
+void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	size_t n = MIN((size_t)cb->ip_len + p->len, (size_t)548);
+	struct packet *e;
+	struct icmp_header *h;
+
+	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) || cb->src == 0 || !rate_ok())
+		return;
+	e = packet_alloc(TX_HEADROOM, sizeof(*h) + n);
+	if (!e)
+		return;
+	h = packet_put(e, sizeof(*h));
+	h->type = type;
+	h->code = code;
+	h->unused = be32(info);
+	memcpy(packet_put(e, n), p->data - cb->ip_len, n);
+	icmp_send(e, cb->dst, cb->src, 0xc0);
+}
+
+static void echo_reply(struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	uint32_t src = cb->dst, dst = cb->src;
+	uint8_t tos = cb->tos;
+	struct packet *q;
+
+	if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) {
+		packet_free(p);
+		return;
+	}
+	q = pkt_linearise(p, TX_HEADROOM);
+	packet_free(p);
+	if (!q)
+		return;
+	q->csum_flags = PACKET_CSUM_NONE;
+	((struct icmp_header *)q->data)->type = ICMP_ECHO_REPLY;
+	icmp_send(q, src, dst, tos);
+}
+
+/* Linux's table: what an unreachable code means to a socket, and whether it is final. */
+static const struct {
+	uint8_t err;
+	bool fatal;
+} unreachable[] = {
+	{ ENETUNREACH, false },
+	{ EHOSTUNREACH, false },
+	{ ENOPROTOOPT, true },
+	{ ECONNREFUSED, true },
+	{ EMSGSIZE, false },
+	{ EOPNOTSUPP, false },
+	{ ENETUNREACH, true },
+	{ EHOSTDOWN, true },
+	{ ENONET, true },
+	{ ENETUNREACH, true },
+	{ EHOSTUNREACH, true },
+	{ ENETUNREACH, false },
+	{ EHOSTUNREACH, false },
+	{ EHOSTUNREACH, true },
+	{ EHOSTUNREACH, true },
+	{ EHOSTUNREACH, true },
+};
+
+static void error_input(struct packet *p)
+{
+	struct icmp_header *h = (struct icmp_header *)p->data;
+	const struct ip_header *ip;
+	size_t len, hlen;
+	int err = EPROTO;
+	bool hard = true;
+	uint32_t mtu = 0;
+
+	if (!pkt_pull_up(p, MIN(pkt_total(p), (size_t)(sizeof(*h) + 60 + 8))))
+		return;
+	if (p->len < sizeof(*h) + sizeof(*ip) + 8)
+		return;
+	h = (struct icmp_header *)p->data;
+	ip = (const struct ip_header *)(p->data + sizeof(*h));
+	len = p->len - sizeof(*h);
+	hlen = (ip->ver_ihl & 15) * 4u;
+	if (ip->ver_ihl >> 4 != 4 || hlen < sizeof(*ip) || len < hlen + 8)
+		return;
+	if (ip_local_kind(ip->src) != IP_LOCAL)
+		return;
+	if (h->type == ICMP_UNREACHABLE) {
+		if (h->code >= ARRAY_SIZE(unreachable))
+			return;
+		err = unreachable[h->code].err;
+		hard = unreachable[h->code].fatal;
+		if (h->code == ICMP_FRAG_NEEDED)
+			mtu = MAX((uint32_t)be16(h->frag.mtu), 552u);
+	} else if (h->type == ICMP_TIME_EXCEEDED) {
+		err = EHOSTUNREACH;
+		hard = false;
+	}
+	if (ip->protocol == IPPROTO_TCP)
+		tcp_icmp_error(ip, len, err, hard, mtu);
+	else if (ip->protocol == IPPROTO_UDP)
+		udp_icmp_error(ip, len, err, hard, mtu);
+}
+
+void icmp_input(struct rx *rx, struct packet *p)
+{
+	struct icmp_header *h = (struct icmp_header *)p->data;
+
+	if (!pkt_pull_up(p, sizeof(*h)) || csum_fold(csum_packet(0, p)) != 0) {
+		counter_inc(icmp_rx_malformed);
+		packet_free(p);
+		return;
+	}
+	h = (struct icmp_header *)p->data;
+	switch (h->type) {
+	case ICMP_ECHO: echo_reply(p); return;
+	case ICMP_UNREACHABLE:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETER: error_input(p); break;
+	}
+	packet_free(p);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reassembly of IPv4 fragments (RFC 791, 5722's rule for overlaps: the whole packet is dropped).
+ * Bounded in bytes, packets and time; the oldest goes first.
+ */
+
+#include "net/impl.h"
+#include "diag/counter.h"
+
+#define FRAG_MAX_BYTES	MIB(1)
+#define FRAG_MAX_QUEUES 64
+#define FRAG_MAX_PIECES 128
+#define FRAG_TIMEOUT	(30 * NSEC_PER_SEC)
+
+COUNTER(ip_frag_timeouts);
+COUNTER(ip_frag_overlaps);
+COUNTER(ip_frag_evicted);
+
+struct frag_queue {
+	struct list_node link;
+	uint32_t src, dst;
+	uint16_t id;
+	uint8_t protocol;
+	uint64_t deadline;
+	struct packet
+		*pieces; /* by offset, linked by next; cb->seq = offset, data at the payload */
+	unsigned count;
+	size_t bytes;
+	uint32_t total; /* payload length, known with the last fragment; 0: not yet */
+	uint32_t have;
+};
+
+/* All below: frag_lock held. */
+static void queue_drop(struct net_state *n, struct frag_queue *q)
+{
+	list_del(&q->link);
+	n->frag_bytes -= q->bytes;
+	pkt_free_list(q->pieces);
+	heap_free(q);
+}
+
+static unsigned queue_count(struct net_state *n)
+{
+	struct frag_queue *q;
+	unsigned k = 0;
+
+	list_for_each_entry (q, &n->frags, link)
+		k++;
+	return k;
+}
+
+static struct frag_queue *queue_find(struct net_state *n, const struct ip_header *ip)
+{
+	struct frag_queue *q;
+
+	list_for_each_entry (q, &n->frags, link)
+		if (q->src == ip->src && q->dst == ip->dst && q->id == ip->id &&
+			q->protocol == ip->protocol)
+			return q;
+	while (!list_empty(&n->frags) &&
+		(n->frag_bytes > FRAG_MAX_BYTES || queue_count(n) >= FRAG_MAX_QUEUES)) {
+		counter_inc(ip_frag_evicted);
+		queue_drop(n, list_first_entry(&n->frags, struct frag_queue, link));
+	}
+	q = heap_alloc_zeroed(sizeof(*q));
+	if (!q)
+		return NULL;
+	q->src = ip->src;
+	q->dst = ip->dst;
+	q->id = ip->id;
+	q->protocol = ip->protocol;
+	q->deadline = clock_now() + FRAG_TIMEOUT;
+	list_add_tail(&n->frags, &q->link);
+	if (!n->frag_timer_on) {
+		n->frag_timer_on = true;
+		timer_arm(&n->frag_timer, q->deadline);
+	}
+	return q;
+}
+
+/* Puts p (cb seq..end_seq) in its place. False: it overlaps, or there are too many. */
+static bool queue_insert(struct net_state *n, struct frag_queue *q, struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct packet **at = &q->pieces;
+
+	while (*at && pkt_cb(*at)->seq < cb->seq) {
+		if (pkt_cb(*at)->end_seq > cb->seq)
+			return false;
+		at = &(*at)->next;
+	}
+	if ((*at && pkt_cb(*at)->seq < cb->end_seq) || q->count >= FRAG_MAX_PIECES)
+		return false;
+	p->next = *at;
+	*at = p;
+	q->count++;
+	q->have += cb->end_seq - cb->seq;
+	q->bytes += pkt_truesize(p);
+	n->frag_bytes += pkt_truesize(p);
+	return true;
+}
+
+/* All pieces are there: the first becomes the packet, the others its frags. */
+static struct packet *queue_join(struct net_state *n, struct frag_queue *q)
+{
+	struct packet *p = q->pieces, **tail = &p->frags;
+	struct ip_header *ip;
+	unsigned hlen = pkt_cb(p)->ip_len;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	for (struct packet *f = p->next, *next; f; f = next) {
+		next = f->next;
+		struct packet *sub = f->frags;
+
+		f->frags = NULL;
+		f->next = sub;
+		*tail = f;
+		while (*tail)
+			tail = &(*tail)->next;
+	}
+	p->next = NULL;
+	ip = packet_push(p, hlen);
+	ip->frag = 0;
+	ip->total_len = be16((uint16_t)(q->total + hlen));
+	p->csum_flags = PACKET_CSUM_NONE; /* the card saw fragments only */
+	q->pieces = NULL;
+	queue_drop(n, q);
+	return p;
+}
+
+struct packet *ip_reassemble(struct packet *p)
+{
+	struct net_state *n = the_net();
+	struct ip_header *ip = (struct ip_header *)p->data;
+	struct pkt_cb *cb = pkt_cb(p);
+	unsigned hlen = (ip->ver_ihl & 15) * 4, frag = be16(ip->frag);
+	size_t len = pkt_total(p) - hlen;
+	struct packet *whole = NULL;
+
+	cb->ip_len = (uint16_t)hlen;
+	cb->seq = (frag & IP_OFFSET) * 8u;
+	cb->end_seq = cb->seq + (uint32_t)len;
+	if (!len || cb->end_seq + hlen > IP_MAX_TOTAL || ((frag & IP_MF) && (len & 7))) {
+		packet_free(p);
+		return NULL;
+	}
+	mutex_lock(&n->frag_lock);
+	struct frag_queue *q = queue_find(n, ip);
+	uint32_t end = cb->end_seq;
+
+	if (!q) {
+		packet_free(p);
+		goto out;
+	}
+	packet_pull(p, hlen);
+	bool bad = !(frag & IP_MF) && q->total && q->total != end;
+
+	if (!(frag & IP_MF))
+		q->total = end;
+	if (bad || (q->total && end > q->total) || !queue_insert(n, q, p)) {
+		counter_inc(ip_frag_overlaps);
+		packet_free(p);
+		queue_drop(n, q);
+		goto out;
+	}
+	if (q->total && q->have == q->total && pkt_cb(q->pieces)->seq == 0)
+		whole = queue_join(n, q);
+out:
+	mutex_unlock(&n->frag_lock);
+	return whole;
+}
+
+static void frag_timer_fired(struct timer *t)
+{
+	struct net_state *n = the_net();
+	struct frag_queue *q, *next;
+	uint64_t now = clock_now();
+
+	mutex_lock(&n->frag_lock);
+	n->frag_timer_on = false;
+	list_for_each_entry_safe (q, next, &n->frags, link) {
+		if (q->deadline > now)
+			break;
+		counter_inc(ip_frag_timeouts);
+		queue_drop(n, q);
+	}
+	if (!list_empty(&n->frags)) {
+		n->frag_timer_on = true;
+		timer_arm(&n->frag_timer,
+			list_first_entry(&n->frags, struct frag_queue, link)->deadline);
+	}
+	mutex_unlock(&n->frag_lock);
+}
+
+void ip_frag_init(void)
+{
+	struct net_state *n = the_net();
+
+	mutex_init(&n->frag_lock);
+	list_init(&n->frags);
+	timer_init(&n->frag_timer, frag_timer_fired, NULL);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AF_NETLINK, NETLINK_ROUTE: dumps of links, addresses and routes, as getifaddrs(3) and ip(8) ask
+ * for them. Everything else is answered with -EOPNOTSUPP in an error message.
+ */
+
+#include "net/impl.h"
+#include "abi/netlink.h"
+#include "cpu/uaccess.h"
+
+#define REPLY_MAX 16384
+
+struct nl_message {
+	struct nl_message *next;
+	uint32_t size;
+	uint8_t data[];
+};
+
+struct nl_sock {
+	struct socket s;
+	uint32_t port;
+	bool bound;
+	struct nl_message *first, *last; /* guarded by the lock */
+};
+static struct nl_sock *nl_sk(struct socket *s)
+{
+	return container_of(s, struct nl_sock, s);
+}
+
+static const struct socket_ops netlink_ops;
+static uint32_t next_port = 1000; /* atomic */
+
+struct socket *netlink_create(int type, int protocol)
+{
+	struct nl_sock *n;
+
+	if (type != SOCK_RAW && type != SOCK_DGRAM)
+		return ERR_PTR(-ESOCKTNOSUPPORT);
+	if (protocol != NETLINK_ROUTE)
+		return ERR_PTR(-EPROTONOSUPPORT);
+	n = heap_alloc_zeroed(sizeof(*n));
+	if (!n)
+		return ERR_PTR(-ENOMEM);
+	socket_setup(&n->s, &netlink_ops, AF_NETLINK, type, protocol);
+	return &n->s;
+}
+
+/* ---- building answers ---- */
+
+struct reply {
+	struct nl_message *m;	   /* capacity REPLY_MAX */
+	uint32_t seq, port, start; /* start of the message being built */
+};
+
+static void *begin(struct reply *r, uint16_t type, uint16_t flags, size_t body)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)(r->m->data + r->m->size);
+
+	if (r->m->size + sizeof(*h) + body + 256 > REPLY_MAX)
+		return NULL;
+	memset(h, 0, sizeof(*h) + NLMSG_ALIGN(body));
+	h->nlmsg_type = type;
+	h->nlmsg_flags = flags;
+	h->nlmsg_seq = r->seq;
+	h->nlmsg_pid = r->port;
+	r->start = r->m->size;
+	r->m->size += (uint32_t)(sizeof(*h) + NLMSG_ALIGN(body));
+	return h + 1;
+}
+
+static void attr(struct reply *r, uint16_t type, const void *data, size_t n)
+{
+	struct rtattr *a = (struct rtattr *)(r->m->data + r->m->size);
+
+	memset(a, 0, sizeof(*a) + NLMSG_ALIGN(n));
+	a->rta_len = (uint16_t)(sizeof(*a) + n);
+	a->rta_type = type;
+	memcpy(a + 1, data, n);
+	r->m->size += (uint32_t)(sizeof(*a) + NLMSG_ALIGN(n));
+}
+
+static void finish(struct reply *r)
+{
+	((struct nlmsghdr *)(r->m->data + r->start))->nlmsg_len = r->m->size - r->start;
+}
+
+static void dump_links(struct reply *r, uint16_t flags, int only)
+{
+	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, none[6];
+
+	for (struct netdev *d = netdev_first(); d; d = d->next) {
+		bool lo = d->features & NETDEV_LOOPBACK;
+		struct ifinfomsg *i;
+		uint32_t qlen = 1000;
+		uint8_t up = d->link_up ? (lo ? 0 : 6) : 2;
+
+		if (only && d->index != only)
+			continue;
+		i = begin(r, RTM_NEWLINK, flags, sizeof(*i));
+		if (!i)
+			return;
+		i->ifi_type = lo ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
+		i->ifi_index = d->index;
+		i->ifi_flags = IFF_UP | (d->link_up ? IFF_RUNNING | IFF_LOWER_UP : 0) |
+			       (lo ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
+		attr(r, IFLA_IFNAME, d->name, strlen(d->name) + 1);
+		attr(r, IFLA_TXQLEN, &qlen, 4);
+		attr(r, IFLA_OPERSTATE, &up, 1);
+		attr(r, IFLA_MTU, &d->mtu, 4);
+		attr(r, IFLA_QDISC, lo ? "noqueue" : "mq", lo ? 8 : 3);
+		attr(r, IFLA_ADDRESS, lo ? none : d->mac, 6);
+		attr(r, IFLA_BROADCAST, lo ? none : all, 6);
+		uint64_t stats[24] = { d->rx_packets, d->tx_packets, d->rx_bytes, d->tx_bytes, 0, 0,
+			d->rx_dropped, d->tx_dropped };
+
+		attr(r, IFLA_STATS64, stats, sizeof(stats));
+		finish(r);
+	}
+}
+
+static void dump_addresses(struct reply *r, uint16_t flags)
+{
+	const struct net_config *c = net_config();
+
+	for (unsigned k = 0; k < c->addr_count; k++) {
+		const struct net_addr *a = &c->addr[k];
+		bool lo = a->dev->features & NETDEV_LOOPBACK;
+		struct ifaddrmsg *m = begin(r, RTM_NEWADDR, flags, sizeof(*m));
+		uint32_t f = IFA_F_PERMANENT, forever[4] = { ~0u, ~0u, 0, 0 };
+
+		if (!m)
+			return;
+		m->ifa_family = AF_INET;
+		m->ifa_prefixlen = a->prefix;
+		m->ifa_flags = IFA_F_PERMANENT;
+		m->ifa_scope = lo ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+		m->ifa_index = (uint32_t)a->dev->index;
+		attr(r, IFA_ADDRESS, &a->addr, 4);
+		attr(r, IFA_LOCAL, &a->addr, 4);
+		if (!lo)
+			attr(r, IFA_BROADCAST, &a->broadcast, 4);
+		attr(r, IFA_LABEL, a->dev->name, strlen(a->dev->name) + 1);
+		attr(r, IFA_FLAGS, &f, 4);
+		attr(r, IFA_CACHEINFO, forever, 16);
+		finish(r);
+	}
+}
+
+static void dump_routes(struct reply *r, uint16_t flags)
+{
+	const struct net_config *c = net_config();
+
+	for (unsigned k = 0; k < c->route_count; k++) {
+		const struct route *t = &c->route[k];
+		struct rtmsg *m;
+		uint32_t table = RT_TABLE_MAIN;
+
+		if (t->dev->features & NETDEV_LOOPBACK)
+			continue;
+		m = begin(r, RTM_NEWROUTE, flags, sizeof(*m));
+		if (!m)
+			return;
+		m->rtm_family = AF_INET;
+		m->rtm_dst_len = t->prefix;
+		m->rtm_table = RT_TABLE_MAIN;
+		m->rtm_protocol = t->protocol;
+		m->rtm_scope = t->scope;
+		m->rtm_type = RTN_UNICAST;
+		attr(r, RTA_TABLE, &table, 4);
+		if (t->prefix)
+			attr(r, RTA_DST, &t->dst, 4);
+		if (t->gateway)
+			attr(r, RTA_GATEWAY, &t->gateway, 4);
+		if (t->src)
+			attr(r, RTA_PREFSRC, &t->src, 4);
+		uint32_t oif = (uint32_t)t->dev->index;
+
+		attr(r, RTA_OIF, &oif, 4);
+		if (t->metric)
+			attr(r, 6 /* RTA_PRIORITY */, &t->metric, 4);
+		finish(r);
+	}
+}
+
+/* ---- requests ---- */
+
+static void enqueue(struct nl_sock *n, struct nl_message *m)
+{
+	m->next = NULL;
+	socket_lock(&n->s);
+	if (n->first)
+		n->last->next = m;
+	else
+		store_release(&n->first, m);
+	n->last = m;
+	socket_wake(&n->s, POLLIN | POLLRDNORM);
+	socket_unlock(&n->s);
+}
+
+static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+{
+	struct reply r = { .seq = h->nlmsg_seq, .port = n->port };
+	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	uint16_t flags = dump ? NLM_F_MULTI : 0;
+	uint8_t family = len > sizeof(*h) ? ((const uint8_t *)(h + 1))[0] : 0;
+	int err = 0, index = 0;
+
+	r.m = heap_alloc(sizeof(*r.m) + REPLY_MAX);
+	if (!r.m)
+		return -ENOMEM;
+	r.m->size = 0;
+	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(*h) + sizeof(struct ifinfomsg))
+		index = ((const struct ifinfomsg *)(h + 1))->ifi_index;
+	if (h->nlmsg_type == RTM_GETLINK && (dump || index)) {
+		dump_links(&r, flags, dump ? 0 : index);
+		if (!dump && !r.m->size)
+			err = -ENODEV;
+	} else if (h->nlmsg_type == RTM_GETADDR && dump) {
+		if (family == AF_UNSPEC || family == AF_INET)
+			dump_addresses(&r, flags);
+	} else if (h->nlmsg_type == RTM_GETROUTE && dump) {
+		if (family == AF_UNSPEC || family == AF_INET)
+			dump_routes(&r, flags);
+	} else {
+		err = -EOPNOTSUPP;
+	}
+	if (dump && !err) {
+		int *done = begin(&r, NLMSG_DONE, NLM_F_MULTI, sizeof(int));
+
+		if (done)
+			finish(&r);
+	} else if (err || (h->nlmsg_flags & NLM_F_ACK)) {
+		struct nlmsgerr *e = begin(&r, NLMSG_ERROR, 0, sizeof(*e));
+
+		if (e) {
+			e->error = err;
+			e->msg = *h;
+			finish(&r);
+		}
+	}
+	enqueue(n, r.m);
+	return 0;
+}
+
+static int autobind(struct nl_sock *n)
+{
+	if (!n->bound) {
+		n->port = atomic_add(&next_port, 1);
+		n->bound = true;
+	}
+	return 0;
+}
+
+static ssize_t netlink_send(
+	struct socket *s, struct socket_message *m, const struct path_context *c)
+{
+	struct nl_sock *n = nl_sk(s);
+	size_t total = m->data->left, at = 0;
+	uint8_t *buf;
+	int err = 0;
+
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (total > 65536)
+		return -EMSGSIZE;
+	autobind(n);
+	buf = heap_alloc(total + 1);
+	if (!buf)
+		return -ENOBUFS;
+	if (iter_copy_from(m->data, buf, total) != total)
+		err = -EFAULT;
+	while (!err && total - at >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr h;
+
+		memcpy(&h, buf + at, sizeof(h));
+		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > total - at)
+			break;
+		if ((h.nlmsg_flags & NLM_F_REQUEST) && h.nlmsg_type >= 16)
+			err = answer(n, (const struct nlmsghdr *)(buf + at), h.nlmsg_len);
+		at += MIN((size_t)NLMSG_ALIGN(h.nlmsg_len), total - at);
+	}
+	heap_free(buf);
+	return err ? err : (ssize_t)total;
+}
+
+static ssize_t netlink_recv(struct socket *s, struct socket_message *m)
+{
+	struct nl_sock *n = nl_sk(s);
+	uint64_t deadline = socket_deadline(s->rcvtimeo);
+	uint32_t flags = m->flags;
+	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
+
+	m->flags = 0;
+	socket_lock(s);
+	while (!n->first) {
+		socket_unlock(s);
+		if (socket_nonblocking(s, flags))
+			return -EAGAIN;
+		int err = wait_event_interruptible_timeout(
+			&s->wait, load_acquire(&n->first), deadline);
+
+		if (err)
+			return socket_wait_error(err, s->rcvtimeo);
+		socket_lock(s);
+	}
+	struct nl_message *q = n->first;
+	size_t k = MIN((size_t)q->size, m->data->left);
+	ssize_t r = iter_copy_to(m->data, q->data, k) == k ? (ssize_t)k : -EFAULT;
+
+	if (k < q->size)
+		m->flags |= MSG_TRUNC;
+	if (r >= 0 && (flags & MSG_TRUNC))
+		r = q->size;
+	if (!(flags & MSG_PEEK)) {
+		n->first = q->next;
+		heap_free(q);
+	}
+	socket_unlock(s);
+	memcpy(&m->name, &from, sizeof(from));
+	m->name_len = sizeof(from);
+	return r;
+}
+
+static int netlink_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	const struct path_context *c)
+{
+	struct nl_sock *n = nl_sk(s);
+	const struct sockaddr_nl *nl = (const void *)a;
+
+	if (len < sizeof(*nl) || nl->nl_family != AF_NETLINK)
+		return -EINVAL;
+	if (n->bound && nl->nl_pid && nl->nl_pid != n->port)
+		return -EINVAL;
+	if (nl->nl_pid) {
+		n->port = nl->nl_pid;
+		n->bound = true;
+	}
+	return autobind(n);
+}
+
+static int netlink_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	bool nonblock, const struct path_context *c)
+{
+	const struct sockaddr_nl *nl = (const void *)a;
+
+	if (len < sizeof(*nl))
+		return -EINVAL;
+	return nl->nl_pid ? -ECONNREFUSED : autobind(nl_sk(s));
+}
+
+static int netlink_getname(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_pid = peer ? 0 : nl_sk(s)->port };
+
+	memset(a, 0, sizeof(*a));
+	memcpy(a, &nl, sizeof(nl));
+	*len = sizeof(nl);
+	return 0;
+}
+
+static uint32_t netlink_poll(struct socket *s)
+{
+	return POLLOUT | POLLWRNORM | (load_acquire(&nl_sk(s)->first) ? POLLIN | POLLRDNORM : 0);
+}
+
+static int netlink_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
+{
+	return level == SOL_NETLINK && name >= 1 && name <= 12 ? 0 : -ENOPROTOOPT;
+}
+
+static void netlink_close(struct socket *s)
+{
+}
+
+static void netlink_destroy(struct socket *s)
+{
+	struct nl_sock *n = nl_sk(s);
+
+	while (n->first) {
+		struct nl_message *m = n->first;
+
+		n->first = m->next;
+		heap_free(m);
+	}
+	heap_free(n);
+}
+
+static void netlink_work(struct socket *s, struct packet *batch)
+{
+	pkt_free_list(batch);
+}
+
+static const struct socket_ops netlink_ops = {
+	.bind = netlink_bind,
+	.connect = netlink_connect,
+	.getname = netlink_getname,
+	.send = netlink_send,
+	.recv = netlink_recv,
+	.setopt = netlink_setopt,
+	.poll = netlink_poll,
+	.close = netlink_close,
+	.work = netlink_work,
+	.destroy = netlink_destroy,
+};

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packets as chains of pieces, and the Internet checksum over them. */
+
+#include "net/impl.h"
+
+size_t pkt_total(const struct packet *p)
+{
+	size_t n = p->len;
+
+	for (const struct packet *f = p->frags; f; f = f->next)
+		n += f->len;
+	return n;
+}
+
+uint32_t pkt_truesize(const struct packet *p)
+{
+	size_t n = (size_t)(p->end - p->head) + sizeof(*p);
+
+	for (const struct packet *f = p->frags; f; f = f->next)
+		n += (size_t)(f->end - f->head) + sizeof(*f);
+	return (uint32_t)n;
+}
+
+void pkt_trim_front(struct packet *p, size_t n)
+{
+	size_t k = MIN(n, (size_t)p->len);
+
+	packet_pull(p, k);
+	n -= k;
+	for (struct packet *f = p->frags; f && n; f = f->next) {
+		k = MIN(n, (size_t)f->len);
+		packet_pull(f, k);
+		n -= k;
+	}
+}
+
+void pkt_truncate(struct packet *p, size_t n)
+{
+	if (p->len >= n) {
+		p->len = (uint32_t)n;
+		n = 0;
+	} else {
+		n -= p->len;
+	}
+	for (struct packet *f = p->frags; f; f = f->next) {
+		if (f->len > n)
+			f->len = (uint32_t)n;
+		n -= f->len;
+	}
+}
+
+size_t pkt_copy_to_iter(const struct packet *p, size_t off, struct iter *to, size_t n)
+{
+	size_t done = 0;
+
+	for (const struct packet *f = p; f && n; f = f == p ? p->frags : f->next) {
+		if (off >= f->len) {
+			off -= f->len;
+			continue;
+		}
+		size_t k = MIN(n, f->len - off), got = iter_copy_to(to, f->data + off, k);
+
+		done += got;
+		if (got < k)
+			break;
+		n -= k;
+		off = 0;
+	}
+	return done;
+}
+
+void pkt_copy_out(const struct packet *p, size_t off, void *to, size_t n)
+{
+	uint8_t *out = to;
+
+	for (const struct packet *f = p; f && n; f = f == p ? p->frags : f->next) {
+		if (off >= f->len) {
+			off -= f->len;
+			continue;
+		}
+		size_t k = MIN(n, f->len - off);
+
+		memcpy(out, f->data + off, k);
+		out += k;
+		n -= k;
+		off = 0;
+	}
+}
+
+bool pkt_pull_up(struct packet *p, size_t n)
+{
+	if (p->len >= n)
+		return true;
+	for (struct packet *f = p->frags; f && p->len < n; f = f->next) {
+		size_t k = MIN(n - p->len, (size_t)f->len);
+
+		if (pkt_tailroom(p) < k)
+			return false;
+		memcpy(pkt_tail(p), f->data, k);
+		p->len += (uint32_t)k;
+		packet_pull(f, k);
+	}
+	return p->len >= n;
+}
+
+struct packet *pkt_linearise(const struct packet *p, size_t headroom)
+{
+	size_t n = pkt_total(p);
+	struct packet *q = packet_alloc(headroom, n);
+
+	if (!q)
+		return NULL;
+	pkt_copy_out(p, 0, packet_put(q, n), n);
+	memcpy(q->cb, p->cb, sizeof(q->cb));
+	q->csum_flags = p->csum_flags;
+	q->csum_start = p->csum_start;
+	q->csum_offset = p->csum_offset;
+	q->gso_type = p->gso_type;
+	q->gso_size = p->gso_size;
+	q->header_len = p->header_len;
+	return q;
+}
+
+void pkt_free_list(struct packet *list)
+{
+	while (list) {
+		struct packet *next = list->next;
+
+		list->next = NULL;
+		packet_free(list);
+		list = next;
+	}
+}
+
+/*
+ * The one's complement sum of 16-bit words does not care about the order of bytes as long as it is
+ * the same for all: words are added as the machine reads them, four bytes at a time.
+ */
+uint32_t csum_add(uint32_t sum, const void *data, size_t n)
+{
+	const uint8_t *b = data;
+	uint64_t s = sum;
+
+	for (; n >= 32; n -= 32, b += 32) {
+		uint32_t w[8];
+
+		memcpy(w, b, 32);
+		s += (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4] + w[5] + w[6] + w[7];
+	}
+	for (; n >= 4; n -= 4, b += 4) {
+		uint32_t w;
+
+		memcpy(&w, b, 4);
+		s += w;
+	}
+	if (n >= 2) {
+		uint16_t w;
+
+		memcpy(&w, b, 2);
+		s += w;
+		b += 2;
+		n -= 2;
+	}
+	if (n)
+		s += *b;
+	s = (s & 0xffffffff) + (s >> 32);
+	s = (s & 0xffffffff) + (s >> 32);
+	return (uint32_t)s;
+}
+
+/* As it goes into the header (which is in network order as the words summed were). */
+uint16_t csum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
+{
+	struct {
+		uint32_t src, dst;
+		uint8_t zero, protocol;
+		uint16_t len;
+	} h = { src, dst, 0, protocol, be16((uint16_t)len) };
+
+	return csum_add(0, &h, sizeof(h));
+}
+
+uint32_t csum_packet(uint32_t sum, const struct packet *p)
+{
+	bool odd = false;
+
+	for (const struct packet *f = p; f; f = f == p ? p->frags : f->next) {
+		uint32_t part = csum_add(0, f->data, f->len);
+
+		if (odd) { /* this piece starts in the middle of a word */
+			part = (part & 0xffff) + (part >> 16);
+			part = (part & 0xffff) + (part >> 16);
+			part = (part & 0xff) << 8 | part >> 8;
+		}
+		uint64_t s = (uint64_t)sum + part;
+
+		sum = (uint32_t)((s & 0xffffffff) + (s >> 32));
+		odd ^= f->len & 1;
+	}
+	return sum;
+}

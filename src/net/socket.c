@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What sockets of every family share: life, lock, channel, wake-ups, and the file in front.
+ *
+ *	file_ops (read, write, poll, ...) and socket_* calls > socket_ops of the family
+ */
+
+#include "net/impl.h"
+#include "abi/fcntl.h"
+#include "abi/stat.h"
+#include "diag/counter.h"
+#include "lib/format.h"
+
+COUNTER(net_channel_full);
+COUNTER(net_socket_kicks_deferred);
+
+void (*net_sigpipe)(void);
+void (*net_sigurg)(struct file *f);
+void (*net_credentials)(uint32_t *pid, uint32_t *uid, uint32_t *gid);
+
+static uint64_t next_inode; /* atomic */
+
+/* ---- life, lock, channel ---- */
+
+void socket_setup(
+	struct socket *s, const struct socket_ops *ops, int family, int type, int protocol)
+{
+	s->ops = ops;
+	s->family = (uint16_t)family;
+	s->type = (uint8_t)type;
+	s->protocol = (uint16_t)protocol;
+	s->refs = 1;
+	s->inode = atomic_add(&next_inode, 1) + 10000;
+	s->rcvlowat = 1;
+	s->peek_off = -1;
+	s->rcvbuf = s->sndbuf = 212992;
+	mutex_init(&s->lock);
+	wait_init(&s->wait);
+}
+
+bool socket_get_live(struct socket *s)
+{
+	uint32_t n = load_relaxed(&s->refs);
+
+	while (n)
+		if (atomic_cas(&s->refs, &n, n + 1))
+			return true;
+	return false;
+}
+
+void socket_put(struct socket *s)
+{
+	if (atomic_sub(&s->refs, 1) == 1)
+		s->ops->destroy(s);
+}
+
+/* The timer's memory must outlive its callback: the network thread destroys. */
+void socket_put_in_timer(struct socket *s)
+{
+	struct net_state *n = the_net();
+
+	if (atomic_sub(&s->refs, 1) != 1)
+		return;
+	struct socket *head = load_relaxed(&n->graveyard);
+
+	do {
+		s->grave_next = head;
+	} while (!atomic_cas(&n->graveyard, &head, s));
+	net_thread_kick();
+}
+
+static bool has_work(struct socket *s)
+{
+	return __atomic_load_n(&s->channel, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&s->deferred, __ATOMIC_SEQ_CST);
+}
+
+static void do_work(struct socket *s)
+{
+	while (has_work(s)) {
+		struct packet *newest = atomic_xchg(&s->channel, NULL), *batch = NULL;
+
+		while (newest) { /* oldest first */
+			struct packet *next = newest->next;
+
+			newest->next = batch;
+			batch = newest;
+			newest = next;
+		}
+		store_relaxed(&s->channel_bytes, 0);
+		if (batch)
+			s->ops->work(s, batch);
+		uint32_t deferred = atomic_xchg(&s->deferred, 0);
+
+		if (deferred & DEFER_ICMP) {
+			uint64_t e = load_relaxed(&s->icmp);
+
+			s->ops->icmp(s, e & 0xffff, e >> 16 & 1, (uint32_t)(e >> 32));
+		}
+		if (deferred & DEFER_TIMER)
+			s->ops->timer(s);
+	}
+}
+
+void socket_lock(struct socket *s)
+{
+	mutex_lock(&s->lock);
+	if (has_work(s))
+		do_work(s);
+}
+
+void socket_unlock(struct socket *s)
+{
+	do {
+		if (has_work(s))
+			do_work(s);
+		uint32_t wake = s->wake;
+
+		s->wake = 0;
+		mutex_unlock(&s->lock);
+		if (wake && wait_active(&s->wait))
+			wait_wake_all(&s->wait, wake);
+	} while (has_work(s) && mutex_trylock(&s->lock));
+	if (load_relaxed(&the_net()->lo_queue))
+		lo_run();
+}
+
+void socket_deliver(struct socket *s, struct packet *p)
+{
+	uint32_t size = pkt_truesize(p);
+
+	/* Four times the buffer: what a holder of the lock that sleeps may leave undrained. */
+	if (load_relaxed(&s->channel_bytes) > 4u * MAX(s->rcvbuf, 65536u) + 262144u) {
+		counter_inc(net_channel_full);
+		packet_free(p);
+		return;
+	}
+	__atomic_fetch_add(&s->channel_bytes, size, __ATOMIC_RELAXED);
+	struct packet *head = load_relaxed(&s->channel);
+
+	do {
+		p->next = head;
+	} while (!atomic_cas(&s->channel, &head, p));
+}
+
+void socket_kick(struct socket *s)
+{
+	if (mutex_trylock(&s->lock))
+		socket_unlock(s);
+	else
+		counter_inc(net_socket_kicks_deferred);
+}
+
+void socket_defer(struct socket *s, uint32_t what)
+{
+	__atomic_fetch_or(&s->deferred, what, __ATOMIC_SEQ_CST);
+}
+
+void socket_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
+{
+	store_relaxed(&s->icmp, (uint64_t)mtu << 32 | (uint64_t)hard << 16 | (uint32_t)err);
+	socket_defer(s, DEFER_ICMP);
+	socket_kick(s);
+}
+
+void socket_set_error(struct socket *s, int err)
+{
+	store_relaxed(&s->error, err);
+	socket_wake(s, POLLERR | POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+}
+
+int socket_take_error(struct socket *s)
+{
+	if (!load_relaxed(&s->error))
+		return 0;
+	return -__atomic_exchange_n(&s->error, 0, __ATOMIC_RELAXED);
+}
+
+int socket_wait_error(int err, uint64_t timeout)
+{
+	if (err == -ETIMEDOUT)
+		return -EAGAIN;
+	if (err == -ERESTARTSYS && timeout)
+		return -EINTR;
+	return err;
+}
+
+ssize_t socket_sigpipe(const struct socket_message *m)
+{
+	if (!(m->flags & MSG_NOSIGNAL) && net_sigpipe)
+		net_sigpipe();
+	return -EPIPE;
+}
+
+bool socket_nonblocking(const struct socket *s, uint32_t flags)
+{
+	return (flags & MSG_DONTWAIT) ||
+	       (s->file && (load_relaxed(&s->file->flags) & SOCK_NONBLOCK));
+}
+
+/* ---- the file ---- */
+
+static const struct file_ops socket_file_ops;
+
+bool file_is_socket(struct file *f)
+{
+	return f->ops == &socket_file_ops;
+}
+
+struct socket *file_socket(struct file *f)
+{
+	BUG_ON(!file_is_socket(f));
+	return f->private;
+}
+
+int socket_check(struct file *f)
+{
+	return file_is_socket(f) ? 0 : -ENOTSOCK;
+}
+
+struct file *socket_file(struct socket *s, uint32_t flags)
+{
+	struct file *f = file_create(&socket_file_ops, s, O_RDWR | (flags & SOCK_NONBLOCK));
+
+	if (!f) {
+		s->ops->close(s);
+		socket_put(s);
+		return ERR_PTR(-ENOMEM);
+	}
+	s->file = f;
+	return f;
+}
+
+static ssize_t socket_file_read(struct file *f, struct iter *to, int64_t *pos)
+{
+	struct socket_message m = { .data = to };
+
+	if (!to->left)
+		return 0;
+	return socket_recv(f, &m);
+}
+
+static ssize_t socket_file_write(struct file *f, struct iter *from, int64_t *pos)
+{
+	struct socket_message m = { .data = from };
+
+	return socket_send(f, &m, NULL);
+}
+
+static uint32_t socket_file_poll(struct file *f, struct poll_table *table)
+{
+	struct socket *s = f->private;
+
+	poll_wait(table, &s->wait);
+	return s->ops->poll(s);
+}
+
+static long socket_file_ioctl(struct file *f, unsigned cmd, unsigned long arg)
+{
+	struct socket *s = f->private;
+	long r = s->ops->ioctl ? s->ops->ioctl(s, cmd, arg) : -ENOIOCTLCMD;
+
+	return r == -ENOIOCTLCMD ? netif_ioctl(cmd, arg) : r;
+}
+
+static int socket_file_stat(struct file *f, struct stat *st)
+{
+	struct socket *s = f->private;
+
+	memset(st, 0, sizeof(*st));
+	st->st_dev = 8;
+	st->st_ino = s->inode;
+	st->st_nlink = 1;
+	st->st_mode = S_IFSOCK | 0777;
+	st->st_blksize = 4096;
+	return 0;
+}
+
+static void socket_file_release(struct file *f)
+{
+	struct socket *s = f->private;
+
+	s->ops->close(s);
+	socket_lock(s);
+	s->file = NULL;
+	s->detached = true;
+	socket_unlock(s);
+	socket_put(s);
+}
+
+static void socket_file_describe(struct file *f, char *buf, size_t size)
+{
+	struct socket *s = f->private;
+
+	format(buf, size, "socket:[%lu]", (unsigned long)s->inode);
+}
+
+static const struct file_ops socket_file_ops = {
+	.kind = "socket",
+	.read = socket_file_read,
+	.write = socket_file_write,
+	.poll = socket_file_poll,
+	.ioctl = socket_file_ioctl,
+	.stat = socket_file_stat,
+	.release = socket_file_release,
+	.describe = socket_file_describe,
+};
+
+/* ---- calls ---- */
+
+struct file *socket_create(int family, int type, int protocol)
+{
+	int kind = type & SOCK_TYPE_MASK;
+	struct socket *s;
+
+	if (type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return ERR_PTR(-EINVAL);
+	if (family < 0 || family >= AF_MAX)
+		return ERR_PTR(-EAFNOSUPPORT);
+	if (kind == 0 || kind > SOCK_PACKET)
+		return ERR_PTR(-EINVAL);
+	switch (family) {
+	case AF_INET: s = inet_create(kind, protocol); break;
+	case AF_UNIX:
+		if (protocol && protocol != AF_UNIX)
+			return ERR_PTR(-EPROTONOSUPPORT);
+		s = unix_create(kind);
+		break;
+	case AF_NETLINK: s = netlink_create(kind, protocol); break;
+	default: return ERR_PTR(-EAFNOSUPPORT);
+	}
+	return IS_ERR(s) ? (void *)s : socket_file(s, type);
+}
+
+int socket_pair(int family, int type, int protocol, struct file *out[2])
+{
+	int kind = type & SOCK_TYPE_MASK;
+	struct socket *s[2];
+
+	if (type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	if (family < 0 || family >= AF_MAX)
+		return -EAFNOSUPPORT;
+	if (family == AF_INET || family == AF_NETLINK)
+		return -EOPNOTSUPP;
+	if (family != AF_UNIX)
+		return -EAFNOSUPPORT;
+	if (protocol && protocol != AF_UNIX)
+		return -EPROTONOSUPPORT;
+	int err = unix_pair(kind, s);
+
+	if (err)
+		return err;
+	out[0] = socket_file(s[0], type);
+	if (IS_ERR(out[0])) {
+		s[1]->ops->close(s[1]);
+		socket_put(s[1]);
+		return (int)PTR_ERR(out[0]);
+	}
+	out[1] = socket_file(s[1], type);
+	if (IS_ERR(out[1])) {
+		file_put(out[0]);
+		return (int)PTR_ERR(out[1]);
+	}
+	return 0;
+}
+
+int socket_bind(struct file *f, const struct sockaddr_storage *addr, uint32_t len,
+	const struct path_context *c)
+{
+	struct socket *s = file_socket(f);
+
+	if (len < sizeof(uint16_t))
+		return -EINVAL;
+	return s->ops->bind ? s->ops->bind(s, addr, len, c) : -EOPNOTSUPP;
+}
+
+int socket_connect(struct file *f, const struct sockaddr_storage *addr, uint32_t len,
+	const struct path_context *c)
+{
+	struct socket *s = file_socket(f);
+
+	if (len < sizeof(uint16_t))
+		return -EINVAL;
+	return s->ops->connect ? s->ops->connect(s, addr, len, socket_nonblocking(s, 0), c)
+			       : -EOPNOTSUPP;
+}
+
+int socket_listen(struct file *f, int backlog)
+{
+	struct socket *s = file_socket(f);
+
+	if (backlog < 0 || backlog > SOMAXCONN)
+		backlog = SOMAXCONN;
+	return s->ops->listen ? s->ops->listen(s, backlog) : -EOPNOTSUPP;
+}
+
+struct file *socket_accept(
+	struct file *f, uint32_t flags, struct sockaddr_storage *addr, uint32_t *len)
+{
+	struct socket *s = file_socket(f), *child;
+
+	if (!s->ops->accept)
+		return ERR_PTR(-EOPNOTSUPP);
+	child = s->ops->accept(s, socket_nonblocking(s, 0));
+	if (IS_ERR(child))
+		return (void *)child;
+	if (addr && child->ops->getname(child, true, addr, len)) {
+		addr->ss_family = child->family; /* it is gone already: Linux gives what it knows */
+		*len = sizeof(struct sockaddr_in);
+	}
+	return socket_file(child, flags);
+}
+
+int socket_getname(struct file *f, bool peer, struct sockaddr_storage *addr, uint32_t *len)
+{
+	struct socket *s = file_socket(f);
+
+	return s->ops->getname(s, peer, addr, len);
+}
+
+ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_context *c)
+{
+	struct socket *s = file_socket(f);
+
+	return s->ops->send(s, m, c);
+}
+
+ssize_t socket_recv(struct file *f, struct socket_message *m)
+{
+	struct socket *s = file_socket(f);
+
+	if (m->flags & MSG_ERRQUEUE) /* nothing is ever queued there */
+		return -EAGAIN;
+	return s->ops->recv(s, m);
+}
+
+int socket_shutdown(struct file *f, int how)
+{
+	struct socket *s = file_socket(f);
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	return s->ops->shutdown ? s->ops->shutdown(s, how + 1)
+				: -EOPNOTSUPP; /* to SHUT_RCV | SHUT_SND */
+}
+
+int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len)
+{
+	struct socket *s = file_socket(f);
+
+	if (level == SOL_SOCKET &&
+		!(s->family == AF_UNIX && (name == SO_PEERCRED || name == SO_PEERGROUPS)))
+		return socket_getopt_common(s, name, val, len);
+	return s->ops->getopt ? s->ops->getopt(s, level, name, val, len) : -ENOPROTOOPT;
+}
+
+int socket_setopt(struct file *f, int level, int name, const void *val, uint32_t len)
+{
+	struct socket *s = file_socket(f);
+
+	if (level == SOL_SOCKET)
+		return socket_setopt_common(s, name, val, len);
+	return s->ops->setopt ? s->ops->setopt(s, level, name, val, len) : -ENOPROTOOPT;
+}

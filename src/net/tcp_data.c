@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The receive side's bytes: the queue in order, the packets that came too early, urgent data, the
+ * FIN, and recv. Queued packets carry their sequence range in cb and are trimmed to it.
+ */
+
+#include "net/tcp.h"
+#include "diag/counter.h"
+
+COUNTER(tcp_rx_out_of_order);
+COUNTER(tcp_rx_duplicate);
+COUNTER(tcp_rx_pruned);
+COUNTER(tcp_rx_coalesced);
+COUNTER(tcp_bytes_copied_rx);
+
+/* ---- queues ---- */
+
+static void queue_piece(struct tcp_sock *t, struct packet *p)
+{
+	struct packet *last = t->rq_last;
+	struct pkt_cb *cb = pkt_cb(p);
+
+	/* Small pieces in large buffers would pin much memory: copy them behind the last one. */
+	if (last && p->len <= 1024 && pkt_tailroom(last) >= p->len && pkt_cb(last)->spare) {
+		memcpy(pkt_tail(last), p->data, p->len);
+		last->len += p->len;
+		pkt_cb(last)->end_seq = cb->end_seq;
+		counter_inc(tcp_rx_coalesced);
+		packet_free(p);
+		return;
+	}
+	if (last && p->len <= 1024 && pkt_truesize(p) > 4 * p->len) {
+		struct packet *q = packet_alloc(0, 8192 - 256);
+
+		if (q) { /* one of our own, to gather in */
+			memcpy(packet_put(q, p->len), p->data, p->len);
+			memcpy(q->cb, p->cb, sizeof(q->cb));
+			pkt_cb(q)->spare = 1;
+			packet_free(p);
+			p = q;
+		}
+	}
+	p->next = NULL;
+	t->rq_truesize += pkt_truesize(p);
+	if (last)
+		last->next = p;
+	else
+		store_release(&t->rq_first, p);
+	t->rq_last = p;
+}
+
+/* p's bytes are exactly the next ones. Each frag becomes a queue element of its own. */
+static void append(struct tcp_sock *t, struct packet *p)
+{
+	struct packet *frags = p->frags;
+	uint32_t seq = pkt_cb(p)->seq;
+
+	p->frags = NULL;
+	while (p) {
+		struct packet *next = frags;
+
+		if (frags)
+			frags = frags->next;
+		pkt_cb(p)->seq = seq;
+		pkt_cb(p)->spare = 0;
+		seq += p->len;
+		pkt_cb(p)->end_seq = seq;
+		if (p->len)
+			queue_piece(t, p);
+		else
+			packet_free(p);
+		p = next;
+	}
+	t->bytes_received += seq - t->rcv_nxt;
+	store_release(&t->rcv_nxt, seq);
+}
+
+static void take_from_ooo(struct tcp_sock *t)
+{
+	while (t->ooo && seq_le(pkt_cb(t->ooo)->seq, t->rcv_nxt)) {
+		struct packet *p = t->ooo;
+		struct pkt_cb *cb = pkt_cb(p);
+
+		t->ooo = p->next;
+		p->next = NULL;
+		t->ooo_count--;
+		t->ooo_bytes -= cb->truesize;
+		if (seq_le(cb->end_seq, t->rcv_nxt)) {
+			packet_free(p);
+			continue;
+		}
+		pkt_trim_front(p, t->rcv_nxt - cb->seq);
+		cb->seq = t->rcv_nxt;
+		append(t, p);
+	}
+}
+
+/* Keeps the list ascending and free of overlaps; what is already there wins. */
+static void insert_ooo(struct tcp_sock *t, struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct packet **at = &t->ooo;
+	uint32_t size;
+
+	counter_inc(tcp_rx_out_of_order);
+	t->rcv_ooopack++;
+	if (t->ooo_count >= TCP_MAX_OOO || t->ooo_bytes > 2 * t->i.s.rcvbuf + 65536) {
+		counter_inc(tcp_rx_pruned);
+		packet_free(p);
+		return;
+	}
+	while (*at && seq_le(pkt_cb(*at)->seq, cb->seq)) {
+		if (seq_ge(pkt_cb(*at)->end_seq, cb->end_seq))
+			goto duplicate;
+		if (seq_gt(pkt_cb(*at)->end_seq, cb->seq)) {
+			pkt_trim_front(p, pkt_cb(*at)->end_seq - cb->seq);
+			cb->seq = pkt_cb(*at)->end_seq;
+		}
+		at = &(*at)->next;
+	}
+	while (*at && seq_lt(pkt_cb(*at)->seq, cb->end_seq)) {
+		struct packet *old = *at;
+
+		if (seq_gt(pkt_cb(old)->end_seq, cb->end_seq)) { /* only its start is covered */
+			pkt_truncate(p, pkt_cb(old)->seq - cb->seq);
+			cb->end_seq = pkt_cb(old)->seq;
+			break;
+		}
+		*at = old->next;
+		t->ooo_count--;
+		t->ooo_bytes -= pkt_cb(old)->truesize;
+		packet_free(old);
+	}
+	size = pkt_truesize(p);
+	cb->truesize = size;
+	t->last_ooo = (struct tcp_range){ cb->seq, cb->end_seq };
+	p->next = *at;
+	*at = p;
+	t->ooo_count++;
+	t->ooo_bytes += size;
+	return;
+duplicate:
+	t->dsack = (struct tcp_range){ cb->seq, cb->end_seq };
+	t->dsack_due = t->sack_ok;
+	counter_inc(tcp_rx_duplicate);
+	packet_free(p);
+}
+
+/* ---- acknowledging: RFC 9293 3.8.6.3, RFC 5681 4.2 ---- */
+
+static void schedule_ack(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	t->ack_pending = true;
+	if (seg->len > t->rcv_mss)
+		t->rcv_mss = (uint16_t)MIN(seg->len, (uint32_t)t->adv_mss);
+	if (t->quick && !t->pingpong) {
+		t->quick--;
+		t->ack_now = true;
+	} else if (t->rcv_nxt - t->rcv_wup > t->rcv_mss || t->ooo) {
+		t->ack_now = true;
+	} else {
+		uint64_t due = t->last_rx + TCP_DELACK;
+
+		if (!t->when[TCP_T_DELACK])
+			tcp_timer_set(t, TCP_T_DELACK, due);
+	}
+}
+
+static void wake_reader(struct tcp_sock *t)
+{
+	if (tcp_readable_bytes(t) >= MIN(t->i.s.rcvlowat, t->i.s.rcvbuf / 2))
+		socket_wake(&t->i.s, POLLIN | POLLRDNORM);
+}
+
+void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+
+	t->data_segs_in++;
+	if (seq_lt(cb->seq, t->rcv_nxt)) { /* the front is known */
+		uint32_t known = t->rcv_nxt - cb->seq;
+
+		t->dsack = (struct tcp_range){ cb->seq, t->rcv_nxt };
+		t->dsack_due = t->sack_ok;
+		if (known >= seg->len) {
+			t->ack_now = true;
+			packet_free(p);
+			return;
+		}
+		pkt_trim_front(p, known);
+		cb->seq = t->rcv_nxt;
+	}
+	if (seq_gt(cb->end_seq, t->rcv_adv)) { /* the tail is beyond the window */
+		pkt_truncate(p, t->rcv_adv - cb->seq);
+		cb->end_seq = t->rcv_adv;
+		t->ack_now = true;
+	}
+	if (cb->seq != t->rcv_nxt) {
+		insert_ooo(t, p);
+		t->ack_now = true; /* a duplicate ACK, with SACK */
+		return;
+	}
+	bool filled = t->ooo != NULL;
+
+	append(t, p);
+	take_from_ooo(t);
+	if (filled)
+		t->ack_now = true;
+	schedule_ack(t, seg);
+	wake_reader(t);
+	if (t->parent && !t->queued_accept)
+		tcp_child_ready(t); /* TCP_DEFER_ACCEPT: here is the data */
+}
+
+void tcp_receive_fin(struct tcp_sock *t)
+{
+	store_release(&t->rcv_nxt, t->rcv_nxt + 1);
+	t->fin_received = true;
+	t->ack_now = true;
+	t->i.s.shut |= SHUT_RCV;
+	if (seq_lt(t->rcv_adv, t->rcv_nxt))
+		t->rcv_adv = t->rcv_nxt;
+	pkt_free_list(t->ooo); /* nothing can follow */
+	t->ooo = NULL;
+	t->ooo_count = t->ooo_bytes = 0;
+	socket_wake(&t->i.s, POLLIN | POLLRDNORM | POLLRDHUP);
+	switch (t->state) {
+	case TCP_ESTABLISHED: tcp_set_state(t, TCP_CLOSE_WAIT); break;
+	case TCP_FIN_WAIT1: tcp_set_state(t, TCP_CLOSING); break;
+	case TCP_FIN_WAIT2: tcp_enter_time_wait(t); break;
+	}
+}
+
+/* The urgent pointer names the byte after the urgent one (RFC 6093 explains; so does Linux). */
+void tcp_receive_urgent(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
+{
+	uint32_t at = seg->seq + seg->urgent - 1;
+
+	if (!seg->urgent || seq_lt(at, t->copied_seq) ||
+		(t->urg != URG_NONE && seq_le(at, t->urg_seq)))
+		goto data;
+	if (seq_lt(at, t->rcv_nxt) && t->urg == URG_NONE)
+		return;
+	t->urg_seq = at;
+	t->urg = URG_NOT_YET;
+	if (t->i.s.file && net_sigurg)
+		net_sigurg(t->i.s.file);
+data:
+	if (t->urg == URG_NOT_YET && seq_ge(t->urg_seq, seg->seq) &&
+		seq_lt(t->urg_seq, seg->seq + seg->len)) {
+		pkt_copy_out(p, t->urg_seq - seg->seq, &t->urg_byte, 1);
+		t->urg = URG_VALID;
+		socket_wake(&t->i.s, POLLPRI);
+	}
+}
+
+/* ---- recv ---- */
+
+static uint32_t end_of_data(const struct tcp_sock *t)
+{
+	return load_acquire(&t->rcv_nxt) - (t->fin_received ? 1 : 0);
+}
+
+/* Bytes a reader may take; looked at without the lock by poll (then good enough). */
+uint32_t tcp_readable_bytes(const struct tcp_sock *t)
+{
+	uint32_t n = end_of_data(t) - load_relaxed(&t->copied_seq);
+
+	if (!load_acquire(&t->rq_first))
+		return 0;
+	if (t->urg == URG_VALID && n && !t->i.s.oobinline && t->urg_seq == t->copied_seq)
+		n--;
+	return n;
+}
+
+static void free_read(struct tcp_sock *t)
+{
+	while (t->rq_first && seq_le(pkt_cb(t->rq_first)->end_seq, t->copied_seq)) {
+		struct packet *p = t->rq_first;
+
+		t->rq_first = p->next;
+		if (!t->rq_first)
+			t->rq_last = NULL;
+		t->rq_truesize -= MIN(t->rq_truesize, pkt_truesize(p));
+		p->next = NULL;
+		packet_free(p);
+	}
+}
+
+/* Room has become free: tell the peer if it makes a difference (RFC 1122 4.2.3.3), or owes an ACK.
+ */
+static void after_read(struct tcp_sock *t)
+{
+	uint64_t now;
+
+	if (t->state != TCP_ESTABLISHED && t->state != TCP_FIN_WAIT1 && t->state != TCP_FIN_WAIT2)
+		return;
+	if (!t->i.s.rcvbuf_locked && t->copied_seq - t->drs_seq > t->i.s.rcvbuf / 8) {
+		now = clock_now();
+		if (now - t->drs_time >
+			(uint64_t)(t->srtt >> 3) * NSEC_PER_USEC) { /* a round trip */
+			uint64_t want = 4ull * (t->copied_seq - t->drs_seq);
+
+			if (want > t->i.s.rcvbuf)
+				t->i.s.rcvbuf =
+					(uint32_t)MIN(want, (uint64_t)the_net()->buffer_max);
+			t->drs_seq = t->copied_seq;
+			t->drs_time = now;
+		}
+	}
+	uint32_t shown = t->rcv_adv - t->rcv_nxt, could = tcp_receive_window(t);
+
+	if (could > shown &&
+		could - shown >= MIN(t->i.s.rcvbuf / 4, 2u * MAX(t->rcv_mss, t->adv_mss)) &&
+		shown < could / 2)
+		tcp_send_ack(t);
+	else if (t->ack_pending && t->rcv_nxt - t->rcv_wup > t->rcv_mss)
+		tcp_send_ack(t);
+}
+
+/* Copies what is there, up to n bytes from *seq on. Stops at the urgent byte. -EFAULT. */
+static ssize_t copy_out(struct tcp_sock *t, struct iter *to, size_t n, uint32_t *seq, bool trunc)
+{
+	struct packet *p = t->rq_first;
+	size_t done = 0;
+
+	while (p && done < n) {
+		struct pkt_cb *cb = pkt_cb(p);
+
+		if (seq_le(cb->end_seq, *seq)) {
+			p = p->next;
+			continue;
+		}
+		size_t k = MIN(n - done, (size_t)(cb->end_seq - *seq));
+
+		if (t->urg != URG_NONE && !t->i.s.oobinline && t->urg != URG_READ) {
+			uint32_t before = t->urg_seq - *seq;
+
+			if (before == 0) {
+				if (done)
+					break;
+				*seq += 1; /* the urgent byte is not part of the stream */
+				continue;
+			}
+			if (seq_lt(*seq, t->urg_seq))
+				k = MIN(k, (size_t)before);
+		} else if (t->urg == URG_READ && *seq == t->urg_seq && !t->i.s.oobinline) {
+			*seq += 1;
+			continue;
+		}
+		size_t got = trunc ? k : iter_copy_to(to, p->data + (*seq - cb->seq), k);
+
+		*seq += (uint32_t)got;
+		done += got;
+		counter_add(tcp_bytes_copied_rx, got);
+		if (got < k)
+			return done ? (ssize_t)done : -EFAULT;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t recv_urgent(struct socket *s, struct socket_message *m)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	ssize_t r;
+
+	socket_lock(s);
+	if (s->oobinline || t->urg == URG_NONE || t->urg == URG_READ) {
+		r = -EINVAL;
+	} else if (t->urg == URG_NOT_YET) {
+		r = t->state == TCP_CLOSE || (s->shut & SHUT_RCV) ? 0 : -EAGAIN;
+	} else {
+		bool peek = m->flags & MSG_PEEK;
+
+		m->flags = MSG_OOB;
+		r = iter_copy_to(m->data, &t->urg_byte, 1) == 1 ? 1 : m->data->left ? -EFAULT : 0;
+		if (!r)
+			m->flags |= MSG_TRUNC;
+		if (!peek)
+			t->urg = URG_READ;
+	}
+	socket_unlock(s);
+	return r;
+}
+
+static bool reader_wakes(struct tcp_sock *t, uint32_t seq, size_t target)
+{
+	return (size_t)(int32_t)(end_of_data(t) - seq) >= target ||
+	       (load_relaxed(&t->i.s.shut) & SHUT_RCV) || load_relaxed(&t->i.s.error) ||
+	       load_relaxed(&t->state) == TCP_CLOSE;
+}
+
+/* Nothing (more) to read: 1 = wait, else the end: 0 or -errno. Lock held. */
+static int recv_end(struct tcp_sock *t, uint32_t flags)
+{
+	struct socket *s = &t->i.s;
+
+	if (load_relaxed(&s->error))
+		return socket_take_error(s);
+	if (t->fin_received || (s->shut & SHUT_RCV))
+		return t->was_connected ? 0 : -ENOTCONN;
+	if (t->state == TCP_CLOSE || t->state == TCP_LISTEN)
+		return t->was_connected ? 0 : -ENOTCONN;
+	return socket_nonblocking(s, flags) ? -EAGAIN : 1;
+}
+
+ssize_t tcp_recv(struct socket *s, struct socket_message *m)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	uint32_t flags = m->flags;
+	size_t want = m->data->left, done = 0, target;
+	uint64_t deadline;
+	ssize_t r = 0;
+
+	if (flags & MSG_OOB)
+		return recv_urgent(s, m);
+	m->flags = 0;
+	m->name_len = 0;
+	if (t->state == TCP_LISTEN)
+		return -ENOTCONN;
+	target = flags & MSG_WAITALL ? want : MIN((size_t)s->rcvlowat, want);
+	deadline = socket_deadline(s->rcvtimeo);
+	socket_lock(s);
+	uint32_t seq = t->copied_seq;
+
+	for (;;) {
+		r = copy_out(t, m->data, want - done, &seq, flags & MSG_TRUNC);
+		if (r > 0)
+			done += (size_t)r;
+		if (!(flags & MSG_PEEK)) {
+			store_relaxed(&t->copied_seq, seq);
+			free_read(t);
+			after_read(t);
+		}
+		if (r < 0 || m->data->fault || done >= MAX(target, (size_t)1) || done == want)
+			break;
+		if (done && (t->urg != URG_NONE && t->urg_seq == seq))
+			break;
+		r = recv_end(t, flags);
+		if (r <= 0 || (done && load_relaxed(&s->error)))
+			break;
+		size_t missing = MIN(MAX(target - done, (size_t)1), (size_t)s->rcvbuf / 2);
+
+		socket_unlock(s);
+		int err = wait_event_interruptible_timeout(
+			&s->wait, reader_wakes(t, seq, missing), deadline);
+
+		socket_lock(s);
+		if (err) {
+			r = socket_wait_error(err, s->rcvtimeo);
+			break;
+		}
+	}
+	socket_unlock(s);
+	return done ? (ssize_t)done : r;
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TCP input (RFC 9293 3.10.7), cut by event. Demultiplexing runs in the network thread; everything
+ * from tcp_work down runs under the socket's lock in whichever thread holds it.
+ */
+
+#include "net/tcp.h"
+#include "diag/counter.h"
+
+COUNTER(tcp_rx_malformed);
+COUNTER(tcp_rx_bad_checksum);
+COUNTER(tcp_rx_no_socket);
+COUNTER(tcp_rx_paws);
+COUNTER(tcp_rx_out_of_window);
+COUNTER(tcp_challenge_acks);
+
+/* ---- demultiplexing ---- */
+
+static bool checksum_ok(struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+
+	if (p->csum_flags != PACKET_CSUM_NONE || (cb->flags & PKT_LOOPBACK))
+		return true;
+	return csum_fold(csum_packet(
+		       csum_pseudo(cb->src, cb->dst, IPPROTO_TCP, (uint32_t)pkt_total(p)), p)) == 0;
+}
+
+void tcp_input(struct rx *rx, struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct tcp_sock *t;
+
+	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) ||
+		!pkt_pull_up(p, sizeof(struct tcp_header))) {
+		counter_inc(tcp_rx_malformed);
+		goto drop;
+	}
+	if (!checksum_ok(p)) {
+		counter_inc(tcp_rx_bad_checksum);
+		goto drop;
+	}
+	cb->sport = get_be16(p->data);
+	cb->dport = get_be16(p->data + 2);
+	t = tcp_lookup(cb->dst, cb->dport, cb->src, cb->sport);
+	if (!t)
+		t = tcp_lookup_listener(cb->dst, cb->dport, cb);
+	if (t) {
+		rx_to_socket(rx, &t->i.s, p);
+		return;
+	}
+	counter_inc(tcp_rx_no_socket);
+	struct tcp_seg seg;
+
+	if (tcp_parse(p, &seg))
+		tcp_reply_reset(p, &seg);
+drop:
+	packet_free(p);
+}
+
+void tcp_icmp_error(const struct ip_header *ip, size_t len, int err, bool hard, uint32_t mtu)
+{
+	size_t hlen = (ip->ver_ihl & 15) * 4u;
+	const uint8_t *h = (const uint8_t *)ip + hlen;
+	struct tcp_sock *t;
+
+	if (len < hlen + 8)
+		return;
+	t = tcp_lookup(ip->src, get_be16(h), ip->dst, get_be16(h + 2));
+	if (!t)
+		return;
+	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */
+	uint32_t seq = get_be32(h + 4);
+
+	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt)))
+		socket_icmp(&t->i.s, err, hard, mtu);
+	socket_put(&t->i.s);
+}
+
+void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu);
+void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	if (mtu) {
+		if (t->state == TCP_CLOSE || t->state == TCP_LISTEN)
+			return;
+		uint32_t old = t->mss;
+
+		t->pmtu = t->pmtu ? MIN(t->pmtu, mtu) : mtu;
+		tcp_update_mss(t);
+		if (t->mss < old &&
+			t->snd_nxt != t->snd_una) { /* what was too long is lost: once more */
+			t->ca_state = CA_LOSS;
+			t->loss_end = t->recover = t->snd_nxt;
+			t->high_rxt = t->snd_una;
+			tcp_output(t);
+		}
+		return;
+	}
+	if (t->state == TCP_SYN_SENT)
+		tcp_done(t, err);
+	else if (hard && t->state == TCP_SYN_RECV && t->parent)
+		tcp_done(t, err);
+	/* established: only a hint (RFC 1122 4.2.3.9); the timeout decides */
+}
+
+/* ---- events before the connection is synchronised ---- */
+
+/* RFC 5961: at most 10 a second per connection. */
+void tcp_challenge_ack(struct tcp_sock *t)
+{
+	uint64_t now = clock_now();
+
+	if (now - t->challenge_time > NSEC_PER_SEC) {
+		t->challenge_time = now;
+		t->challenge_count = 0;
+	}
+	if (++t->challenge_count > 10)
+		return;
+	counter_inc(tcp_challenge_acks);
+	tcp_send_ack(t);
+}
+
+static void take_syn(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	t->irs = seg->seq;
+	t->rcv_nxt = t->rcv_wup = t->copied_seq = seg->seq + 1;
+	t->rcv_adv = t->rcv_nxt;
+	t->peer_mss = seg->has_mss ? MAX(seg->mss, (uint16_t)TCP_MIN_MSS) : TCP_DEFAULT_MSS;
+	t->ts_ok = t->ts_ok && seg->has_ts;
+	t->sack_ok = t->sack_ok && seg->sack_ok;
+	t->wscale_ok = t->wscale_ok && seg->has_wscale;
+	t->snd_wscale = t->wscale_ok ? seg->wscale : 0;
+	if (!t->wscale_ok)
+		t->rcv_wscale = 0;
+	t->ts_recent = seg->ts_val;
+	t->ts_recent_time = clock_now();
+	t->snd_wnd = t->max_wnd = seg->wnd;
+	t->snd_wl1 = seg->seq;
+	t->snd_wl2 = seg->ack;
+}
+
+/* RFC 9293 3.10.7.3 */
+static void syn_sent_segment(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
+{
+	if (seg->flags & TCP_ACK) {
+		if (seg->ack != t->snd_nxt) { /* our SYN carries no data */
+			if (!(seg->flags & TCP_RST))
+				tcp_reply_reset(p, seg);
+			return;
+		}
+		if (seg->flags & TCP_RST) {
+			tcp_done(t, ECONNREFUSED);
+			return;
+		}
+	} else if (seg->flags & TCP_RST) {
+		return;
+	}
+	if (!(seg->flags & TCP_SYN))
+		return;
+	take_syn(t, seg);
+	if (seg->flags & TCP_ACK) {
+		t->snd_una = seg->ack;
+		tcp_take_rtt(t, seg);
+		tcp_init_established(t);
+		t->ack_now = true;
+	} else { /* simultaneous open */
+		tcp_set_state(t, TCP_SYN_RECV);
+		t->snd_nxt = t->iss + 1;
+		tcp_send_syn(t);
+	}
+}
+
+/* ---- synchronised states: the checks in order ---- */
+
+/* RFC 7323 5.3; a reset is judged by its sequence number alone. */
+static bool paws_ok(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (!t->ts_ok || !seg->has_ts || (seg->flags & TCP_RST))
+		return true;
+	if ((int32_t)(seg->ts_val - t->ts_recent) >= 0)
+		return true;
+	return clock_now() - t->ts_recent_time > 24ull * 86400 * NSEC_PER_SEC;
+}
+
+static bool in_window(const struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	uint32_t len = seg->len + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
+	uint32_t wnd = seq_gt(t->rcv_adv, t->rcv_nxt) ? t->rcv_adv - t->rcv_nxt : 0;
+
+	if (!len)
+		return wnd ? seq_ge(seg->seq, t->rcv_nxt) && seq_lt(seg->seq, t->rcv_nxt + wnd)
+			   : seg->seq == t->rcv_nxt;
+	if (!wnd)
+		return false;
+	return seq_lt(seg->seq, t->rcv_nxt + wnd) && seq_gt(seg->seq + len, t->rcv_nxt);
+}
+
+/* Not acceptable: an ACK tells the peer where we are. */
+static void unacceptable(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	counter_inc(tcp_rx_out_of_window);
+	if (seg->flags & TCP_RST)
+		return;
+	if (t->state == TCP_SYN_RECV && (seg->flags & TCP_SYN) && seg->seq == t->irs) {
+		tcp_send_syn(t); /* our SYN,ACK was lost */
+		return;
+	}
+	if (seg->len && seq_le(seg->seq + seg->len, t->rcv_nxt)) { /* RFC 2883 */
+		t->dsack = (struct tcp_range){ seg->seq, seg->seq + seg->len };
+		t->dsack_due = t->sack_ok;
+	}
+	if (seg->len || (seg->flags & (TCP_FIN | TCP_SYN)) || seq_gt(seg->seq, t->rcv_nxt))
+		tcp_send_ack(t);
+	else /* a bare old ACK: a window or keep-alive probe wants an answer, but not a storm */
+		tcp_challenge_ack(t);
+}
+
+/* RFC 5961, section 3.2 */
+static void reset_segment(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	int err;
+
+	if (seg->seq != t->rcv_nxt) {
+		tcp_challenge_ack(t);
+		return;
+	}
+	switch (t->state) {
+	case TCP_SYN_RECV: err = ECONNREFUSED; break;
+	case TCP_CLOSE_WAIT: err = EPIPE; break;
+	case TCP_TIME_WAIT: err = 0; break;
+	default: err = ECONNRESET;
+	}
+	tcp_done(t, err);
+}
+
+/* RFC 6191 in short: a SYN that is clearly newer starts a new connection on the same ports. */
+static bool reopens(const struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (t->state != TCP_TIME_WAIT || (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return false;
+	return seq_gt(seg->seq, t->rcv_nxt) ||
+	       (seg->has_ts && t->ts_ok && (int32_t)(seg->ts_val - t->ts_recent) > 0);
+}
+
+static void reopen(struct tcp_sock *t, struct packet *p, unsigned hlen)
+{
+	struct netdev *lo = &the_net()->lo;
+
+	tcp_done(t, 0);
+	packet_push(p, hlen + pkt_cb(p)->ip_len); /* from the IP layer once more: to the listener */
+	lo->send(lo, p);
+}
+
+/* The states in which our FIN is being acknowledged. False: the connection is gone. */
+static bool fin_acked(struct tcp_sock *t)
+{
+	if (!t->fin_sent || t->snd_una != t->write_seq + 1)
+		return true;
+	switch (t->state) {
+	case TCP_FIN_WAIT1:
+		tcp_set_state(t, TCP_FIN_WAIT2);
+		socket_wake(&t->i.s, POLLOUT);
+		if (t->i.s.detached) {
+			if (t->linger2 < 0) {
+				tcp_abort(t, 0);
+				return false;
+			}
+			tcp_timer_set(t, TCP_T_WAIT,
+				clock_now() + (t->linger2 ? (uint64_t)t->linger2 * NSEC_PER_SEC
+							  : TCP_FIN_WAIT2_NS));
+		}
+		break;
+	case TCP_CLOSING: tcp_enter_time_wait(t); return false;
+	case TCP_LAST_ACK: tcp_done(t, 0); return false;
+	}
+	return true;
+}
+
+static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
+{
+	if (seg->ack != t->iss + 1 &&
+		!(t->fin_queued && seq_gt(seg->ack, t->iss) && seq_le(seg->ack, t->snd_nxt))) {
+		tcp_reply_reset(p, seg);
+		return false;
+	}
+	t->snd_una = t->iss + 1;
+	t->snd_wnd = seg->wnd << t->snd_wscale;
+	t->max_wnd = MAX(t->max_wnd, t->snd_wnd);
+	t->snd_wl1 = seg->seq;
+	t->snd_wl2 = seg->ack;
+	tcp_take_rtt(t, seg);
+	tcp_init_established(t);
+	if (t->fin_queued) /* closed before it was established */
+		tcp_set_state(t, TCP_FIN_WAIT1);
+	if (t->parent && !(t->defer_accept && !seg->len))
+		tcp_child_ready(t);
+	return true;
+}
+
+/* Data for a socket nobody reads any more: RFC 2525, 2.17 and RFC 1122 4.2.2.13. */
+static bool nobody_reads(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (!t->i.s.detached || !seg->len || seq_le(seg->seq + seg->len, t->rcv_nxt))
+		return false;
+	return t->state == TCP_FIN_WAIT1 || t->state == TCP_FIN_WAIT2;
+}
+
+static void text_and_fin(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
+{
+	bool fin = seg->flags & TCP_FIN;
+	uint32_t fin_seq = seg->seq + seg->len;
+
+	switch (t->state) {
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2: break;
+	default:
+		if (fin || seg->len)
+			t->ack_now = true;
+		packet_free(p);
+		return;
+	}
+	if (seg->flags & TCP_URG)
+		tcp_receive_urgent(t, p, seg);
+	if (seg->len)
+		tcp_receive_data(t, p, seg);
+	else
+		packet_free(p);
+	/* A FIN beyond a hole waits until it is sent again behind the data that is missing now. */
+	if (fin && t->rcv_nxt == fin_seq)
+		tcp_receive_fin(t);
+	else if (fin)
+		t->ack_now = true;
+}
+
+/* RFC 9293 3.10.7.4. Takes p. */
+static void synchronised_segment(
+	struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg, unsigned hlen)
+{
+	if (reopens(t, seg)) {
+		reopen(t, p, hlen);
+		return;
+	}
+	if (!paws_ok(t, seg)) {
+		counter_inc(tcp_rx_paws);
+		tcp_challenge_ack(t);
+		goto drop;
+	}
+	if (!in_window(t, seg)) {
+		/* an ACK in a closed window still counts (3.10.7.4, "special allowance") */
+		if (seg->seq == t->rcv_nxt && (seg->flags & TCP_ACK) &&
+			!(seg->flags & (TCP_SYN | TCP_RST)) && t->state != TCP_SYN_RECV &&
+			t->state != TCP_TIME_WAIT)
+			(void)(tcp_ack_segment(t, seg) && fin_acked(t));
+		if (t->state != TCP_CLOSE)
+			unacceptable(t, seg);
+		goto drop;
+	}
+	if (seg->flags & TCP_RST) {
+		reset_segment(t, seg);
+		goto drop;
+	}
+	if (seg->flags & TCP_SYN) {
+		if (t->state == TCP_SYN_RECV && seg->seq == t->irs)
+			tcp_send_syn(t);
+		else
+			tcp_challenge_ack(t);
+		goto drop;
+	}
+	if (!(seg->flags & TCP_ACK))
+		goto drop;
+	if (t->ts_ok && seg->has_ts && seq_le(seg->seq, t->rcv_wup) &&
+		(int32_t)(seg->ts_val - t->ts_recent) >= 0) {
+		t->ts_recent = seg->ts_val;
+		t->ts_recent_time = clock_now();
+	}
+	if (t->state == TCP_SYN_RECV && !handshake_acked(t, p, seg))
+		goto drop;
+	if (t->state == TCP_TIME_WAIT) {
+		if (seg->flags & TCP_FIN) { /* our last ACK was lost */
+			tcp_send_ack(t);
+			tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
+		}
+		goto drop;
+	}
+	if (!tcp_ack_segment(t, seg) || !fin_acked(t))
+		goto drop;
+	if (nobody_reads(t, seg)) {
+		tcp_abort(t, 0);
+		goto drop;
+	}
+	text_and_fin(t, p, seg);
+	return;
+drop:
+	packet_free(p);
+}
+
+static void tcp_segment(struct tcp_sock *t, struct packet *p)
+{
+	struct tcp_seg seg;
+	uint32_t before = p->len;
+
+	if (!tcp_parse(p, &seg)) {
+		counter_inc(tcp_rx_malformed);
+		packet_free(p);
+		return;
+	}
+	unsigned hlen = before - p->len;
+
+	t->segs_in++;
+	t->last_rx = clock_now();
+	switch (t->state) {
+	case TCP_CLOSE:
+		tcp_reply_reset(p, &seg);
+		packet_free(p);
+		break;
+	case TCP_LISTEN:
+		tcp_listen_segment(t, p, &seg);
+		packet_free(p);
+		break;
+	case TCP_SYN_SENT:
+		syn_sent_segment(t, p, &seg);
+		packet_free(p);
+		break;
+	default: synchronised_segment(t, p, &seg, hlen);
+	}
+}
+
+/* All packets first, then one look at what is to be sent. */
+void tcp_work(struct socket *s, struct packet *batch)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	while (batch) {
+		struct packet *p = batch;
+
+		batch = p->next;
+		p->next = NULL;
+		tcp_segment(t, p);
+	}
+	switch (t->state) {
+	case TCP_CLOSE:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECV: return;
+	}
+	if (t->state != TCP_TIME_WAIT)
+		tcp_output(t);
+	if (t->ack_now)
+		tcp_send_ack(t);
+	tcp_keepalive_reset(t);
+}

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sending: the program's bytes go into chunks; segments are cut from them when windows and Nagle
+ * allow. A large segment's packet refers to the chunks (which live until it is freed and the bytes
+ * are acknowledged); a small one carries a copy, which is cheaper than two more allocations.
+ */
+
+#include "net/tcp.h"
+#include "diag/counter.h"
+
+#define COPY_LIMIT 4096 /* payload up to this is copied into the packet */
+#define GSO_LIMIT  (65535u - 20 - 60)
+
+COUNTER(tcp_retransmits);
+COUNTER(tcp_segments_copied);
+COUNTER(tcp_bytes_copied_tx);
+
+/* ---- chunks ---- */
+
+static void chunk_put(struct tcp_chunk *c)
+{
+	if (atomic_sub(&c->refs, 1) == 1)
+		heap_free(c);
+}
+
+void tcp_free_acked(struct tcp_sock *t)
+{
+	uint32_t upto = seq_min(t->snd_una, t->write_seq);
+
+	while (t->chunks && seq_lt(t->snd_base, upto)) {
+		struct tcp_chunk *c = t->chunks;
+		uint32_t n = MIN(c->end - c->start, upto - t->snd_base);
+
+		c->start += n;
+		t->snd_base += n;
+		if (c->start < c->end)
+			break;
+		t->chunks = c->next;
+		if (!t->chunks)
+			t->chunk_last = NULL;
+		chunk_put(c);
+	}
+	if (!t->chunks)
+		t->snd_base = seq_max(t->snd_base, upto);
+}
+
+/* Appends up to n bytes of the message; returns how many. 0: no memory, or -EFAULT in it->fault. */
+static size_t chunk_append(struct tcp_sock *t, struct iter *from, size_t n)
+{
+	struct tcp_chunk *c = t->chunk_last;
+
+	if (!c || c->end == c->size) {
+		size_t bytes = n > 3500 ? 32768 : n > 900 ? 4096 : 1024;
+
+		c = heap_alloc(bytes);
+		if (!c)
+			return 0;
+		*c = (struct tcp_chunk){ .refs = 1, .size = (uint32_t)(bytes - sizeof(*c)) };
+		if (t->chunk_last)
+			t->chunk_last->next = c;
+		else
+			t->chunks = c;
+		t->chunk_last = c;
+	}
+	n = MIN(n, (size_t)(c->size - c->end));
+	size_t got = iter_copy_from(from, c->data + c->end, n);
+
+	counter_add(tcp_bytes_copied_tx, got);
+	c->end += (uint32_t)got;
+	t->write_seq += (uint32_t)got;
+	return got;
+}
+
+static void frag_free(struct packet *p)
+{
+	chunk_put(p->owner);
+	heap_free(p);
+}
+
+/* Fills p with [seq, seq+len) by copy or by reference. */
+static bool attach_payload(struct tcp_sock *t, struct packet *p, uint32_t seq, uint32_t len)
+{
+	uint32_t skip = seq - t->snd_base;
+	struct packet **tail = &p->frags;
+	bool copy = len <= COPY_LIMIT;
+
+	for (struct tcp_chunk *c = t->chunks; c && len; c = c->next) {
+		uint32_t have = c->end - c->start;
+
+		if (skip >= have) {
+			skip -= have;
+			continue;
+		}
+		uint32_t n = MIN(have - skip, len);
+		uint8_t *from = c->data + c->start + skip;
+
+		skip = 0;
+		len -= n;
+		if (copy) {
+			memcpy(packet_put(p, n), from, n);
+			continue;
+		}
+		struct packet *f = heap_alloc_zeroed(sizeof(*f));
+
+		if (!f)
+			return false;
+		f->head = f->data = from;
+		f->end = from + n;
+		f->len = n;
+		f->owner = c;
+		f->free = frag_free;
+		atomic_add(&c->refs, 1);
+		*tail = f;
+		tail = &f->next;
+	}
+	if (copy)
+		counter_inc(tcp_segments_copied);
+	BUG_ON(len);
+	return true;
+}
+
+/* ---- segments ---- */
+
+/* The window we may advertise: never moves the right edge back. */
+uint32_t tcp_receive_window(struct tcp_sock *t)
+{
+	uint32_t queued = t->rcv_nxt - t->copied_seq, space = t->i.s.rcvbuf / 2, wnd;
+	uint32_t shown = seq_gt(t->rcv_adv, t->rcv_nxt) ? t->rcv_adv - t->rcv_nxt : 0;
+
+	if (t->window_clamp)
+		space = MIN(space, t->window_clamp);
+	wnd = space > queued ? space - queued : 0;
+	if (t->rq_truesize > 2 * t->i.s.rcvbuf) /* much memory for few bytes */
+		wnd = 0;
+	if (wnd < MIN(space / 2, (uint32_t)t->adv_mss)) /* not a silly one: RFC 9293 3.8.6.2.2 */
+		wnd = 0;
+	wnd = MAX(wnd, shown);
+	wnd = MIN(wnd, 65535u << t->rcv_wscale);
+	/* as the header can say it: rounded up, so that the edge does not move back */
+	return ALIGN_UP(wnd, 1u << t->rcv_wscale) > 65535u << t->rcv_wscale
+		       ? wnd
+		       : ALIGN_UP(wnd, 1u << t->rcv_wscale);
+}
+
+static uint16_t window_field(struct tcp_sock *t, uint8_t flags)
+{
+	uint32_t wnd = tcp_receive_window(t);
+
+	if (flags & TCP_SYN) {
+		wnd = MIN(wnd, 65535u);
+		t->rcv_adv = t->rcv_nxt + wnd;
+		return (uint16_t)wnd;
+	}
+	uint16_t field = (uint16_t)(wnd >> t->rcv_wscale);
+
+	t->rcv_adv = seq_max(t->rcv_adv, t->rcv_nxt + ((uint32_t)field << t->rcv_wscale));
+	return field;
+}
+
+static void acked_with_this(struct tcp_sock *t)
+{
+	t->rcv_wup = t->rcv_nxt;
+	t->ack_now = t->ack_pending = false;
+	tcp_timer_stop(t, TCP_T_DELACK);
+	t->last_ack_tx = clock_now();
+}
+
+static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r, uint32_t len)
+{
+	struct ip_send how = { .src = t->i.laddr,
+		.dst = t->i.raddr,
+		.protocol = IPPROTO_TCP,
+		.ttl = t->i.ttl,
+		.tos = t->i.tos,
+		.dont_fragment = t->i.pmtudisc != IP_PMTUDISC_DONT };
+	struct tcp_header *h = (struct tcp_header *)p->data;
+	uint32_t total = (h->offset >> 4) * 4u + len;
+
+	h->checksum = (uint16_t)~csum_fold(csum_pseudo(how.src, how.dst, IPPROTO_TCP, total));
+	p->csum_flags = PACKET_CSUM_PARTIAL;
+	p->csum_start = 0;
+	p->csum_offset = offsetof(struct tcp_header, checksum);
+	p->header_len = (uint16_t)((h->offset >> 4) * 4);
+	if (len > t->mss) {
+		p->gso_type = PACKET_GSO_TCP4;
+		p->gso_size = t->mss;
+	}
+	t->segs_out += len ? DIV_ROUND_UP(len, t->mss) : 1;
+	return ip_output(p, &how, r);
+}
+
+void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t flags)
+{
+	struct route_cache *r = tcp_route(t);
+	struct packet *p;
+	struct tcp_header *h;
+	unsigned n;
+
+	if (!r)
+		return;
+	p = packet_alloc(TX_HEADROOM, 60 + (len <= COPY_LIMIT ? len : 0));
+	if (!p)
+		return;
+	h = packet_put(p, sizeof(*h));
+	h->sport = be16(t->i.lport);
+	h->dport = be16(t->i.rport);
+	h->seq = be32(seq);
+	h->ack = flags & TCP_ACK ? be32(t->rcv_nxt) : 0;
+	h->window = be16(window_field(t, flags));
+	h->checksum = 0;
+	h->urgent = 0;
+	if (t->snd_urgent && !(flags & TCP_SYN)) {
+		if (seq_gt(t->snd_up, seq) && t->snd_up - seq <= 0xffff) {
+			flags |= TCP_URG;
+			h->urgent = be16((uint16_t)(t->snd_up - seq));
+		}
+		if (seq_ge(t->snd_una, t->snd_up))
+			t->snd_urgent = false;
+	}
+	n = tcp_write_options(t, p->data + p->len, flags);
+	packet_put(p, n);
+	h->offset = (uint8_t)((sizeof(*h) + n) / 4 << 4);
+	h->flags = flags;
+	if (len && !attach_payload(t, p, seq, len)) {
+		packet_free(p);
+		return;
+	}
+	if (flags & TCP_ACK)
+		acked_with_this(t);
+	if (len) {
+		t->data_segs_out += DIV_ROUND_UP(len, t->mss);
+		t->bytes_sent += len;
+	}
+	push_out(t, p, r, len);
+}
+
+void tcp_send_ack(struct tcp_sock *t)
+{
+	tcp_send_segment(t, t->snd_nxt, 0, TCP_ACK);
+}
+
+void tcp_send_syn(struct tcp_sock *t)
+{
+	bool passive = t->state == TCP_SYN_RECV;
+
+	if (t->retransmits == 0 && !t->rtt_timing) {
+		t->rtt_timing = true;
+		t->rtt_seq = t->iss + 1;
+		t->rtt_start = clock_now();
+	} else {
+		t->rtt_timing = false;
+	}
+	tcp_send_segment(t, t->iss, 0, passive ? TCP_SYN | TCP_ACK : TCP_SYN);
+	tcp_timer_set(t, TCP_T_RETX,
+		clock_now() + ((uint64_t)TCP_RTO_INIT << MIN(t->backoff, 6u)) * NSEC_PER_USEC);
+}
+
+void tcp_send_reset(struct tcp_sock *t)
+{
+	tcp_send_segment(t, t->snd_nxt, 0, TCP_RST | TCP_ACK);
+}
+
+/* To a segment that belongs to no connection (RFC 9293 3.10.7.1). */
+void tcp_reply_reset(const struct packet *in, const struct tcp_seg *seg)
+{
+	const struct pkt_cb *cb = pkt_cb((struct packet *)in);
+	struct ip_send how = { .src = cb->dst,
+		.dst = cb->src,
+		.protocol = IPPROTO_TCP,
+		.ttl = 64,
+		.dont_fragment = true };
+	struct route_cache r;
+	struct packet *p;
+	struct tcp_header *h;
+
+	if ((seg->flags & TCP_RST) || (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
+		return;
+	if (route_lookup(cb->src, cb->dst, 0, &r))
+		return;
+	p = packet_alloc(TX_HEADROOM, sizeof(*h));
+	if (!p)
+		return;
+	h = packet_put(p, sizeof(*h));
+	memset(h, 0, sizeof(*h));
+	h->sport = be16(cb->dport);
+	h->dport = be16(cb->sport);
+	h->offset = 5 << 4;
+	h->flags = TCP_RST;
+	if (seg->flags & TCP_ACK) {
+		h->seq = be32(seg->ack);
+	} else {
+		h->flags |= TCP_ACK;
+		h->ack = be32(
+			seg->seq + seg->len + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN));
+	}
+	h->checksum = (uint16_t)~csum_fold(csum_pseudo(how.src, how.dst, IPPROTO_TCP, sizeof(*h)));
+	p->csum_flags = PACKET_CSUM_PARTIAL;
+	p->csum_offset = offsetof(struct tcp_header, checksum);
+	ip_output(p, &how, &r);
+}
+
+/* ---- what to send now ---- */
+
+static uint32_t segment_limit(struct tcp_sock *t)
+{
+	struct route_cache *r = tcp_route(t);
+
+	if (!r || !(r->dev->features & NETDEV_TSO4))
+		return t->mss;
+	return MAX(GSO_LIMIT / t->mss, 1u) * t->mss;
+}
+
+static void timed(struct tcp_sock *t, uint32_t end)
+{
+	if (t->rtt_timing)
+		return;
+	t->rtt_timing = true;
+	t->rtt_seq = end;
+	t->rtt_start = clock_now();
+}
+
+static bool retransmit_lost(struct tcp_sock *t, uint32_t *pipe)
+{
+	uint32_t seq, len, limit = t->mss;
+	bool first = t->high_rxt == t->snd_una;
+
+	if (!tcp_next_lost(t, &seq, &len))
+		return false;
+	if (!first && *pipe + t->mss > t->cwnd)
+		return false;
+	len = MIN(len, limit);
+	t->rtt_timing = false;
+	t->total_retrans++;
+	counter_inc(tcp_retransmits);
+	uint32_t data = seq_lt(seq, t->write_seq) ? MIN(len, t->write_seq - seq) : 0;
+	uint8_t flags = TCP_ACK;
+
+	if (t->fin_sent && seq + data == t->write_seq)
+		flags |= TCP_FIN;
+	if (data)
+		flags |= TCP_PSH;
+	t->bytes_retrans += data;
+	tcp_send_segment(t, seq, data, flags);
+	t->high_rxt = seq + data + !!(flags & TCP_FIN);
+	*pipe += data;
+	if (!t->when[TCP_T_RETX])
+		tcp_arm_retx(t);
+	return true;
+}
+
+/* Nagle, corking and silly windows (RFC 9293 3.7.4, 3.8.6.2.1): may a short segment go? */
+static bool short_allowed(struct tcp_sock *t, uint32_t len, uint32_t avail)
+{
+	if (t->force || (t->fin_queued && len == avail))
+		return true;
+	if (t->cork || t->more)
+		return false;
+	if (len < avail) /* cut by a window: wait for a better one while something is in flight */
+		return t->snd_una == t->snd_nxt || len >= t->max_wnd / 2;
+	return t->nodelay || t->snd_una == t->snd_nxt ||
+	       (t->snd_urgent && seq_ge(t->snd_up, t->snd_nxt));
+}
+
+static bool send_new(struct tcp_sock *t, uint32_t *pipe)
+{
+	uint32_t avail = t->write_seq - t->snd_nxt, edge = t->snd_una + t->snd_wnd, len, room;
+
+	if (t->fin_sent)
+		return false;
+	room = seq_gt(edge, t->snd_nxt) ? edge - t->snd_nxt : 0;
+	len = MIN(avail, room);
+	if (t->cwnd <= *pipe && len) {
+		t->cwnd_limited = true;
+		return false;
+	}
+	if (t->cwnd - *pipe < len) {
+		t->cwnd_limited = true;
+		len = MAX((t->cwnd - *pipe) / t->mss * t->mss,
+			*pipe ? 0 : MIN(len, (uint32_t)t->mss));
+	}
+	len = MIN(len, segment_limit(t));
+	if (len > t->mss && len < avail)
+		len -= len % t->mss;
+	bool fin = t->fin_queued && len == avail && room > len;
+
+	if (!len && !fin)
+		return false;
+	if (len < t->mss && !short_allowed(t, len, avail))
+		return false;
+	if (len % t->mss && len > t->mss && !short_allowed(t, len % t->mss, len % t->mss))
+		len -= len % t->mss;
+	uint8_t flags = TCP_ACK;
+
+	if (len && (len == avail || seq_ge(t->snd_nxt + len, t->push_seq)))
+		flags |= TCP_PSH;
+	if (fin && len == avail)
+		flags |= TCP_FIN;
+	uint32_t seq = t->snd_nxt;
+
+	t->snd_nxt += len + !!(flags & TCP_FIN);
+	if (flags & TCP_FIN)
+		t->fin_sent = true;
+	timed(t, t->snd_nxt);
+	if (t->ca_state == CA_OPEN && seq_gt(t->high_rxt, t->snd_una))
+		t->high_rxt = t->snd_una;
+	uint64_t now = t->rtt_start;
+
+	if (len && now - t->last_rx < TCP_DELACK)
+		t->pingpong = true; /* an answer soon after a question: ACKs can ride */
+	t->last_tx_data = clock_now();
+	tcp_send_segment(t, seq, len, flags);
+	*pipe += len;
+	if (!t->when[TCP_T_RETX])
+		tcp_arm_retx(t);
+	return true;
+}
+
+/* RFC 5681 4.1: what was learned about the path is old after an idle time. */
+static void after_idle(struct tcp_sock *t)
+{
+	if (t->snd_una == t->snd_nxt && t->last_tx_data &&
+		clock_now() - t->last_tx_data > (uint64_t)t->rto * NSEC_PER_USEC)
+		t->cwnd = MIN(t->cwnd, (uint32_t)TCP_INIT_CWND * t->mss);
+}
+
+void tcp_output(struct tcp_sock *t)
+{
+	uint32_t pipe;
+
+	switch (t->state) {
+	case TCP_CLOSE:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECV:
+	case TCP_TIME_WAIT: return;
+	}
+	if (t->ca_state == CA_OPEN && t->write_seq == t->snd_nxt &&
+		!(t->fin_queued && !t->fin_sent))
+		return;
+	after_idle(t);
+	pipe = tcp_pipe(t);
+	t->cwnd_limited = false;
+	while (retransmit_lost(t, &pipe))
+		;
+	while (send_new(t, &pipe))
+		;
+	t->force = false;
+	/* Something waits, nothing is in flight, so no ACK will come by itself: ask for one in
+	 * time. */
+	if (t->snd_una == t->snd_nxt &&
+		(t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent)) &&
+		!t->when[TCP_T_PERSIST])
+		tcp_timer_set(t, TCP_T_PERSIST,
+			clock_now() +
+				(t->snd_wnd ? TCP_CORK_TIME : (uint64_t)t->rto * NSEC_PER_USEC));
+}
+
+/* ---- send ---- */
+
+size_t tcp_write_space(const struct tcp_sock *t)
+{
+	uint32_t used = load_relaxed(&t->write_seq) - load_relaxed(&t->snd_base);
+	uint32_t limit = t->i.s.sndbuf;
+
+	/* Room for two windows, or a slow program would starve a fast path. */
+	if (!t->i.s.sndbuf_locked)
+		limit = MIN(MAX(limit, 2 * load_relaxed(&t->cwnd)), the_net()->buffer_max);
+	return used < limit ? limit - used : 0;
+}
+
+/* Linux: a third of the buffer is free. */
+bool tcp_writable(const struct tcp_sock *t)
+{
+	uint32_t used = load_relaxed(&t->write_seq) - load_relaxed(&t->snd_base);
+
+	if (t->notsent_lowat &&
+		load_relaxed(&t->write_seq) - load_relaxed(&t->snd_nxt) >= t->notsent_lowat)
+		return false;
+	return tcp_write_space(t) >= used / 2 && tcp_write_space(t) > 0;
+}
+
+static bool writer_wakes(struct tcp_sock *t, bool connecting)
+{
+	uint8_t state = load_acquire(&t->state);
+
+	if (load_relaxed(&t->i.s.error) || (load_relaxed(&t->i.s.shut) & SHUT_SND) ||
+		state == TCP_CLOSE)
+		return true;
+	if (connecting)
+		return state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+	if (tcp_writable(t))
+		return true;
+	__atomic_store_n(&t->i.s.nospace, 1, __ATOMIC_SEQ_CST);
+	return tcp_writable(t);
+}
+
+/* Sleeps until there may be room. Lock held before and after. 0, or why not. */
+static int wait_writable(struct tcp_sock *t, uint32_t flags, uint64_t deadline, bool connecting)
+{
+	struct socket *s = &t->i.s;
+	int err;
+
+	if (socket_nonblocking(s, flags)) {
+		__atomic_store_n(&s->nospace, 1, __ATOMIC_SEQ_CST);
+		return -EAGAIN;
+	}
+	socket_unlock(s);
+	err = wait_event_interruptible_timeout(&s->wait, writer_wakes(t, connecting), deadline);
+	socket_lock(s);
+	return err ? socket_wait_error(err, s->sndtimeo) : 0;
+}
+
+/* May we send at all? 1: not yet. Lock held. */
+static int send_state(struct tcp_sock *t)
+{
+	int err = socket_take_error(&t->i.s);
+
+	if (err)
+		return err;
+	if (t->i.s.shut & SHUT_SND)
+		return -EPIPE;
+	switch (t->state) {
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT: return 0;
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECV: return 1;
+	default: return -EPIPE;
+	}
+}
+
+ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	uint64_t deadline = socket_deadline(s->sndtimeo);
+	size_t done = 0;
+	int err = 0;
+
+	if (m->flags & MSG_FASTOPEN)
+		return -EOPNOTSUPP;
+	socket_lock(s);
+	t->more = m->flags & MSG_MORE;
+	for (;;) {
+		err = send_state(t);
+		if (err < 0)
+			break;
+		if (!err && !m->data->left)
+			break;
+		size_t space = err ? 0 : tcp_write_space(t);
+
+		if (err || !space) {
+			if (!err)
+				tcp_output(t);
+			if (!err && tcp_write_space(t))
+				continue;
+			err = wait_writable(t, m->flags, deadline, err == 1);
+			if (err)
+				break;
+			continue;
+		}
+		size_t got = chunk_append(t, m->data, MIN(space, m->data->left));
+
+		done += got;
+		if (!got || m->data->fault) {
+			err = m->data->fault ? -EFAULT : -ENOBUFS;
+			break;
+		}
+		if (t->write_seq - t->snd_nxt >= 65536)
+			tcp_output(t);
+	}
+	if (done) {
+		t->push_seq = t->write_seq;
+		if (m->flags & MSG_OOB) {
+			t->snd_up = t->write_seq;
+			t->snd_urgent = true;
+		}
+		tcp_output(t);
+	}
+	t->more = false;
+	socket_unlock(s);
+	if (done)
+		return (ssize_t)done;
+	return err == -EPIPE ? socket_sigpipe(m) : err;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TCP's options, TCP_INFO and ioctls (tcp(7)). */
+
+#include "net/tcp.h"
+#include "cpu/uaccess.h"
+
+void tcp_buffer_changed(struct socket *s)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	socket_lock(s);
+	tcp_keepalive_reset(t);
+	socket_unlock(s);
+}
+
+static void fill_info(struct tcp_sock *t, struct tcp_info *i)
+{
+	uint64_t now = clock_now();
+
+	memset(i, 0, sizeof(*i));
+	i->tcpi_state = t->state;
+	i->tcpi_ca_state = (uint8_t)t->ca_state;
+	i->tcpi_retransmits = (uint8_t)t->retransmits;
+	i->tcpi_probes = (uint8_t)t->probes;
+	i->tcpi_backoff = (uint8_t)t->backoff;
+	i->tcpi_options = (t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
+			  (t->wscale_ok ? TCPI_OPT_WSCALE : 0);
+	i->tcpi_wscale = (uint8_t)(t->snd_wscale | t->rcv_wscale << 4);
+	i->tcpi_rto = t->rto << MIN(t->backoff, 7u);
+	i->tcpi_ato = (uint32_t)(TCP_DELACK / 1000);
+	i->tcpi_snd_mss = t->mss;
+	i->tcpi_rcv_mss = t->rcv_mss;
+	if (t->state == TCP_LISTEN) {
+		i->tcpi_unacked = t->listener->accept_count;
+		i->tcpi_sacked = t->listener->backlog;
+		return;
+	}
+	i->tcpi_unacked = DIV_ROUND_UP(t->snd_nxt - t->snd_una, t->mss);
+	for (unsigned k = 0; k < t->sacked_count; k++)
+		i->tcpi_sacked += DIV_ROUND_UP(t->sacked[k].end - t->sacked[k].start, t->mss);
+	i->tcpi_lost = DIV_ROUND_UP(tcp_lost_edge(t) - t->snd_una, t->mss);
+	i->tcpi_last_data_sent = (uint32_t)((now - t->last_tx_data) / NSEC_PER_MSEC);
+	i->tcpi_last_data_recv = (uint32_t)((now - t->last_rx) / NSEC_PER_MSEC);
+	i->tcpi_last_ack_recv = (uint32_t)((now - t->last_ack_rx) / NSEC_PER_MSEC);
+	i->tcpi_pmtu = t->pmtu ? t->pmtu : t->i.route.mtu;
+	i->tcpi_rcv_ssthresh = tcp_receive_window(t);
+	i->tcpi_rtt = t->srtt >> 3;
+	i->tcpi_rttvar = t->rttvar >> 2;
+	i->tcpi_snd_ssthresh = t->ssthresh / t->mss;
+	i->tcpi_snd_cwnd = t->cwnd / t->mss;
+	i->tcpi_advmss = t->adv_mss;
+	i->tcpi_reordering = 3;
+	i->tcpi_rcv_space = t->i.s.rcvbuf / 2;
+	i->tcpi_total_retrans = t->total_retrans;
+	i->tcpi_bytes_acked = t->bytes_acked;
+	i->tcpi_bytes_received = t->bytes_received;
+	i->tcpi_segs_out = t->segs_out;
+	i->tcpi_segs_in = t->segs_in;
+	i->tcpi_notsent_bytes = t->write_seq - seq_min(t->snd_nxt, t->write_seq);
+	i->tcpi_min_rtt = t->min_rtt;
+	i->tcpi_data_segs_in = t->data_segs_in;
+	i->tcpi_data_segs_out = t->data_segs_out;
+	i->tcpi_bytes_sent = t->bytes_sent;
+	i->tcpi_bytes_retrans = t->bytes_retrans;
+	i->tcpi_dsack_dups = t->dsack_dups;
+	i->tcpi_rcv_ooopack = t->rcv_ooopack;
+	i->tcpi_snd_wnd = t->snd_wnd;
+}
+
+int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	struct tcp_info info;
+
+	if (level == SOL_IP)
+		return inet_getopt(&t->i, name, val, len);
+	if (level != SOL_TCP)
+		return -ENOPROTOOPT;
+	switch (name) {
+	case TCP_NODELAY: return opt_put_int(val, len, t->nodelay);
+	case TCP_CORK: return opt_put_int(val, len, t->cork);
+	case TCP_MAXSEG:
+		return opt_put_int(val, len,
+			t->state == TCP_CLOSE || t->state == TCP_LISTEN
+				? (t->user_mss ? t->user_mss : TCP_DEFAULT_MSS)
+				: t->mss);
+	case TCP_KEEPIDLE: return opt_put_int(val, len, (int)t->keep_idle);
+	case TCP_KEEPINTVL: return opt_put_int(val, len, (int)t->keep_interval);
+	case TCP_KEEPCNT: return opt_put_int(val, len, (int)t->keep_count);
+	case TCP_SYNCNT: return opt_put_int(val, len, (int)t->syn_retries);
+	case TCP_LINGER2: return opt_put_int(val, len, t->linger2 ? t->linger2 : 60);
+	case TCP_DEFER_ACCEPT: return opt_put_int(val, len, (int)t->defer_accept);
+	case TCP_WINDOW_CLAMP: return opt_put_int(val, len, (int)t->window_clamp);
+	case TCP_QUICKACK: return opt_put_int(val, len, !t->pingpong);
+	case TCP_USER_TIMEOUT: return opt_put_int(val, len, (int)t->user_timeout);
+	case TCP_NOTSENT_LOWAT: return opt_put_int(val, len, (int)t->notsent_lowat);
+	case TCP_FASTOPEN:
+	case TCP_THIN_LINEAR_TIMEOUTS:
+	case TCP_REPAIR:
+	case TCP_SAVE_SYN:
+	case TCP_FASTOPEN_CONNECT:
+	case TCP_INQ: return opt_put_int(val, len, 0);
+	case TCP_TIMESTAMP: return opt_put_int(val, len, (int)tcp_ts_now(t));
+	case TCP_CONGESTION: {
+		char text[16] = { 0 };
+
+		str_copy(text, t->cong->name, sizeof(text));
+		return opt_put(val, len, text, sizeof(text));
+	}
+	case TCP_INFO:
+		socket_lock(s);
+		fill_info(t, &info);
+		socket_unlock(s);
+		return opt_put(val, len, &info, sizeof(info));
+	default: return -ENOPROTOOPT;
+	}
+}
+
+static int set_congestion(struct tcp_sock *t, const void *val, uint32_t len)
+{
+	const struct tcp_cong *cong;
+	char name[16] = { 0 };
+
+	if (len < 1)
+		return -EINVAL;
+	memcpy(name, val, MIN(len, 15u));
+	cong = tcp_cong_find(name);
+	if (!cong)
+		return -ENOENT;
+	t->cong = cong;
+	if (t->was_connected)
+		cong->init(t);
+	return 0;
+}
+
+/* In range, then kept; Linux's limits. */
+static int set_number(uint32_t *field, int v, int min, int max)
+{
+	if (v < min || v > max)
+		return -EINVAL;
+	*field = (uint32_t)v;
+	return 0;
+}
+
+static int set_locked(struct tcp_sock *t, int name, int v)
+{
+	switch (name) {
+	case TCP_NODELAY:
+		t->nodelay = v != 0;
+		if (t->nodelay) {
+			t->force = true;
+			tcp_output(t);
+		}
+		return 0;
+	case TCP_CORK:
+		t->cork = v != 0;
+		if (!t->cork) {
+			t->force = true;
+			tcp_output(t);
+		}
+		return 0;
+	case TCP_MAXSEG:
+		if (v && (v < 88 || v > 32767))
+			return -EINVAL;
+		t->user_mss = (uint16_t)v;
+		return 0;
+	case TCP_KEEPIDLE: {
+		int err = set_number(&t->keep_idle, v, 1, 32767);
+
+		if (!err && t->when[TCP_T_KEEP])
+			tcp_timer_set(
+				t, TCP_T_KEEP, clock_now() + (uint64_t)t->keep_idle * NSEC_PER_SEC);
+		return err;
+	}
+	case TCP_KEEPINTVL: return set_number(&t->keep_interval, v, 1, 32767);
+	case TCP_KEEPCNT: return set_number(&t->keep_count, v, 1, 127);
+	case TCP_SYNCNT: return set_number(&t->syn_retries, v, 1, 127);
+	case TCP_LINGER2: t->linger2 = v < 0 ? -1 : MIN(v, 120); return 0;
+	case TCP_DEFER_ACCEPT: t->defer_accept = v > 0 ? (uint32_t)v : 0; return 0;
+	case TCP_WINDOW_CLAMP: t->window_clamp = v ? (uint32_t)MAX(v, 1152) : 0; return 0;
+	case TCP_QUICKACK:
+		t->pingpong = !v;
+		t->quick = v ? 16 : 0;
+		if (v && t->ack_pending)
+			tcp_send_ack(t);
+		return 0;
+	case TCP_USER_TIMEOUT: return set_number(&t->user_timeout, v, 0, 0x7fffffff);
+	case TCP_NOTSENT_LOWAT: t->notsent_lowat = (uint32_t)v; return 0;
+	case TCP_THIN_LINEAR_TIMEOUTS:
+	case TCP_THIN_DUPACK: return v < 0 || v > 1 ? -EINVAL : 0;
+	case TCP_FASTOPEN:
+	case TCP_FASTOPEN_CONNECT: return -EOPNOTSUPP;
+	case TCP_REPAIR: return -EPERM;
+	default: return -ENOPROTOOPT;
+	}
+}
+
+int tcp_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	int v, err;
+
+	if (level == SOL_IP)
+		return inet_setopt(&t->i, name, val, len);
+	if (level != SOL_TCP)
+		return -ENOPROTOOPT;
+	if (name == TCP_CONGESTION)
+		return set_congestion(t, val, len);
+	if (name == TCP_ULP)
+		return -ENOENT;
+	if (opt_get_int(val, len, &v))
+		return -EINVAL;
+	socket_lock(s);
+	err = set_locked(t, name, v);
+	socket_unlock(s);
+	return err;
+}
+
+long tcp_ioctl(struct socket *s, unsigned cmd, unsigned long arg);
+long tcp_ioctl(struct socket *s, unsigned cmd, unsigned long arg)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	int n = 0;
+
+	if (cmd != FIONREAD && cmd != SIOCOUTQ && cmd != SIOCATMARK)
+		return -ENOIOCTLCMD;
+	if (t->state == TCP_LISTEN && cmd != SIOCATMARK)
+		return -EINVAL;
+	socket_lock(s);
+	switch (cmd) {
+	case FIONREAD: n = (int)tcp_readable_bytes(t); break;
+	case SIOCOUTQ: n = (int)(t->write_seq - t->snd_base); break;
+	case SIOCATMARK: n = t->urg != URG_NONE && t->urg_seq == t->copied_seq; break;
+	}
+	socket_unlock(s);
+	return put_user(n, (int *)arg);
+}

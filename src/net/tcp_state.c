@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a connection: tables, birth, states, close and death. */
+
+#include "net/tcp.h"
+#include "diag/counter.h"
+#include "mem/page.h"
+
+COUNTER(tcp_opened);
+COUNTER(tcp_reset_sent);
+
+static const struct socket_ops tcp_ops;
+
+static struct inet_bucket *conn_bucket(
+	uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+{
+	struct net_state *n = the_net();
+	uint32_t key[3] = { laddr, raddr, (uint32_t)lport << 16 | rport };
+
+	return &n->tcp_conn[hash_siphash(&n->hash_key, key, sizeof(key)) & n->conn_mask];
+}
+
+void tcp_init(void)
+{
+	struct net_state *n = the_net();
+
+	n->tcp_conn = inet_table_create(TCP_HASH_BUCKETS);
+	n->conn_mask = TCP_HASH_BUCKETS - 1;
+	n->tcp_listen = inet_table_create(BIND_BUCKETS);
+	n->tcp_bind = inet_table_create(BIND_BUCKETS);
+	/* One connection may queue a 32nd of memory, 4 MiB at most: Linux's tcp_rmem[2] in spirit.
+	 */
+	n->buffer_max = (uint32_t)MIN(MAX(page_stats().total * PAGE_SIZE / 32, KIB(256)), MIB(4));
+}
+
+struct tcp_sock *tcp_alloc(void)
+{
+	struct tcp_sock *t = heap_alloc_zeroed(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	socket_setup(&t->i.s, &tcp_ops, AF_INET, SOCK_STREAM, IPPROTO_TCP);
+	inet_setup(&t->i);
+	t->i.s.rcvbuf = 131072;
+	t->i.s.sndbuf = 87040;
+	t->state = TCP_CLOSE;
+	t->keep_idle = 7200;
+	t->keep_interval = 75;
+	t->keep_count = 9;
+	t->syn_retries = TCP_SYN_RETRIES;
+	t->cong = &tcp_cubic;
+	t->rto = TCP_RTO_INIT;
+	t->rcv_mss = TCP_DEFAULT_MSS;
+	t->mss = TCP_DEFAULT_MSS;
+	t->ts_offset = (uint32_t)net_random();
+	t->rcv_wscale = TCP_WSCALE;
+	t->ts_ok = t->sack_ok = t->wscale_ok = true;
+	list_init(&t->conn_link);
+	list_init(&t->listen_link);
+	list_init(&t->queue_link);
+	tcp_timer_init(t);
+	return t;
+}
+
+struct socket *tcp_create(void)
+{
+	struct tcp_sock *t = tcp_alloc();
+
+	return t ? &t->i.s : ERR_PTR(-ENOMEM);
+}
+
+/* ---- tables ---- */
+
+static struct tcp_sock *find(
+	struct inet_bucket *b, uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+{
+	struct tcp_sock *t;
+
+	list_for_each_entry (t, &b->head, conn_link)
+		if (t->i.raddr == raddr && t->i.rport == rport && t->i.lport == lport &&
+			t->i.laddr == laddr)
+			return t;
+	return NULL;
+}
+
+int tcp_conn_insert(struct tcp_sock *t)
+{
+	struct inet_bucket *b = conn_bucket(t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
+	int err = 0;
+
+	mutex_lock(&b->lock);
+	if (find(b, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport)) {
+		err = -EADDRINUSE;
+	} else {
+		socket_get(&t->i.s);
+		list_add(&b->head, &t->conn_link);
+		t->conn_bucket = b;
+	}
+	mutex_unlock(&b->lock);
+	return err;
+}
+
+/* Out of the tables. The caller has a reference of its own. */
+void tcp_unhash(struct tcp_sock *t)
+{
+	struct inet_bucket *b = t->conn_bucket;
+
+	if (b) {
+		mutex_lock(&b->lock);
+		list_del(&t->conn_link);
+		t->conn_bucket = NULL;
+		mutex_unlock(&b->lock);
+		socket_put(&t->i.s);
+	}
+	b = t->listen_bucket;
+	if (b) {
+		mutex_lock(&b->lock);
+		list_del(&t->listen_link);
+		t->listen_bucket = NULL;
+		mutex_unlock(&b->lock);
+	}
+}
+
+struct tcp_sock *tcp_lookup(uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+{
+	struct inet_bucket *b = conn_bucket(laddr, lport, raddr, rport);
+	struct tcp_sock *t;
+
+	mutex_lock(&b->lock);
+	t = find(b, laddr, lport, raddr, rport);
+	if (t)
+		socket_get(&t->i.s);
+	mutex_unlock(&b->lock);
+	return t;
+}
+
+/* The most specific listener; equals with SO_REUSEPORT share by flow. */
+struct tcp_sock *tcp_lookup_listener(uint32_t laddr, uint16_t lport, const struct pkt_cb *cb)
+{
+	struct net_state *n = the_net();
+	struct inet_bucket *b = inet_port_bucket(n->tcp_listen, lport);
+	struct tcp_sock *t, *best = NULL;
+	uint32_t flow[2] = { cb->src, (uint32_t)cb->sport << 16 | lport };
+	int best_score = -1;
+	unsigned ties = 0;
+
+	mutex_lock(&b->lock);
+	list_for_each_entry (t, &b->head, listen_link) {
+		int score = (t->i.laddr != 0) + (t->i.s.bound_if != 0);
+
+		if (t->i.lport != lport || (t->i.laddr && t->i.laddr != laddr) ||
+			(t->i.s.bound_if && t->i.s.bound_if != cb->ifindex) || score < best_score)
+			continue;
+		ties = score > best_score ? 1 : ties + 1;
+		if (ties > 1 && hash_siphash(&n->hash_key, flow, sizeof(flow)) % ties != 0)
+			continue;
+		best_score = score;
+		best = t;
+	}
+	if (best)
+		socket_get(&best->i.s);
+	mutex_unlock(&b->lock);
+	return best;
+}
+
+/* ---- route, sizes, clocks ---- */
+
+struct route_cache *tcp_route(struct tcp_sock *t)
+{
+	struct route_cache *r = &t->i.route;
+
+	if (!route_valid(r, t->i.raddr) && inet_route(&t->i, t->i.raddr, r)) {
+		r->generation = 0;
+		return NULL;
+	}
+	return r;
+}
+
+void tcp_update_mss(struct tcp_sock *t)
+{
+	struct route_cache *r = tcp_route(t);
+	uint32_t mtu = r ? MIN(r->mtu, 65535u) : 1500, mss;
+
+	if (t->pmtu)
+		mtu = MIN(mtu, t->pmtu);
+	mss = mtu - 40;
+	if (t->user_mss)
+		mss = MIN(mss, (uint32_t)t->user_mss);
+	t->adv_mss = (uint16_t)MIN(
+		r ? MIN(r->mtu, 65535u) - 40 : 1460u, t->user_mss ? t->user_mss : 65535u);
+	if (t->peer_mss)
+		mss = MIN(mss, (uint32_t)t->peer_mss);
+	if (t->ts_ok)
+		mss -= 12;
+	t->mss = (uint16_t)MAX(mss, (uint32_t)TCP_MIN_MSS - 12);
+}
+
+/* RFC 6528: a keyed hash of the connection plus a clock of 64 ns ticks. */
+uint32_t tcp_initial_seq(const struct tcp_sock *t)
+{
+	uint32_t key[3] = { t->i.laddr, t->i.raddr, (uint32_t)t->i.lport << 16 | t->i.rport };
+
+	return (uint32_t)hash_siphash(&the_net()->isn_key, key, sizeof(key)) +
+	       (uint32_t)(clock_now() >> 6);
+}
+
+uint32_t tcp_ts_now(const struct tcp_sock *t)
+{
+	return (uint32_t)(clock_now() / NSEC_PER_MSEC) + t->ts_offset;
+}
+
+/* ---- states ---- */
+
+void tcp_set_state(struct tcp_sock *t, enum tcp_state state)
+{
+	if (t->state == TCP_TIME_WAIT)
+		atomic_sub(&the_net()->tcp_time_wait, 1);
+	if (state == TCP_TIME_WAIT)
+		atomic_add(&the_net()->tcp_time_wait, 1);
+	store_release(&t->state, (uint8_t)state);
+}
+
+/* Both SYNs are acknowledged, or about to be. */
+void tcp_init_established(struct tcp_sock *t)
+{
+	uint64_t now = clock_now();
+
+	tcp_update_mss(t);
+	t->cwnd = TCP_INIT_CWND * (uint32_t)t->mss;
+	t->ssthresh = 0x7fffffff;
+	t->cong->init(t);
+	t->quick = 16;
+	t->rcv_mss = MIN(t->mss, (uint16_t)TCP_DEFAULT_MSS);
+	t->was_connected = true;
+	t->backoff = t->retransmits = 0;
+	t->progress_time = t->last_rx = now;
+	t->drs_seq = t->copied_seq = t->rcv_nxt;
+	t->drs_time = now;
+	t->push_seq = t->snd_una;
+	tcp_timer_stop(t, TCP_T_RETX);
+	tcp_set_state(t, TCP_ESTABLISHED);
+	tcp_keepalive_reset(t);
+	counter_inc(tcp_opened);
+	socket_wake(&t->i.s, POLLOUT | POLLWRNORM | POLLWRBAND);
+}
+
+static void free_chunks(struct tcp_sock *t)
+{
+	t->snd_base = t->write_seq;
+	while (t->chunks) {
+		struct tcp_chunk *c = t->chunks;
+
+		t->chunks = c->next;
+		if (atomic_sub(&c->refs, 1) == 1)
+			heap_free(c);
+	}
+	t->chunk_last = NULL;
+}
+
+void tcp_purge(struct tcp_sock *t)
+{
+	pkt_free_list(t->rq_first);
+	pkt_free_list(t->ooo);
+	t->rq_first = t->rq_last = t->ooo = NULL;
+	t->rq_truesize = t->ooo_bytes = t->ooo_count = 0;
+	free_chunks(t);
+}
+
+void tcp_done(struct tcp_sock *t, int err)
+{
+	struct socket *s = &t->i.s;
+
+	if (t->state == TCP_CLOSE && !t->connecting)
+		return;
+	tcp_set_state(t, TCP_CLOSE);
+	for (int k = 0; k < TCP_TIMERS; k++)
+		tcp_timer_stop(t, k);
+	s->shut = SHUT_RCV | SHUT_SND;
+	if (err)
+		store_relaxed(&s->error, err);
+	pkt_free_list(t->ooo);
+	t->ooo = NULL;
+	t->ooo_count = t->ooo_bytes = 0;
+	free_chunks(t);
+	if (t->parent)
+		tcp_child_gone(t);
+	tcp_unhash(t);
+	if (s->detached) {
+		tcp_purge(t);
+		inet_unbind(&t->i);
+	}
+	socket_wake(s, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLHUP | POLLRDHUP |
+			       (err ? POLLERR : 0));
+}
+
+void tcp_abort(struct tcp_sock *t, int err)
+{
+	switch (t->state) {
+	case TCP_SYN_RECV:
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK: counter_inc(tcp_reset_sent); tcp_send_reset(t);
+	}
+	tcp_done(t, err);
+}
+
+void tcp_enter_time_wait(struct tcp_sock *t)
+{
+	for (int k = 0; k < TCP_TIMERS; k++)
+		tcp_timer_stop(t, k);
+	if (t->i.s.detached && load_relaxed(&the_net()->tcp_time_wait) >= TCP_MAX_TIME_WAIT) {
+		tcp_send_ack(t);
+		tcp_done(t, 0);
+		return;
+	}
+	tcp_set_state(t, TCP_TIME_WAIT);
+	free_chunks(t);
+	t->i.s.shut = SHUT_RCV | SHUT_SND;
+	tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
+	socket_wake(&t->i.s, POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM);
+}
+
+/* We have nothing more to say: a FIN behind what is queued. */
+void tcp_queue_fin(struct tcp_sock *t)
+{
+	if (t->fin_queued)
+		return;
+	t->fin_queued = true;
+	switch (t->state) {
+	case TCP_SYN_RECV:
+	case TCP_ESTABLISHED: tcp_set_state(t, TCP_FIN_WAIT1); break;
+	case TCP_CLOSE_WAIT: tcp_set_state(t, TCP_LAST_ACK); break;
+	}
+	tcp_output(t);
+}
+
+static void wait_linger(struct tcp_sock *t)
+{
+	struct socket *s = &t->i.s;
+	uint64_t deadline = clock_now() + (uint64_t)s->linger * NSEC_PER_SEC;
+
+	socket_unlock(s);
+	(void)wait_event_interruptible_timeout(&s->wait,
+		load_relaxed(&t->state) == TCP_CLOSE || load_relaxed(&t->state) == TCP_FIN_WAIT2 ||
+			load_relaxed(&t->state) == TCP_TIME_WAIT,
+		deadline);
+	socket_lock(s);
+}
+
+/* Nobody reads any more: what the peer still sends is answered by a RST, a silent peer times out.
+ */
+static void orphan(struct tcp_sock *t)
+{
+	t->i.s.detached = true;
+	pkt_free_list(t->rq_first);
+	t->rq_first = t->rq_last = NULL;
+	t->rq_truesize = 0;
+	if (t->state == TCP_FIN_WAIT2) {
+		uint64_t ns =
+			t->linger2 > 0 ? (uint64_t)t->linger2 * NSEC_PER_SEC : TCP_FIN_WAIT2_NS;
+
+		if (t->linger2 < 0)
+			tcp_abort(t, 0);
+		else
+			tcp_timer_set(t, TCP_T_WAIT, clock_now() + ns);
+	}
+	if (t->state == TCP_CLOSE)
+		inet_unbind(&t->i);
+}
+
+void tcp_close(struct socket *s)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	socket_lock(s);
+	s->detached = true;
+	switch (t->state) {
+	case TCP_LISTEN: tcp_listen_close(t); break;
+	case TCP_SYN_SENT:
+	case TCP_CLOSE:
+		tcp_done(t, 0);
+		tcp_purge(t);
+		break;
+	case TCP_TIME_WAIT:
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		if (tcp_readable_bytes(t) && t->state != TCP_TIME_WAIT)
+			tcp_abort(t, 0);
+		break;
+	default:
+		if (tcp_readable_bytes(t) || (s->linger_on && !s->linger)) { /* RFC 2525, 2.17 */
+			tcp_abort(t, 0);
+		} else {
+			t->force = true;
+			tcp_queue_fin(t);
+			if (s->linger_on && !socket_nonblocking(s, 0))
+				wait_linger(t);
+		}
+	}
+	orphan(t);
+	socket_unlock(s);
+}
+
+void tcp_destroy(struct socket *s)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	timer_cancel_sync(&t->timer);
+	pkt_free_list(s->channel);
+	tcp_purge(t);
+	inet_unbind(&t->i);
+	if (t->parent)
+		socket_put(&t->parent->i.s);
+	heap_free(t->listener);
+	heap_free(t);
+}
+
+/* ---- calls ---- */
+
+static int tcp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	const struct path_context *c)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	uint32_t addr;
+	uint16_t port;
+	int err = inet_check_bind(&t->i, a, len, &addr, &port);
+
+	if (err)
+		return err;
+	socket_lock(s);
+	if (t->state != TCP_CLOSE || t->i.lport)
+		err = -EINVAL;
+	else
+		err = inet_bind_port(&t->i, the_net()->tcp_bind, addr, port);
+	if (!err)
+		t->i.explicit_port = true;
+	socket_unlock(s);
+	return err;
+}
+
+/* A local port whose connection to the peer is new. Ports of other connections may be shared. */
+static int choose_port(struct tcp_sock *t)
+{
+	struct net_state *n = the_net();
+	unsigned count;
+	uint16_t port;
+
+	if (t->i.lport) {
+		int err = tcp_conn_insert(t);
+
+		return err ? -EADDRNOTAVAIL : 0;
+	}
+	port = inet_ephemeral(&count);
+	for (; count; count--, port = inet_ephemeral_next(port)) {
+		struct inet_bucket *b = inet_port_bucket(n->tcp_bind, port);
+		struct inet_sock *o;
+		bool taken = false;
+
+		mutex_lock(&b->lock);
+		list_for_each_entry (o, &b->head, bind_link)
+			taken |= o->lport == port && o->explicit_port;
+		mutex_unlock(&b->lock);
+		if (taken)
+			continue;
+		t->i.lport = port;
+		if (tcp_conn_insert(t) == 0) {
+			inet_share_port(&t->i, n->tcp_bind);
+			return 0;
+		}
+	}
+	t->i.lport = 0;
+	return -EADDRNOTAVAIL;
+}
+
+static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
+{
+	struct socket *s = &t->i.s;
+	struct route_cache r;
+	int err = inet_route(&t->i, dst, &r);
+
+	if (err)
+		return err;
+	if (r.broadcast || ip_is_multicast(dst))
+		return -ENETUNREACH;
+	uint32_t old = t->i.laddr;
+
+	if (!t->i.laddr)
+		t->i.laddr = r.src;
+	t->i.raddr = dst;
+	t->i.rport = port;
+	t->i.route = r;
+	err = choose_port(t);
+	if (err) {
+		t->i.laddr = old;
+		t->i.raddr = 0;
+		t->i.rport = 0;
+		return err;
+	}
+	t->iss = tcp_initial_seq(t);
+	t->snd_una = t->iss;
+	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
+	t->high_rxt = t->recover = t->iss;
+	t->connecting = true;
+	t->fin_queued = t->fin_sent = t->fin_received = false;
+	s->shut = 0;
+	store_relaxed(&s->error, 0);
+	tcp_update_mss(t);
+	t->cwnd = t->mss;
+	t->progress_time = clock_now();
+	tcp_set_state(t, TCP_SYN_SENT);
+	tcp_send_syn(t);
+	return 0;
+}
+
+static bool connect_over(const struct tcp_sock *t)
+{
+	uint8_t state = load_acquire(&t->state);
+
+	return state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+static int connect_result(struct tcp_sock *t)
+{
+	if (t->state == TCP_CLOSE) {
+		int err = socket_take_error(&t->i.s);
+
+		t->connecting = false;
+		t->i.raddr = 0;
+		t->i.rport = 0;
+		return err ? err : -ECONNABORTED;
+	}
+	t->connecting = false;
+	return 0;
+}
+
+int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
+	const struct path_context *c);
+int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
+	const struct path_context *c)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	const struct sockaddr_in *in = (const void *)a;
+	uint64_t deadline = socket_deadline(s->sndtimeo);
+	bool fresh = false;
+	int err = 0;
+
+	if (a->ss_family == AF_UNSPEC) { /* dissolve the association */
+		socket_lock(s);
+		tcp_abort(t, 0);
+		t->connecting = false;
+		t->i.raddr = 0;
+		t->i.rport = 0;
+		socket_unlock(s);
+		return 0;
+	}
+	if (len < sizeof(*in))
+		return -EINVAL;
+	if (in->sin_family != AF_INET)
+		return -EAFNOSUPPORT;
+	socket_lock(s);
+	if (!t->connecting) {
+		if (t->state != TCP_CLOSE)
+			err = -EISCONN;
+		else
+			err = start_connect(t, in->sin_addr ? in->sin_addr : IP4(127, 0, 0, 1),
+				be16(in->sin_port));
+		fresh = true;
+	}
+	while (!err && !connect_over(t)) {
+		if (nonblock) {
+			err = fresh ? -EINPROGRESS : -EALREADY;
+			/* loopback answers while we unlock: still EINPROGRESS, as Linux says */
+			break;
+		}
+		socket_unlock(s);
+		err = wait_event_interruptible_timeout(&s->wait, connect_over(t), deadline);
+		if (err)
+			err = err == -ETIMEDOUT ? -EINPROGRESS
+						: socket_wait_error(err, s->sndtimeo);
+		socket_lock(s);
+	}
+	if (!err)
+		err = connect_result(t);
+	socket_unlock(s);
+	return err;
+}
+
+static int tcp_shutdown(struct socket *s, int how)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	int err = 0;
+
+	socket_lock(s);
+	switch (t->state) {
+	case TCP_CLOSE: err = -ENOTCONN; break;
+	case TCP_LISTEN:
+		if (how & SHUT_RCV) {
+			tcp_listen_close(t);
+			s->shut = 0;
+		}
+		break;
+	case TCP_SYN_SENT: tcp_done(t, ECONNRESET); break;
+	default:
+		s->shut |= (uint8_t)how;
+		if (how & SHUT_SND)
+			tcp_queue_fin(t);
+	}
+	socket_wake(s, POLLIN | POLLOUT | POLLHUP | POLLRDHUP);
+	socket_unlock(s);
+	return err;
+}
+
+static int tcp_getname(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len)
+{
+	struct tcp_sock *t = tcp_sk(s);
+
+	if (peer && (t->state == TCP_CLOSE || t->state == TCP_SYN_SENT))
+		return -ENOTCONN;
+	return inet_getname(s, peer, a, len);
+}
+
+static uint32_t tcp_poll(struct socket *s)
+{
+	struct tcp_sock *t = tcp_sk(s);
+	uint8_t state = load_acquire(&t->state), shut = load_relaxed(&s->shut);
+	uint32_t r = 0;
+
+	if (state == TCP_LISTEN)
+		return tcp_accept_ready(t) ? POLLIN | POLLRDNORM : 0;
+	if (shut == (SHUT_RCV | SHUT_SND) || state == TCP_CLOSE)
+		r |= POLLHUP;
+	if (shut & SHUT_RCV)
+		r |= POLLIN | POLLRDNORM | POLLRDHUP;
+	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV) {
+		uint32_t have = tcp_readable_bytes(t);
+
+		if (have && have >= MIN(s->rcvlowat, s->rcvbuf / 2))
+			r |= POLLIN | POLLRDNORM;
+		if ((shut & SHUT_SND) || state == TCP_CLOSE) {
+			r |= POLLOUT | POLLWRNORM;
+		} else if (tcp_writable(t)) {
+			r |= POLLOUT | POLLWRNORM;
+		} else {
+			__atomic_store_n(&s->nospace, 1, __ATOMIC_SEQ_CST);
+			if (tcp_writable(t))
+				r |= POLLOUT | POLLWRNORM;
+		}
+		if (t->urg == URG_VALID)
+			r |= POLLPRI;
+	}
+	if (load_relaxed(&s->error))
+		r |= POLLERR;
+	return r;
+}
+
+void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu); /* tcp_in.c */
+long tcp_ioctl(struct socket *s, unsigned cmd, unsigned long arg); /* tcp_sockopt.c */
+
+static const struct socket_ops tcp_ops = {
+	.bind = tcp_bind,
+	.connect = tcp_connect,
+	.listen = tcp_listen,
+	.accept = tcp_accept,
+	.getname = tcp_getname,
+	.send = tcp_send,
+	.recv = tcp_recv,
+	.shutdown = tcp_shutdown,
+	.getopt = tcp_getopt,
+	.setopt = tcp_setopt,
+	.poll = tcp_poll,
+	.ioctl = tcp_ioctl,
+	.close = tcp_close,
+	.work = tcp_work,
+	.timer = tcp_timer,
+	.icmp = tcp_icmp,
+	.destroy = tcp_destroy,
+	.buffer_changed = tcp_buffer_changed,
+};

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* UDP (RFC 768, 1122 4.1). */
+
+#include "net/impl.h"
+#include "diag/counter.h"
+
+COUNTER(udp_rx_no_port);
+COUNTER(udp_rx_malformed);
+COUNTER(udp_rx_bad_checksum);
+
+static const struct socket_ops udp_ops;
+
+void udp_init(void)
+{
+	the_net()->udp_bind = inet_table_create(BIND_BUCKETS);
+}
+
+struct socket *udp_create(void)
+{
+	struct dgram_sock *d = dgram_create(&udp_ops, SOCK_DGRAM, IPPROTO_UDP);
+
+	return d ? &d->i.s : ERR_PTR(-ENOMEM);
+}
+
+/* ---- receiving ---- */
+
+/* How well a socket fits a packet; -1: not at all. Bucket lock held. */
+static int score(const struct inet_sock *i, const struct pkt_cb *cb)
+{
+	int n = 0;
+
+	if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex))
+		return -1;
+	if (i->s.bound_if)
+		n += 1;
+	if (i->laddr) {
+		if (i->laddr != cb->dst)
+			return -1;
+		n += 1;
+	}
+	if (i->raddr) {
+		if (i->raddr != cb->src || i->rport != cb->sport)
+			return -1;
+		n += 4;
+	}
+	return n;
+}
+
+/* The best socket with a reference; several equally good ones (SO_REUSEPORT) share by flow. */
+static struct socket *lookup(const struct pkt_cb *cb)
+{
+	struct net_state *n = the_net();
+	struct inet_bucket *b = inet_port_bucket(n->udp_bind, cb->dport);
+	struct inet_sock *i, *best = NULL;
+	int best_score = -1, ties = 0;
+	uint32_t flow[2] = { cb->src, (uint32_t)cb->sport << 16 | cb->dport };
+
+	mutex_lock(&b->lock);
+	list_for_each_entry (i, &b->head, bind_link) {
+		int k = score(i, cb);
+
+		if (k < best_score || k < 0)
+			continue;
+		if (k > best_score) {
+			ties = 1;
+		} else {
+			ties++;
+			if (!i->s.reuseport ||
+				hash_siphash(&n->hash_key, flow, sizeof(flow)) % ties != 0)
+				continue;
+		}
+		best_score = k;
+		best = i;
+	}
+	if (best)
+		socket_get(&best->s);
+	mutex_unlock(&b->lock);
+	return best ? &best->s : NULL;
+}
+
+/* Broadcast and multicast: a copy for every socket that listens. */
+static void deliver_to_all(struct rx *rx, struct packet *p)
+{
+	const struct pkt_cb *cb = pkt_cb(p);
+	struct inet_bucket *b = inet_port_bucket(the_net()->udp_bind, cb->dport);
+	struct inet_sock *i;
+	struct socket *who[32];
+	unsigned count = 0;
+
+	mutex_lock(&b->lock);
+	list_for_each_entry (i, &b->head, bind_link) {
+		if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex) ||
+			(i->laddr && i->laddr != cb->dst && !(cb->flags & PKT_BROADCAST)) ||
+			(i->raddr && (i->raddr != cb->src || i->rport != cb->sport)))
+			continue;
+		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst) && !i->mcast_all)
+			continue;
+		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst) && i->group_count)
+			continue;
+		if (count < ARRAY_SIZE(who)) {
+			socket_get(&i->s);
+			who[count++] = &i->s;
+		}
+	}
+	mutex_unlock(&b->lock);
+	for (unsigned k = 0; k < count; k++) {
+		struct packet *copy = k + 1 < count ? pkt_linearise(p, 0) : p;
+
+		if (copy) {
+			rx_to_socket(rx, who[k], copy);
+			if (copy == p)
+				p = NULL;
+		} else {
+			socket_put(who[k]);
+		}
+	}
+	if (p)
+		packet_free(p);
+}
+
+static bool sound(struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct udp_header *h;
+	size_t len;
+
+	if (!pkt_pull_up(p, sizeof(*h)))
+		return false;
+	h = (struct udp_header *)p->data;
+	len = be16(h->len);
+	if (len < sizeof(*h) || len > pkt_total(p))
+		return false;
+	pkt_truncate(p, len);
+	if (h->checksum && p->csum_flags == PACKET_CSUM_NONE && !(cb->flags & PKT_LOOPBACK) &&
+		csum_fold(csum_packet(
+			csum_pseudo(cb->src, cb->dst, IPPROTO_UDP, (uint32_t)len), p)) != 0) {
+		counter_inc(udp_rx_bad_checksum);
+		return false;
+	}
+	cb->sport = be16(h->sport);
+	cb->dport = be16(h->dport);
+	return true;
+}
+
+void udp_input(struct rx *rx, struct packet *p)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct socket *s;
+
+	if (!sound(p)) {
+		counter_inc(udp_rx_malformed);
+		packet_free(p);
+		return;
+	}
+	cb->time = 0;
+	if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) {
+		packet_pull(p, sizeof(struct udp_header));
+		cb->time = clock_realtime();
+		deliver_to_all(rx, p);
+		return;
+	}
+	s = lookup(cb);
+	if (!s) {
+		counter_inc(udp_rx_no_port);
+		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PORT_UNREACH, 0);
+		packet_free(p);
+		return;
+	}
+	packet_pull(p, sizeof(struct udp_header));
+	if (s->timestamp || s->timestampns)
+		cb->time = clock_realtime();
+	rx_to_socket(rx, s, p);
+}
+
+void udp_icmp_error(const struct ip_header *ip, size_t len, int err, bool hard, uint32_t mtu)
+{
+	size_t hlen = (ip->ver_ihl & 15) * 4u;
+	const struct udp_header *h = (const void *)((const uint8_t *)ip + hlen);
+	struct pkt_cb cb = { .src = ip->dst, .dst = ip->src };
+	struct socket *s;
+
+	if (len < hlen + sizeof(*h))
+		return;
+	cb.sport = be16(h->dport);
+	cb.dport = be16(h->sport);
+	s = lookup(&cb);
+	if (!s)
+		return;
+	socket_icmp(s, err, hard, mtu);
+	socket_put(s);
+}
+
+/* Linux: only connected sockets hear of it, and of passing trouble only with IP_RECVERR. */
+static void udp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
+{
+	if (inet_sk(s)->recverr || (inet_sk(s)->raddr && hard))
+		socket_set_error(s, err);
+}
+
+/* ---- calls ---- */
+
+static int udp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	const struct path_context *c)
+{
+	struct inet_sock *i = inet_sk(s);
+	uint32_t addr;
+	uint16_t port;
+	int err = inet_check_bind(i, a, len, &addr, &port);
+
+	if (err)
+		return err;
+	socket_lock(s);
+	err = i->lport ? -EINVAL : inet_bind_port(i, the_net()->udp_bind, addr, port);
+	if (!err)
+		i->explicit_port = true;
+	socket_unlock(s);
+	return err;
+}
+
+static int autobind(struct inet_sock *i)
+{
+	int err = 0;
+
+	socket_lock(&i->s);
+	if (!i->lport)
+		err = inet_bind_port(i, the_net()->udp_bind, i->laddr, 0);
+	socket_unlock(&i->s);
+	return err == -EADDRINUSE ? -EAGAIN : err;
+}
+
+static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
+{
+	struct inet_sock *i = inet_sk(s);
+	size_t n = m->data->left;
+	struct dgram_target t;
+	struct udp_header *h;
+	struct packet *p;
+	int err;
+
+	if (n > 65507)
+		return -EMSGSIZE;
+	if (m->flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (s->shut & SHUT_SND)
+		return socket_sigpipe(m);
+	err = socket_take_error(s);
+	if (!err && !i->lport)
+		err = autobind(i);
+	if (!err)
+		err = dgram_target(s, m, &t);
+	if (err)
+		return err;
+	p = dgram_copy(m, sizeof(*h));
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	h = packet_push(p, sizeof(*h));
+	h->sport = be16(i->lport);
+	h->dport = be16(t.port);
+	h->len = be16((uint16_t)(n + sizeof(*h)));
+	h->checksum = 0;
+	if (!s->no_check) {
+		h->checksum = (uint16_t)~csum_fold(
+			csum_pseudo(t.how.src, t.how.dst, IPPROTO_UDP, (uint32_t)(n + sizeof(*h))));
+		p->csum_flags = PACKET_CSUM_PARTIAL;
+		p->csum_start = 0;
+		p->csum_offset = offsetof(struct udp_header, checksum);
+	}
+	err = dgram_output(i, p, &t);
+	return err ? err : (ssize_t)n;
+}
+
+static ssize_t udp_recv(struct socket *s, struct socket_message *m)
+{
+	int err;
+	struct packet *p = dgram_wait(s, m->flags, &err);
+
+	if (!p) {
+		m->flags = 0;
+		return err;
+	}
+	return dgram_finish(s, p, m);
+}
+
+static const struct socket_ops udp_ops = {
+	.bind = udp_bind,
+	.connect = dgram_connect,
+	.getname = inet_getname,
+	.send = udp_send,
+	.recv = udp_recv,
+	.shutdown = dgram_shutdown,
+	.getopt = dgram_getopt,
+	.setopt = dgram_setopt,
+	.poll = dgram_poll,
+	.ioctl = dgram_ioctl,
+	.close = dgram_close,
+	.work = dgram_work,
+	.icmp = udp_icmp,
+	.destroy = dgram_destroy,
+};

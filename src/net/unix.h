@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Private to net/unix*.c. A message is queued on its receiver; streams are cut at message borders
+ * only where descriptors or credentials differ.
+ *
+ * Locks: each socket's own lock; a sender holds only the receiver's. The peer pointers of a pair
+ * are guarded by the global pair lock, which is taken before a socket's.
+ */
+#pragma once
+
+#include "net/impl.h"
+
+#define UNIX_MAX_FDS 253 /* SCM_MAX_FD */
+
+struct unix_message {
+	struct unix_message *next;
+	uint32_t size, off; /* bytes, bytes already read */
+	uint32_t charged;   /* against the receiver's limit */
+	struct ucred cred;
+	uint16_t fd_count;
+	struct file **fds; /* referenced; an array behind the data's, or NULL */
+	struct sockaddr_un from;
+	uint32_t from_len;
+	uint8_t data[];
+};
+
+struct unix_sock {
+	struct socket s;
+
+	/* guarded by the address table's lock */
+	struct list_node name_link;
+	bool bound;
+	struct sockaddr_un name;
+	uint32_t name_len; /* 0: unnamed */
+	void *node;	   /* identity of a path name, with a reference */
+
+	/* guarded by s.lock */
+	struct unix_message *first, *last;
+	uint32_t queued;	/* bytes charged */
+	struct unix_sock *peer; /* referenced: stream partner, or dgram default destination */
+	bool connected, peer_gone, was_connected;
+	uint8_t state; /* TCP_LISTEN, TCP_ESTABLISHED or TCP_CLOSE */
+	struct ucred cred, peer_cred;
+
+	/* listener: connections not accepted yet */
+	struct list_node accept_queue; /* struct unix_sock.accept_link, referenced */
+	struct list_node accept_link;
+	unsigned accept_count, backlog;
+	struct wait_queue room; /* senders (and connectors) that wait for this receiver */
+};
+static inline struct unix_sock *unix_sk(struct socket *s)
+{
+	return container_of(s, struct unix_sock, s);
+}
+
+/* unix_name.c */
+int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	const struct path_context *c);
+void unix_unbind(struct unix_sock *u);
+/* The socket of that name, referenced. ERR_PTR. */
+struct unix_sock *unix_find(
+	const struct sockaddr_storage *a, uint32_t len, const struct path_context *c);
+void unix_copy_name(const struct unix_sock *u, struct sockaddr_un *out, uint32_t *len);
+
+/* unix_msg.c */
+struct unix_message *unix_message_make(struct socket_message *m, size_t n, int *err);
+void unix_message_free(struct unix_message *q);
+/* Ancillary data of q to m. */
+void unix_message_control(
+	struct unix_sock *u, struct unix_message *q, struct socket_message *m, uint32_t flags);
