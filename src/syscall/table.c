@@ -4,6 +4,7 @@
 #include "syscall/syscall.h"
 #include "diag/log.h"
 #include "lib/bug.h"
+#include "syscall/socket_util.h"
 
 #define SYSCALL(nr, name) syscall_fn sys_##name;
 #include "syscall/file.list.h"
@@ -65,5 +66,6 @@ void syscall_dispatch(struct trap_frame *f)
 
 void syscall_init(void)
 {
+	socket_hooks_init();
 	BUG_ON(!table[SYS_read].fn || !table[SYS_mmap].fn || !table[SYS_exit_group].fn);
 }
