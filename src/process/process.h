@@ -196,6 +196,11 @@ int signalfd_set_mask(struct file *f, uint64_t mask);
 int rseq_register(uintptr_t addr, uint32_t len, int flags, uint32_t sig); /* rseq(2) */
 void task_resume(struct trap_frame *frame);
 
+/* A descriptor for a process, which it references. ERR_PTR. pidfd_process: borrowed; NULL: f is
+ * none. */
+struct file *pidfd_create(struct process *p, uint32_t flags);
+struct process *pidfd_process(struct file *f);
+
 /* Interval and POSIX timers (setitimer(2), timer_create(2)); of the running process. */
 struct itimerval;
 struct itimerspec;

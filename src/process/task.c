@@ -200,10 +200,11 @@ void task_wake_others(struct process *p)
 /* Wakes a futex word under both names that a waiter may have used for it. */
 static void wake_word(struct process *p, uintptr_t addr)
 {
-	struct futex_key key = { (uint64_t)p->vm, addr };
+	struct futex_key private = { (uint64_t)p->vm, addr }, key;
 
-	futex_wake(&key, 1, ~0u);
-	if (vm_object_key(p->vm, addr, &key.object, &key.offset) == 0)
+	futex_wake(&private, 1, ~0u);
+	if (vm_object_key(p->vm, addr, &key.object, &key.offset) == 0 &&
+		(key.object != private.object || key.offset != private.offset))
 		futex_wake(&key, 1, ~0u);
 }
 

@@ -263,6 +263,64 @@ SYSCALL_DEFINE4(rt_tgsigqueueinfo, int, pid, int, tid, int, sig, const siginfo_t
 	return send_thread(pid, tid, sig, &info);
 }
 
+/* ---- pidfd ---- */
+
+SYSCALL_DEFINE2(pidfd_open, int, pid, unsigned, flags)
+{
+	struct process *p;
+	struct file *f;
+	int fd;
+
+	if ((flags & ~O_NONBLOCK) || pid <= 0)
+		return -EINVAL;
+	p = process_find(pid);
+	if (!p) { /* a thread that is not the first is EINVAL, nobody at all ESRCH */
+		struct task *t = task_find(pid);
+
+		if (t)
+			task_put(t);
+		return t ? -EINVAL : -ESRCH;
+	}
+	f = pidfd_create(p, flags);
+	process_put(p);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	fd = fd_install(process_current()->fds, f, 0, true);
+	if (fd < 0)
+		file_put(f);
+	return fd;
+}
+
+SYSCALL_DEFINE4(pidfd_send_signal, int, fd, int, sig, const siginfo_t *, uinfo, unsigned, flags)
+{
+	siginfo_t info = info_from_us(SI_USER);
+	struct process *p;
+	struct file *f;
+	long err;
+
+	if (flags)
+		return -EINVAL;
+	f = fd_get(process_current()->fds, fd);
+	if (!f)
+		return -EBADF;
+	p = pidfd_process(f);
+	err = p ? 0 : -EBADF;
+	if (p && uinfo) {
+		if (get_user(info, uinfo))
+			err = -EFAULT;
+		else if (info.si_signo != sig)
+			err = -EINVAL;
+		else if (info_is_forged(&info, p->pid))
+			err = -EPERM;
+	}
+	if (!err && (sig < 0 || sig > NSIG))
+		err = -EINVAL;
+	if (!err && sig)
+		err = signal_send_process(p, sig, &info);
+	file_put(f);
+	return err;
+}
+
 /* ---- signalfd ---- */
 
 static long signalfd(int fd, const uint64_t *uset, size_t size, int flags)
