@@ -6,6 +6,7 @@
  */
 
 #include "fs/inotify.h"
+#include "fs/impl.h"
 
 #include "abi/ioctl.h"
 #include "cpu/uaccess.h"

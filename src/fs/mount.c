@@ -157,3 +157,24 @@ int fs_may_search(const struct path_context *c, struct dentry *d)
 {
 	return vnode_permission(d->vnode, c, X_OK);
 }
+
+int fs_may_own(const struct path_context *c, struct dentry *d)
+{
+	return vnode_owned(d->vnode, c) ? 0 : -EPERM;
+}
+
+int fs_may_write(const struct path_context *c, struct dentry *d)
+{
+	return vnode_permission(d->vnode, c, W_OK);
+}
+
+void fs_statx_extra(struct dentry *d, int64_t *btime_ns, uint64_t *mount_id)
+{
+	*btime_ns = load_relaxed(&d->vnode->btime);
+	*mount_id = d->vnode->fs->mount_id;
+}
+
+bool dentry_gone(struct dentry *d)
+{
+	return load_acquire(&d->gone);
+}

@@ -137,7 +137,7 @@ struct file *vnode_open(struct dentry *d, uint32_t flags)
 		f = S_ISFIFO(mode) ? fifo_open(v, flags) : device_open(v, flags);
 	if (!f)
 		f = ERR_PTR(-ENOMEM);
-	if (!IS_ERR(f) && !f->path && load_relaxed(&f->refcount) == 1 && !S_ISFIFO(mode))
+	if (!IS_ERR(f) && !f->path && load_relaxed(&f->refcount) == 1)
 		file_attach(f, d);
 	if (!IS_ERR(f) && !(flags & O_PATH))
 		notify_dentry(d, IN_OPEN | (S_ISDIR(mode) ? IN_ISDIR : 0));

@@ -2,6 +2,7 @@
 /* Files without data of their own: memfd, and the dentries that stand for pipes and sockets. */
 
 #include "abi/memfd.h"
+#include "file/pipe.h"
 #include "fs/impl.h"
 #include "lib/format.h"
 
@@ -105,13 +106,53 @@ struct dentry *dentry_for_file(struct file *f)
 	return d ? d : ERR_PTR(-ENOMEM);
 }
 
-/* --- fifos --- */
+/* --- fifos: the pipe's operations, with the name's attributes --- */
+
+static struct file_ops fifo_ops;
+static const struct file_ops *bare_ops; /* atomic: set once */
+
+static void fifo_release(struct file *f)
+{
+	struct file bare = { .vnode = f->vnode, .path = f->path };
+
+	f->vnode = NULL;
+	f->path = NULL;
+	bare_ops->release(f);
+	file_detach(&bare);
+}
 
 struct file *fifo_open(struct vnode *v, uint32_t flags)
 {
-	return ERR_PTR(-ENXIO);
+	struct pipe *p, *none = NULL;
+	struct file *f;
+
+	p = load_acquire((struct pipe **)&v->extra);
+	if (!p) {
+		p = pipe_object_create();
+		if (!p)
+			return ERR_PTR(-ENOMEM);
+		if (!atomic_cas((struct pipe **)&v->extra, &none, p)) {
+			pipe_object_put(p);
+			p = none;
+		}
+	}
+	f = pipe_object_open(p, flags);
+	if (!f || IS_ERR(f))
+		return f;
+	mutex_lock(&nameless_lock);
+	if (!bare_ops) {
+		fifo_ops = *f->ops;
+		fifo_ops.stat = file_stat_vnode;
+		fifo_ops.release = fifo_release;
+		store_release(&bare_ops, f->ops);
+	}
+	mutex_unlock(&nameless_lock);
+	f->ops = &fifo_ops;
+	return f;
 }
 
 void special_evict(struct vnode *v)
 {
+	if (S_ISFIFO(v->mode) && v->extra)
+		pipe_object_put(v->extra);
 }

@@ -52,6 +52,7 @@ struct vnode_ops {
 struct path_context {
 	struct dentry *root, *cwd;
 	uint32_t uid, gid, umask;
+	uint32_t resolve; /* RESOLVE_* of openat2(2) */
 };
 enum { WALK_FOLLOW = 1, WALK_PARENT = 2, WALK_DIRECTORY = 4, WALK_EMPTY = 8, WALK_NO_SYMLINKS = 16 };
 
@@ -136,5 +137,11 @@ struct mount_info {
 	uint64_t dev;
 };
 bool fs_mount_info(unsigned n, struct mount_info *out);
+/* What statx(2) tells beyond stat(2). */
+void fs_statx_extra(struct dentry *d, int64_t *btime_ns, uint64_t *mount_id);
+bool dentry_gone(struct dentry *d); /* unlinked, or never had a name */
 /* chdir(2) and friends: may c search this directory? */
 int fs_may_search(const struct path_context *c, struct dentry *d);
+/* 0 or -EPERM: does the file belong to c (or is c root)? And -EACCES: may c write it? */
+int fs_may_own(const struct path_context *c, struct dentry *d);
+int fs_may_write(const struct path_context *c, struct dentry *d);

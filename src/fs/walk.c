@@ -14,6 +14,10 @@ int walk_start(struct walk *w, const struct path_context *c, struct dentry *star
 		return -ENAMETOOLONG;
 	if (!*path && !(flags & WALK_EMPTY))
 		return -ENOENT;
+	if (c->resolve & RESOLVE_NO_SYMLINKS)
+		w->flags |= WALK_NO_SYMLINKS;
+	if (*path == '/' && (c->resolve & RESOLVE_BENEATH))
+		return -EXDEV;
 	w->at = *path == '/' ? c->root : start ? start : c->cwd;
 	dentry_get(w->at);
 	if (*path && !S_ISDIR(vnode_mode(w->at->vnode)))
@@ -55,13 +59,21 @@ static struct dentry *step(struct walk *w, const char *name, size_t len)
 	}
 	if (name[0] == '.' && name[1] == '.' && len == 2) {
 		if (dir == w->c->root) {
+			if (w->c->resolve & RESOLVE_BENEATH)
+				return ERR_PTR(-EXDEV);
 			dentry_get(dir);
 			return dir;
 		}
 		return dentry_parent(dir);
 	}
 	d = dentry_lookup(dir, name, len);
-	return IS_ERR(d) ? d : dentry_across(d);
+	if (IS_ERR(d) || !d->mounted)
+		return d;
+	if (w->c->resolve & RESOLVE_NO_XDEV) {
+		dentry_put(d);
+		return ERR_PTR(-EXDEV);
+	}
+	return dentry_across(d);
 }
 
 /* Takes the next component's name; false when only the last one is left. */
@@ -130,6 +142,8 @@ int walk_follow(struct walk *w, struct dentry *d, struct dentry **jumped)
 	*jumped = NULL;
 	if (w->flags & WALK_NO_SYMLINKS || ++w->links > SYMLINK_MAX)
 		goto out;
+	if (ops->follow && (w->c->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH)))
+		goto out;
 	if (ops->follow) {
 		struct dentry *goal = ops->follow(d->vnode);
 
@@ -155,7 +169,7 @@ int walk_follow(struct walk *w, struct dentry *d, struct dentry **jumped)
 	heap_free(w->buf);
 	w->buf = buf;
 	w->rest = buf;
-	err = 0;
+	err = buf[0] == '/' && (w->c->resolve & RESOLVE_BENEATH) ? -EXDEV : 0;
 	if (buf[0] == '/') {
 		dentry_get(w->c->root);
 		move_to(w, w->c->root);
