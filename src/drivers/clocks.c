@@ -73,7 +73,7 @@ static uint64_t read_pit(void)
 
 	outb(PIT_COMMAND, 2 << 6); /* latch channel 2 */
 	lo = inb(PIT_CHANNEL2);
-	return 0xffff - (lo | inb(PIT_CHANNEL2) << 8);
+	return (uint16_t)-(lo | inb(PIT_CHANNEL2) << 8);
 }
 
 static const struct reference apic_reference = { "local APIC timer", read_apic_timer, UINT32_MAX,
@@ -106,13 +106,13 @@ static uint64_t rate_between(const struct reference *r, const struct sample *a, 
 	return mul_div(b->tsc - a->tsc, r->hz, ref_ticks);
 }
 
-/* Channel 2 counts down from 65535 over and over, silently. */
+/* Channel 2 counts down from 65536 (written as 0) over and over, silently. */
 static void pit_start(void)
 {
 	outb(PIT_GATE, (inb(PIT_GATE) & ~2) | 1);
 	outb(PIT_COMMAND, 2 << 6 | 3 << 4 | 2 << 1);
-	outb(PIT_CHANNEL2, 0xff);
-	outb(PIT_CHANNEL2, 0xff);
+	outb(PIT_CHANNEL2, 0);
+	outb(PIT_CHANNEL2, 0);
 }
 
 /* The PIT is there if its count moves. */

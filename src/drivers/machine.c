@@ -119,19 +119,29 @@ static void put_boot_cpu_first(struct machine *m)
 	}
 }
 
+/*
+ * Boot protocols pass the ACPI root pointer on where there is one. Without it a valid MP table in
+ * its usual place is believed before all of BIOS memory is searched for ACPI.
+ */
+static void find_description(uint64_t rsdp)
+{
+	if (rsdp && acpi_parse(&machine, rsdp) == 0)
+		return;
+	if (mptable_parse_ebda(&machine) == 0)
+		return;
+	rsdp = acpi_find_rsdp();
+	if (rsdp && acpi_parse(&machine, rsdp) == 0)
+		return;
+	if (mptable_parse_bios(&machine) == 0 || parse_fwcfg(&machine) == 0)
+		return;
+	machine_reset_description(&machine);
+	machine.source = "nobody";
+}
+
 void machine_init(const struct boot_info *boot)
 {
-	uint64_t rsdp = boot->rsdp;
-
 	hypervisor = detect_hypervisor();
-	if (!rsdp || acpi_parse(&machine, rsdp) < 0) {
-		rsdp = acpi_find_rsdp();
-		if ((!rsdp || acpi_parse(&machine, rsdp) < 0) && mptable_parse(&machine) < 0 &&
-			parse_fwcfg(&machine) < 0) {
-			machine_reset_description(&machine);
-			machine.source = "nobody";
-		}
-	}
+	find_description(boot->rsdp);
 	put_boot_cpu_first(&machine);
 	if (machine.ioapic_count == 0)
 		machine_add_ioapic(&machine, IOAPIC_DEFAULT_BASE, 0);

@@ -63,8 +63,9 @@ int acpi_parse(struct machine *m, uint64_t rsdp);
 /* The two SLP_TYP values of \_S5; -ENOENT. */
 int acpi_find_s5(uint64_t dsdt, uint8_t *typ_a, uint8_t *typ_b);
 
-/* 0, or -ENOENT: no valid MP table. */
-int mptable_parse(struct machine *m);
+/* 0, or -ENOENT: no valid MP table at the top of base memory, or in the BIOS segment. */
+int mptable_parse_ebda(struct machine *m);
+int mptable_parse_bios(struct machine *m);
 
 /* Where an ISA interrupt arrives, as ioapic_route wants it. */
 int machine_route_isa(unsigned irq, int vector);

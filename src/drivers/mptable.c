@@ -73,14 +73,11 @@ static void parse_entry(struct machine *m, const uint8_t *e, bool *isa_bus)
 	}
 }
 
-int mptable_parse(struct machine *m)
+static int parse_config(struct machine *m, const struct mp_config *c)
 {
-	const struct mp_config *c = find_config(0x9fc00, 0xa0000);
 	bool isa_bus[MP_MAX_IDS] = { false };
 	const uint8_t *e, *end;
 
-	if (!c)
-		c = find_config(0xf0000, 0x100000);
 	if (!c)
 		return -ENOENT;
 	machine_reset_description(m);
@@ -96,4 +93,14 @@ int mptable_parse(struct machine *m)
 		e += size;
 	}
 	return m->cpu_count ? 0 : -ENOENT;
+}
+
+int mptable_parse_ebda(struct machine *m)
+{
+	return parse_config(m, find_config(0x9fc00, 0xa0000));
+}
+
+int mptable_parse_bios(struct machine *m)
+{
+	return parse_config(m, find_config(0xf0000, 0x100000));
 }
