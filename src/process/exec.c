@@ -258,9 +258,9 @@ static int map_segment(struct exec *e, const struct program *p, const struct elf
 			s->offset, max_prot);
 		if (at < 0)
 			return at;
-		/* The rest of the last page belongs to .bss. */
+		/* To the end of the page, as Linux does: ld.so allocates behind its own .bss. */
 		if (end > file_end && anon > file_end && (s->prot & PROT_WRITE) &&
-			clear_user((void *)file_end, MIN(anon, end) - file_end))
+			clear_user((void *)file_end, anon - file_end))
 			return -EFAULT;
 	}
 	if (ALIGN_UP(end, PAGE_SIZE) > anon) {
