@@ -659,7 +659,7 @@ struct filesystem *ramfs_create(
 		if (node_from_lower(fs, lower->root, &root) || !S_ISDIR(root->v.mode))
 			return NULL;
 	} else {
-		root = node_create(&fs->fs, root_mode);
+		root = node_create(&fs->fs, S_IFDIR | root_mode);
 	}
 	if (root)
 		fs->fs.root = dentry_create(NULL, "", 0, &root->v);
