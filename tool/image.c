@@ -388,6 +388,7 @@ static void open_image(const struct options *o, struct image *img)
 	start_parse(&img->start, text, len);
 	free(text);
 	erofs_close(&fs);
+	img->start_in_image = len > START_MAX && o->nargs == 1 && !o->env.n && !o->workdir;
 	if (!img->start.args.n)
 		die(EXIT_SKIFF, "%s: %s names no program", img->path, IMAGE_CMDLINE);
 	for (int i = 1; i < o->nargs; i++)
@@ -408,6 +409,7 @@ static void open_image(const struct options *o, struct image *img)
 
 void image_for_run(const struct options *o, struct image *img)
 {
+	struct buf text = {};
 	struct tree *t;
 
 	*img = (struct image){};
@@ -416,6 +418,11 @@ void image_for_run(const struct options *o, struct image *img)
 		return;
 	}
 	t = image_plan(o, &img->start);
+	start_format(&img->start, &text);
+	img->start_in_image = text.len > START_MAX;
+	buf_free(&text);
+	if (img->start_in_image)
+		store_cmdline(t, &img->start);
 	pack_cached(t, img, o->verbose);
 	tree_free(t);
 }

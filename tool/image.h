@@ -8,14 +8,16 @@
 #include "options.h"
 
 #define IMAGE_CMDLINE "/.skiff/cmdline" /* how the program starts */
+#define START_MAX     4096 /* longer starts go into the image: the kernel's line has 8191 bytes */
 #define IMAGE_CONTENT "/.skiff/content" /* program= loader= library= words, for skiff inspect */
 
 struct image {
 	char *path;
 	uint64_t size;
 	struct start start;
-	int lock;	/* open while in use, so that the cache is not pruned under it */
-	bool temporary; /* removed at exit */
+	int lock;	     /* open while in use, so that the cache is not pruned under it */
+	bool temporary;	     /* removed at exit */
+	bool start_in_image; /* arguments too long for the kernel's line: the image has them */
 };
 
 /* Plans the image of o->args[0]: its tree, and how it starts. Dies with words. */

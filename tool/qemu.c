@@ -18,7 +18,7 @@
 #define MIB	       (1ull << 20)
 #define DEFAULT_MEMORY (256 * MIB)
 #define ROOM	       (96 * MIB) /* for kernel and program beside a large image */
-#define MAX_CMDLINE    32768
+#define MAX_CMDLINE    7680	  /* QEMU adds the virtio-mmio devices; the kernel keeps 8191 */
 
 /* No ACPI: the small firmware starts at once, and virtio-mmio devices come on the command line. */
 static const char *const machine_types[] = {
@@ -375,7 +375,13 @@ static void add_start(const struct options *o, const struct image *img, const st
 			free(text);
 		}
 	}
-	start_format(&img->start, cmdline);
+	if (!img->start_in_image) {
+		start_format(&img->start, cmdline);
+		return;
+	}
+	cmdline_add(cmdline, "hostname", img->start.hostname ? img->start.hostname : "skiff");
+	for (size_t i = 0; i < img->start.other.n; i++)
+		cmdline_word(cmdline, img->start.other.v[i]);
 }
 
 void qemu_command(const struct options *o, const struct image *img, const struct channels *ch,

@@ -373,6 +373,15 @@ def images():
 
 
 @test
+def long_arguments():
+    """More than the kernel's line holds goes into the image."""
+    words = dry("true", *["x" * 1000] * 20)
+    check("arg=" not in appended(words) and len(appended(words)) < 4096, appended(words))
+    text = inspect(words[words.index("-initrd") + 1])
+    check("x" * 1000 in text, text[:300])
+
+
+@test
 def cache():
     """Packed once; again when a file changed, even with the same size."""
     program = compile("cached", "int main(void){return 1;}")
