@@ -37,7 +37,7 @@ struct file_ops {
 	int (*allocate)(struct file *f, int mode, int64_t offset, int64_t len); /* fallocate */
 	int (*sync)(struct file *f, bool data_only);
 	int (*readdir)(struct file *f, struct dirent_sink *sink); /* fs/vnode.h */
-	/* The object an mmap shows, with the file's reference; -errno as pointer. *max_prot may be
+	/* The object an mmap shows, kept by the file; -errno as pointer. *max_prot may be
 	 * reduced. */
 	struct vm_backing *(*mmap)(struct file *f, int flags, int *max_prot);
 	/* fcntl commands that belong to the kind of file: F_SETPIPE_SZ, F_ADD_SEALS, ... */

@@ -477,6 +477,19 @@ void page_put_many(struct page **list, unsigned n)
 		page_put(list[i]);
 }
 
+void page_split(struct page *page)
+{
+	uint64_t n = page - pages;
+	unsigned order = page->order;
+
+	BUG_ON(load_relaxed(&page->refcount) != 1 || (page->flags & PAGE_RESERVED));
+	if (order == PAGE_ORDER_HUGE) /* until now only the count said that it is taken */
+		for (unsigned i = 0; i < BLOCK_WORDS; i++)
+			store_relaxed(&block_map[n / BLOCK_PAGES].word[i], ~0ull);
+	for (unsigned i = 0; i < 1u << order; i++)
+		page[i] = (struct page){ .refcount = 1, .flags = page->flags };
+}
+
 struct page_stats page_stats(void)
 {
 	struct page_stats s = { .total = total_pages };

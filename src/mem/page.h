@@ -16,6 +16,7 @@
 enum page_flags {
 	PAGE_RESERVED = 1, /* kernel image, root image, holes: put never frees it */
 	PAGE_DIRTY = 2,	   /* page cache: newer than its store (atomic or) */
+	PAGE_ANON = 4,	   /* vm/: private memory of programs, not a file's page */
 };
 
 struct page {
@@ -36,6 +37,8 @@ struct page *page_alloc(unsigned order);	/* contents undefined; order 0..9 */
 struct page *page_alloc_zeroed(unsigned order); /* contents zero */
 void page_get(struct page *page);
 void page_put(struct page *page);
+/* Turns a block with exactly one reference into 2^order pages with one reference each. */
+void page_split(struct page *page);
 /* Drops one reference of an order-0 page, or of a whole block. Same as page_put; batch form. */
 void page_put_many(struct page **pages, unsigned n);
 

@@ -61,7 +61,7 @@ static void free_tables(pte_t e, unsigned level)
 	pte_t *table = table_of(e);
 
 	for (unsigned i = 0; level > 1 && i < ENTRIES; i++)
-		if (table[i] & PTE_PRESENT) {
+		if (table[i]) {
 			BUG_ON(table[i] & PTE_HUGE);
 			free_tables(table[i], level - 1);
 		}
@@ -102,7 +102,7 @@ pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool c
 		pte_t *entry = &table[slot(va, l)];
 		pte_t e = load(entry);
 
-		if (!(e & PTE_PRESENT)) {
+		if (e == 0) {
 			table = create ? table_create(entry) : NULL;
 			if (!table)
 				return NULL;
@@ -123,7 +123,7 @@ pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level)
 		pte_t *entry = &table[slot(va, l)];
 		pte_t e = load(entry);
 
-		if (!(e & PTE_PRESENT))
+		if (e == 0)
 			return NULL;
 		if (l == 1 || (e & PTE_HUGE)) {
 			*level = l;
@@ -147,7 +147,7 @@ int pagetable_split_entry(pte_t *entry, unsigned level)
 	do {
 		pte_t bits = old;
 
-		if (!(old & PTE_PRESENT) || !(old & PTE_HUGE)) { /* another CPU was faster */
+		if (!(old & PTE_HUGE)) { /* another CPU was faster */
 			page_put(page);
 			return 0;
 		}
@@ -178,7 +178,7 @@ static void prune_level(pte_t *table, unsigned level, uintptr_t base, uintptr_t 
 		uintptr_t va = base + i * size;
 		pte_t e = table[i];
 
-		if (!(e & PTE_PRESENT) || (e & PTE_HUGE))
+		if (e == 0 || (e & PTE_HUGE))
 			continue;
 		if (level > 2)
 			prune_level(table_of(e), level - 1, va, start, end, freed);
@@ -212,7 +212,7 @@ static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t st
 	for (; i < ENTRIES && base + i * size < end; i++) {
 		pte_t e = load(&table[i]);
 
-		if (!(e & PTE_PRESENT))
+		if (e == 0)
 			continue;
 		if (level == 1 || (e & PTE_HUGE))
 			fn(&table[i], base + i * size, level, arg);

@@ -3,7 +3,8 @@
  * Page tables: 4 levels, 4 KiB and 2 MiB leaves. The upper half is one set of tables shared by
  * every root. Callers own the range they edit (vm/ by its lock); an entry may at any time get its
  * accessed and dirty bits from hardware, so leaves are changed by atomic exchange only.
- * Editing never flushes a TLB: the caller does, with cpu/tlb.h or vm's shoot-down.
+ * An entry is absent when it is 0; a leaf without PTE_PRESENT keeps its page but lets nobody in
+ * (PROT_NONE). Editing never flushes a TLB: the caller does, with cpu/tlb.h or vm's shoot-down.
  */
 #pragma once
 
@@ -49,7 +50,7 @@ void pagetable_destroy(struct pagetable *pt);
  * NULL: absent (or no memory, when creating; or a huge leaf stands where level 1 was asked).
  */
 pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create);
-/* The leaf that maps va, of either size, with its level; NULL if nothing is present there. */
+/* The leaf that maps va, of either size, with its level; NULL if nothing is there. */
 pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level);
 /* Splits the 2 MiB leaf over va into 512 leaves of the same page block and bits. -ENOMEM. */
 int pagetable_split(struct pagetable *pt, uintptr_t va);
@@ -60,7 +61,7 @@ int pagetable_split(struct pagetable *pt, uintptr_t va);
  */
 struct page *pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end);
 
-/* Calls fn for every present leaf of the lower half that overlaps [start, end), in order; fn may
+/* Calls fn for every leaf of the lower half that overlaps [start, end), in order; fn may
  * change the entry. */
 typedef void pagetable_leaf_fn(pte_t *pte, uintptr_t va, unsigned level, void *arg);
 void pagetable_for_each_leaf(

@@ -63,7 +63,7 @@ struct runqueue {
 	uint64_t epoch, epoch_start;
 	uint64_t scale_last; /* at the start of the running slice */
 	struct thread *idle, *prev;
-	uint64_t loaded_root;
+	uint64_t running_root; /* page_root of the thread that runs; 0: a kernel thread */
 	bool yielding;
 	bool prev_moves; /* finish_switch gives prev to another CPU */
 	uint64_t switches, ipis, idle_ns;
@@ -109,7 +109,6 @@ static inline bool thread_may_run_on(const struct thread *t, uint32_t cpu)
 
 /* schedule.c */
 void sched_submit(struct thread *t); /* a RUNNING thread that is on no list: gives it to a CPU */
-void sched_kick(struct thread *t);
 void sched_timer_set(uint32_t cpu, uint64_t expiry); /* timer queue's head changed */
 __noreturn void sched_thread_trampoline(void *arg);
 extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */

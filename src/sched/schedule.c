@@ -61,7 +61,7 @@ static void timer_interrupt(void *arg)
 
 	rq->timer_interrupts++;
 	rq->armed = UINT64_MAX;
-	if (load_acquire(&rq->next_timer) <= now && load_acquire(&rq->timer_thread)) {
+	if (load_acquire(&rq->next_timer) <= now && rq->timer_thread) {
 		store_release(&rq->next_timer, UINT64_MAX); /* its thread sets the next one */
 		thread_wake(rq->timer_thread);
 	}
@@ -259,15 +259,6 @@ void thread_interrupt(struct thread *t)
 		send_ipi(load_relaxed(&t->cpu));
 }
 
-/* Something about t changed that its CPU's next decision should know soon. */
-void sched_kick(struct thread *t)
-{
-	if (t == thread_current())
-		request_resched(t);
-	else if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST))
-		send_ipi(load_relaxed(&t->cpu));
-}
-
 /* --- Choosing a thread --- */
 
 static void drain_incoming(struct runqueue *rq)
@@ -396,12 +387,16 @@ static void finish_switch(struct runqueue *rq)
 
 static void switch_root(struct runqueue *rq, struct thread *next)
 {
-	if (!next->page_root || next->page_root == rq->loaded_root)
+	uint64_t root = next->page_root;
+
+	if (root == rq->running_root)
 		return;
 	if (sched_root_switched)
-		sched_root_switched(rq->loaded_root, next->page_root);
-	rq->loaded_root = next->page_root;
-	write_cr3(next->page_root);
+		sched_root_switched(rq->running_root, root);
+	rq->running_root = root;
+	/* Kernel threads keep what is loaded. vm/ may have taken this CPU off a dying root. */
+	if (root && root != read_cr3())
+		write_cr3(root);
 }
 
 static void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next, bool moves)
@@ -599,7 +594,7 @@ static struct runqueue *init_runqueue(uint32_t cpu, struct thread *running)
 	rq->idle = &idle_threads[cpu];
 	name_thread(rq->idle, "idle", cpu);
 	rq->idle->id = 0;
-	rq->loaded_root = read_cr3();
+	rq->running_root = 0;
 	running->on_cpu = 1;
 	running->kstack_top = cpu_local()->kstack_top;
 	running->context.kstack_top = running->kstack_top;

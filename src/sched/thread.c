@@ -258,12 +258,9 @@ int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
 		return -EINVAL;
 	for (unsigned w = 0; w < ARRAY_SIZE(new); w++)
 		store_relaxed(&t->affinity[w], new[w]);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (t == thread_current() && !thread_may_run_on(t, cpu_id())) {
-		sched_kick(t);
+		atomic_or(&t->flags, THREAD_NEED_RESCHED);
 		schedule();
-	} else if (!thread_may_run_on(t, load_relaxed(&t->cpu))) {
-		sched_kick(t);
 	}
 	return 0;
 }
@@ -278,10 +275,10 @@ int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
 		return -EINVAL;
 	store_relaxed(&t->rt_priority, rt_priority);
 	store_relaxed(&t->policy, policy);
-	/* a queued thread changes its place when it is queued next */
-	if (t == thread_current())
+	if (t == thread_current()) {
 		t->class = rt ? THREAD_REALTIME : THREAD_NORMAL;
-	sched_kick(t);
+		atomic_or(&t->flags, THREAD_NEED_RESCHED);
+	}
 	return 0;
 }
 

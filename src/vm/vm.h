@@ -28,7 +28,7 @@ struct vm_backing_ops {
 	void (*put)(struct vm_backing *b);
 	/* The path for /proc/self/maps; writes a terminated text. May be NULL. */
 	void (*describe)(struct vm_backing *b, char *buf, size_t size, uint64_t *device, uint64_t *inode);
-	/* A physically contiguous, in-RAM object may say so: pages are then mapped around a fault. */
+	/* get_page never waits for a device (an in-RAM object): pages are then mapped around a fault. */
 	bool contiguous;
 };
 
@@ -36,6 +36,7 @@ struct vm_backing {
 	const struct vm_backing_ops *ops;
 	struct mutex lock;	/* guards 'areas' */
 	struct list_node areas; /* every vma that maps this object */
+	uint32_t unmap_count;	/* atomic: calls of vm_backing_unmap */
 };
 void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops);
 /* Takes pages [first, last) out of every mapping (truncate, hole punch). */
@@ -63,6 +64,8 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice);
 int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags);
 int vm_mincore(struct vm_space *s, uintptr_t addr, size_t len, uint8_t *user_vec);
 int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock);
+/* mlockall: what is mapped now, what will be; both false: munlockall. */
+void vm_mlock_all(struct vm_space *s, bool current, bool future);
 /* brk(2): the new break, or the old one when it cannot be. vm_set_brk_start is for exec. */
 uintptr_t vm_brk(struct vm_space *s, uintptr_t new_break);
 void vm_set_brk_start(struct vm_space *s, uintptr_t start);

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* madvise, msync, mincore, mlock: calls that walk over the areas of a range. */
+
+#include "cpu/uaccess.h"
+#include "sched/thread.h"
+#include "vm/impl.h"
+
+/*
+ * The areas of [start, end), cut at its bounds; fn gets each with the part inside. Goes on over
+ * holes and then answers -ENOMEM, as Linux does; another error of fn ends it.
+ */
+typedef int area_fn(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg);
+
+static int each_area(struct vm_space *s, uintptr_t start, uintptr_t end, area_fn *fn, long arg)
+{
+	uintptr_t at = start;
+	bool hole = false;
+	int err;
+
+	while (at < end) {
+		struct vma *v = vma_find(s, at);
+		uintptr_t stop;
+
+		if (!v || v->start >= end) {
+			hole = true;
+			break;
+		}
+		if (v->start > at) {
+			hole = true;
+			at = v->start;
+		}
+		stop = MIN(v->end, end);
+		err = fn(s, v, at, stop, arg);
+		if (err)
+			return err;
+		at = stop;
+	}
+	return hole ? -ENOMEM : 0;
+}
+
+/* Sets and clears flags of [start, end) of v; arg: set | clear << 32. */
+static int change_flags(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+{
+	uint32_t set = arg, clear = (uint64_t)arg >> 32;
+	uint32_t flags = (v->flags & ~clear) | set;
+
+	if (flags == v->flags)
+		return 0;
+	if (v->start < start) {
+		v = vma_split(s, v, start);
+		if (!v)
+			return -ENOMEM;
+	}
+	if (v->end > end && !vma_split(s, v, end))
+		return -ENOMEM;
+	v->flags = flags;
+	vma_merge(s, v);
+	return 0;
+}
+
+static int dont_need(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+{
+	struct vm_gather g;
+
+	if ((v->flags & VMA_LOCKED) && arg != MADV_DONTNEED_LOCKED)
+		return -EINVAL;
+	if (arg == MADV_FREE && v->backing)
+		return -EINVAL;
+	if (split_huge_bounds(s, start, end))
+		return -ENOMEM;
+	gather_init(&g, s);
+	zap_range(&g, start, end);
+	gather_finish(&g);
+	return 0;
+}
+
+static int punch(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+{
+	uint64_t first;
+
+	if (!v->backing || !(v->flags & VMA_SHARED))
+		return -EINVAL;
+	if (!(v->max_prot & PROT_WRITE))
+		return -EACCES;
+	if (!backing_is_anon_shared(v->backing))
+		return -EOPNOTSUPP;
+	first = (v->offset + (start - v->start)) >> PAGE_SHIFT;
+	anon_shared_punch(v->backing, first, first + ((end - start) >> PAGE_SHIFT));
+	return 0;
+}
+
+static int not_locked(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+{
+	return v->flags & VMA_LOCKED ? -EINVAL : 0;
+}
+
+static int nothing(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+{
+	return 0;
+}
+
+#define SET(flag)   ((long)(flag))
+#define CLEAR(flag) ((long)(flag) << 32)
+
+struct advice {
+	int number;
+	area_fn *fn;
+	long arg;
+};
+static const struct advice advices[] = {
+	{ MADV_NORMAL, nothing, 0 },
+	{ MADV_RANDOM, nothing, 0 },
+	{ MADV_SEQUENTIAL, nothing, 0 },
+	{ MADV_WILLNEED, nothing, 0 },
+	{ MADV_DONTNEED, dont_need, MADV_DONTNEED },
+	{ MADV_DONTNEED_LOCKED, dont_need, MADV_DONTNEED_LOCKED },
+	{ MADV_FREE, dont_need, MADV_FREE },
+	{ MADV_REMOVE, punch, 0 },
+	{ MADV_DONTFORK, change_flags, SET(VMA_DONTFORK) },
+	{ MADV_DOFORK, change_flags, CLEAR(VMA_DONTFORK) },
+	{ MADV_MERGEABLE, nothing, 0 },
+	{ MADV_UNMERGEABLE, nothing, 0 },
+	{ MADV_HUGEPAGE, change_flags, SET(VMA_HUGE) | CLEAR(VMA_NOHUGE) },
+	{ MADV_NOHUGEPAGE, change_flags, SET(VMA_NOHUGE) | CLEAR(VMA_HUGE) },
+	{ MADV_DONTDUMP, change_flags, SET(VMA_DONTDUMP) },
+	{ MADV_DODUMP, change_flags, CLEAR(VMA_DONTDUMP) },
+	{ MADV_WIPEONFORK, change_flags, SET(VMA_WIPEONFORK) },
+	{ MADV_KEEPONFORK, change_flags, CLEAR(VMA_WIPEONFORK) },
+	{ MADV_COLD, not_locked, 0 },
+	{ MADV_PAGEOUT, not_locked, 0 },
+	{ MADV_COLLAPSE, nothing, 0 },
+};
+
+static const struct advice *find_advice(int number)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(advices); i++)
+		if (advices[i].number == number)
+			return &advices[i];
+	return NULL;
+}
+
+static int populate(struct vm_space *s, uintptr_t start, uintptr_t end, int advice)
+{
+	int err = vm_populate(s, start, end, advice == MADV_POPULATE_WRITE ? VM_WRITE : VM_READ);
+
+	switch (err) {
+	case -EFAULT: return -ENOMEM; /* a hole */
+	case -EACCES: return -EINVAL;
+	case -EIO: return -EFAULT;
+	default: return err;
+	}
+}
+
+int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
+{
+	const struct advice *a = find_advice(advice);
+	bool fill = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+	int err;
+
+	if (!a && !fill)
+		return -EINVAL;
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || (len && ALIGN_UP(len, PAGE_SIZE) == 0))
+		return -EINVAL;
+	len = ALIGN_UP(len, PAGE_SIZE);
+	if (addr + len < addr)
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	if (!vm_range_ok(addr, len))
+		return -ENOMEM;
+	if (fill)
+		return populate(s, addr, addr + len, advice);
+	write_lock(&s->lock);
+	if (a->fn == change_flags && (a->arg & (VMA_WIPEONFORK))) {
+		struct vma *v = vma_find(s, addr);
+
+		if (v && v->backing) {
+			write_unlock(&s->lock);
+			return -EINVAL;
+		}
+	}
+	err = each_area(s, addr, addr + len, a->fn, a->arg);
+	write_unlock(&s->lock);
+	return err;
+}
+
+/* ---- msync ---- */
+
+static void clean_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+{
+	struct page *page = leaf_page(load_relaxed(pte));
+
+	if ((load_relaxed(pte) & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
+		(void)atomic_or(&page->flags, PAGE_DIRTY);
+}
+
+static int sync_area(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long flags)
+{
+	if ((flags & MS_INVALIDATE) && (v->flags & VMA_LOCKED))
+		return -EBUSY;
+	if (v->flags & VMA_SHARED)
+		pagetable_for_each_leaf(&s->pt, start, end, clean_leaf, NULL);
+	return 0;
+}
+
+int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags)
+{
+	int err;
+
+	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || !IS_ALIGNED(addr, PAGE_SIZE) ||
+		((flags & MS_ASYNC) && (flags & MS_SYNC)))
+		return -EINVAL;
+	len = ALIGN_UP(len, PAGE_SIZE);
+	if (addr + len < addr)
+		return -ENOMEM;
+	if (len == 0)
+		return 0;
+	if (!vm_range_ok(addr, len))
+		return -ENOMEM;
+	read_lock(&s->lock);
+	err = each_area(s, addr, addr + len, sync_area, flags);
+	read_unlock(&s->lock);
+	return err;
+}
+
+/* ---- mincore ---- */
+
+static int mincore_chunk(struct vm_space *s, uintptr_t addr, uint8_t *vec, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++) {
+		uintptr_t at = addr + i * PAGE_SIZE;
+		struct vma *v = vma_find(s, at);
+		unsigned level;
+
+		if (!v || v->start > at)
+			return -ENOMEM;
+		vec[i] = pagetable_leaf(&s->pt, at, &level) != NULL;
+		if (!vec[i] && v->backing && v->backing->ops->contiguous)
+			vec[i] = 1; /* the object itself is in RAM */
+	}
+	return 0;
+}
+
+int vm_mincore(struct vm_space *s, uintptr_t addr, size_t len, uint8_t *user_vec)
+{
+	uint8_t vec[256];
+	size_t pages, n;
+	int err = 0;
+
+	if (!IS_ALIGNED(addr, PAGE_SIZE))
+		return -EINVAL;
+	if (len > USER_MAX || !vm_range_ok(addr, ALIGN_UP(len, PAGE_SIZE)))
+		return -ENOMEM;
+	pages = ALIGN_UP(len, PAGE_SIZE) >> PAGE_SHIFT;
+	if (!user_range_ok(user_vec, pages))
+		return -EFAULT;
+	for (; pages && !err; pages -= n) {
+		n = MIN(pages, sizeof(vec));
+		read_lock(&s->lock);
+		err = mincore_chunk(s, addr, vec, n);
+		read_unlock(&s->lock);
+		if (!err)
+			err = copy_to_user(user_vec, vec, n);
+		addr += n * PAGE_SIZE;
+		user_vec += n;
+		cond_resched();
+	}
+	return err;
+}
+
+/* ---- mlock ---- */
+
+int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock)
+{
+	uintptr_t start = ALIGN_DOWN(addr, PAGE_SIZE), end = ALIGN_UP(addr + len, PAGE_SIZE);
+	int err;
+
+	if (end < start)
+		return -EINVAL;
+	if (start == end)
+		return 0;
+	if (!vm_range_ok(start, end - start))
+		return -ENOMEM;
+	write_lock(&s->lock);
+	err = each_area(s, start, end, change_flags, lock ? SET(VMA_LOCKED) : CLEAR(VMA_LOCKED));
+	write_unlock(&s->lock);
+	/* What cannot be had (PROT_NONE) is no error: it stays locked in its absence. */
+	if (!err && lock)
+		for (uintptr_t at = start; at < end; at += PAGE_SIZE)
+			if (vm_populate(s, at, at + PAGE_SIZE, VM_WRITE) == -EACCES)
+				(void)vm_populate(s, at, at + PAGE_SIZE, VM_READ);
+	return err;
+}
+
+void vm_mlock_all(struct vm_space *s, bool current, bool future)
+{
+	struct vma *v;
+	uintptr_t at = 0;
+
+	write_lock(&s->lock);
+	s->lock_future = future;
+	for (struct rb_node *n = rb_first(&s->areas); n; n = rb_next(n)) {
+		v = rb_entry(n, struct vma, node);
+		v->flags = current ? v->flags | VMA_LOCKED : v->flags & ~VMA_LOCKED;
+	}
+	write_unlock(&s->lock);
+	while (current) {
+		uintptr_t start, end;
+		unsigned access;
+
+		read_lock(&s->lock);
+		v = vma_find(s, at);
+		start = v ? v->start : 0;
+		end = v ? v->end : 0;
+		access = v && (v->prot & PROT_WRITE) ? VM_WRITE : VM_READ;
+		read_unlock(&s->lock);
+		if (!end)
+			break;
+		(void)vm_populate(s, start, end, access);
+		at = end;
+	}
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Backings in general, and shared anonymous memory, which is one that lives here. */
+
+#include "lib/string.h"
+#include "mem/heap.h"
+#include "vm/impl.h"
+
+/* ---- any backing ---- */
+
+void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops)
+{
+	memset(b, 0, sizeof(*b));
+	b->ops = ops;
+	mutex_init(&b->lock);
+	list_init(&b->areas);
+}
+
+struct unmap {
+	struct vm_gather g;
+	struct vma *vma;
+};
+
+/* Private copies stay: they are the program's, not the file's. */
+static void unmap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+{
+	struct unmap *u = arg;
+	pte_t old = load_relaxed(pte);
+	struct page *page;
+
+	do {
+		if (!old)
+			return;
+		page = leaf_page(old);
+		if (page_is_anon(page))
+			return;
+	} while (!atomic_cas(pte, &old, 0));
+	if ((old & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
+		(void)atomic_or(&page->flags, PAGE_DIRTY);
+	if (u->g.count == ARRAY_SIZE(u->g.page)) {
+		gather_finish(&u->g);
+		gather_init(&u->g, u->vma->space);
+	}
+	u->g.start = MIN(u->g.start, va);
+	u->g.end = MAX(u->g.end, va + PAGE_SIZE);
+	u->g.file_pages++;
+	u->g.page[u->g.count++] = page;
+}
+
+void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last)
+{
+	struct vma *v;
+
+	mutex_lock(&b->lock);
+	/* Partner: fault_backing reads this before get_page and again after its leaf is in place.
+	 */
+	(void)__atomic_fetch_add(&b->unmap_count, 1, __ATOMIC_SEQ_CST);
+	list_for_each_entry (v, &b->areas, backing_link) {
+		uint64_t v_first = v->offset >> PAGE_SHIFT;
+		uint64_t v_last = v_first + ((v->end - v->start) >> PAGE_SHIFT);
+		uint64_t from = MAX(first, v_first), to = MIN(last, v_last);
+		struct unmap u = { .vma = v };
+
+		if (from >= to)
+			continue;
+		gather_init(&u.g, v->space);
+		pagetable_for_each_leaf(&v->space->pt, v->start + ((from - v_first) << PAGE_SHIFT),
+			v->start + ((to - v_first) << PAGE_SHIFT), unmap_leaf, &u);
+		gather_finish(&u.g);
+	}
+	mutex_unlock(&b->lock);
+}
+
+/* ---- shared anonymous memory ---- */
+
+#define CHUNK_SLOTS (PAGE_SIZE / sizeof(struct page *))
+
+/* Two levels of page pointers, filled by compare-and-swap when first touched. */
+struct anon_shared {
+	struct vm_backing b;
+	uint32_t refcount;     /* atomic */
+	uint64_t pages;	       /* fixed */
+	struct page **chunk[]; /* atomic; each one page of atomic slots, or NULL */
+};
+
+static struct anon_shared *to_anon(struct vm_backing *b)
+{
+	return container_of(b, struct anon_shared, b);
+}
+
+static struct page **slot_of(struct anon_shared *a, uint64_t index)
+{
+	struct page ***chunk = &a->chunk[index / CHUNK_SLOTS], **old = load_acquire(chunk), **new;
+
+	if (!old) {
+		new = heap_alloc_zeroed(PAGE_SIZE);
+		if (!new)
+			return NULL;
+		if (atomic_cas(chunk, &old, new))
+			old = new;
+		else
+			heap_free(new);
+	}
+	return &old[index % CHUNK_SLOTS];
+}
+
+static int anon_get_page(struct vm_backing *b, uint64_t index, bool write, struct page **out)
+{
+	struct anon_shared *a = to_anon(b);
+	struct page **slot, *page, *new;
+
+	if (index >= a->pages)
+		return -EFAULT;
+	slot = slot_of(a, index);
+	if (!slot)
+		return -ENOMEM;
+	page = load_acquire(slot);
+	if (!page) {
+		new = page_alloc_zeroed(0);
+		if (!new)
+			return -ENOMEM;
+		if (atomic_cas(slot, &page, new))
+			page = new;
+		else
+			page_put(new);
+	}
+	page_get(page);
+	*out = page;
+	return 0;
+}
+
+static void anon_get(struct vm_backing *b)
+{
+	(void)__atomic_fetch_add(&to_anon(b)->refcount, 1, __ATOMIC_RELAXED);
+}
+
+static void anon_put(struct vm_backing *b)
+{
+	struct anon_shared *a = to_anon(b);
+
+	if (atomic_sub(&a->refcount, 1) != 1)
+		return;
+	for (uint64_t c = 0; c < DIV_ROUND_UP(a->pages, CHUNK_SLOTS); c++) {
+		if (!a->chunk[c])
+			continue;
+		for (unsigned i = 0; i < CHUNK_SLOTS; i++)
+			if (a->chunk[c][i])
+				page_put(a->chunk[c][i]);
+		heap_free(a->chunk[c]);
+	}
+	heap_free(a);
+}
+
+static void anon_describe(
+	struct vm_backing *b, char *buf, size_t size, uint64_t *device, uint64_t *inode)
+{
+	str_copy(buf, "/dev/zero (deleted)", size);
+	*device = 1;
+	*inode = (uintptr_t)b >> 4 & 0xffffff;
+}
+
+static const struct vm_backing_ops anon_ops = {
+	.get_page = anon_get_page,
+	.get = anon_get,
+	.put = anon_put,
+	.describe = anon_describe,
+};
+
+bool backing_is_anon_shared(const struct vm_backing *b)
+{
+	return b->ops == &anon_ops;
+}
+
+struct vm_backing *anon_shared_create(uint64_t size)
+{
+	uint64_t pages = DIV_ROUND_UP(size, PAGE_SIZE);
+	uint64_t chunks = DIV_ROUND_UP(pages, CHUNK_SLOTS);
+	struct anon_shared *a = heap_alloc_zeroed(sizeof(*a) + chunks * sizeof(a->chunk[0]));
+
+	if (!a)
+		return NULL;
+	vm_backing_init(&a->b, &anon_ops);
+	a->refcount = 1;
+	a->pages = pages;
+	return &a->b;
+}
+
+/* MADV_REMOVE: the bytes read as zero afterwards. */
+void anon_shared_punch(struct vm_backing *b, uint64_t first, uint64_t last)
+{
+	struct anon_shared *a = to_anon(b);
+	struct page *page;
+
+	last = MIN(last, a->pages);
+	for (uint64_t i = first; i < last; i++)
+		if (load_acquire(&a->chunk[i / CHUNK_SLOTS])) {
+			page = atomic_xchg(&a->chunk[i / CHUNK_SLOTS][i % CHUNK_SLOTS], NULL);
+			if (!page)
+				continue;
+			vm_backing_unmap(b, i, i + 1);
+			page_put(page);
+		}
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Areas: an ordered tree in which each node knows the free room below it and the most of that in
+ * its subtree, so that a place is found in logarithmic time however many areas there are.
+ */
+
+#include "lib/string.h"
+#include "mem/heap.h"
+#include "vm/impl.h"
+
+static struct vma *entry(const struct rb_node *n)
+{
+	return n ? rb_entry(n, struct vma, node) : NULL;
+}
+struct vma *vma_next(const struct vma *v)
+{
+	return entry(rb_next(&v->node));
+}
+struct vma *vma_prev(const struct vma *v)
+{
+	return entry(rb_prev(&v->node));
+}
+
+struct vma *vma_find(struct vm_space *s, uintptr_t addr)
+{
+	struct rb_node *n = s->areas.root;
+	struct vma *best = NULL;
+
+	while (n) {
+		struct vma *v = entry(n);
+
+		if (v->end > addr) {
+			best = v;
+			if (v->start <= addr)
+				break;
+			n = n->left;
+		} else {
+			n = n->right;
+		}
+	}
+	return best;
+}
+
+/* ---- gaps ---- */
+
+void vma_update(struct rb_node *node)
+{
+	struct vma *v = entry(node), *l = entry(node->left), *r = entry(node->right);
+	uintptr_t max = v->gap;
+
+	if (l && l->max_gap > max)
+		max = l->max_gap;
+	if (r && r->max_gap > max)
+		max = r->max_gap;
+	v->max_gap = max;
+}
+
+uintptr_t vma_guard_start(const struct vma *v)
+{
+	if (!(v->flags & VMA_GROWSDOWN))
+		return v->start;
+	return v->start > STACK_GUARD_GAP ? v->start - STACK_GUARD_GAP : 0;
+}
+
+static void update_gap(struct vm_space *s, struct vma *v)
+{
+	struct vma *prev;
+	uintptr_t low, high;
+
+	if (!v)
+		return;
+	prev = vma_prev(v);
+	low = prev ? prev->end : 0;
+	high = vma_guard_start(v);
+	v->gap = high > low ? high - low : 0;
+	rb_update_path(&s->areas, &v->node);
+}
+
+static uintptr_t fit(uintptr_t low, uintptr_t high, size_t len, size_t align)
+{
+	uintptr_t at;
+
+	if (high < low || high - low < len)
+		return 0;
+	at = ALIGN_DOWN(high - len, align);
+	return at >= low ? at : 0;
+}
+
+static uintptr_t search(
+	const struct rb_node *node, size_t len, size_t align, uintptr_t low, uintptr_t high)
+{
+	const struct vma *v = entry(node);
+	uintptr_t at = 0, gap_start, gap_end;
+
+	if (!v || v->max_gap < len)
+		return 0;
+	if (v->end < high)
+		at = search(node->right, len, align, low, high);
+	if (at)
+		return at;
+	gap_end = vma_guard_start(v);
+	gap_start = gap_end - MIN(v->gap, gap_end);
+	at = fit(MAX(gap_start, low), MIN(gap_end, high), len, align);
+	if (at || gap_start <= low)
+		return at;
+	return search(node->left, len, align, low, high);
+}
+
+uintptr_t vma_find_gap(struct vm_space *s, size_t len, size_t align, uintptr_t low, uintptr_t high)
+{
+	struct vma *last = entry(rb_last(&s->areas));
+	uintptr_t at = fit(last ? MAX(last->end, low) : low, high, len, align);
+
+	return at ? at : search(s->areas.root, len, align, low, high);
+}
+
+bool vma_range_is_free(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	struct vma *v = vma_find(s, start);
+
+	return !v || v->start >= end;
+}
+
+/* ---- sums ---- */
+
+void vma_account(struct vm_space *s, const struct vma *v, uint64_t pages, int sign)
+{
+	uint64_t n = sign < 0 ? -pages : pages;
+
+	s->total += n;
+	if (s->total > s->peak)
+		s->peak = s->total;
+	if (v->flags & VMA_GROWSDOWN)
+		s->stack += n;
+	else if ((v->prot & PROT_WRITE) && !(v->flags & VMA_SHARED))
+		s->data += n;
+	else if ((v->prot & PROT_EXEC) && v->backing)
+		s->text += n;
+	if (v->flags & VMA_SHARED)
+		s->shared += n;
+}
+
+static uint64_t pages_of(const struct vma *v)
+{
+	return (v->end - v->start) >> PAGE_SHIFT;
+}
+
+/* ---- changing the tree ---- */
+
+static void lock_backing(const struct vma *v)
+{
+	if (v->backing)
+		mutex_lock(&v->backing->lock);
+}
+static void unlock_backing(const struct vma *v)
+{
+	if (v->backing)
+		mutex_unlock(&v->backing->lock);
+}
+
+static void list_area(struct vma *v)
+{
+	mutex_lock(&v->backing->lock);
+	list_add_tail(&v->backing->areas, &v->backing_link);
+	mutex_unlock(&v->backing->lock);
+}
+
+static void attach(struct vm_space *s, struct vma *v)
+{
+	struct rb_node **link = &s->areas.root, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = v->start < entry(parent)->start ? &parent->left : &parent->right;
+	}
+	v->space = s;
+	v->gap = v->max_gap = 0;
+	rb_insert(&s->areas, &v->node, parent, link);
+	update_gap(s, v);
+	update_gap(s, vma_next(v));
+	s->area_count++;
+	vma_account(s, v, pages_of(v), 1);
+	if (v->backing && list_empty(&v->backing_link))
+		list_area(v);
+}
+
+void vma_detach(struct vm_space *s, struct vma *v)
+{
+	struct vma *next = vma_next(v);
+
+	rb_erase(&s->areas, &v->node);
+	update_gap(s, next);
+	s->area_count--;
+	vma_account(s, v, pages_of(v), -1);
+	if (v->backing) {
+		mutex_lock(&v->backing->lock);
+		list_del(&v->backing_link);
+		mutex_unlock(&v->backing->lock);
+	}
+}
+
+void vma_free(struct vma *v)
+{
+	if (v->backing)
+		v->backing->ops->put(v->backing);
+	heap_free(v->name);
+	heap_free(v);
+}
+
+void vma_resize(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end)
+{
+	vma_account(s, v, pages_of(v), -1);
+	lock_backing(v);
+	v->offset += start - v->start;
+	v->start = start;
+	v->end = end;
+	unlock_backing(v);
+	vma_account(s, v, pages_of(v), 1);
+	update_gap(s, v);
+	update_gap(s, vma_next(v));
+}
+
+static struct vma *copy_of(const struct vma *like)
+{
+	struct vma *v = heap_alloc(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	*v = *like;
+	list_init(&v->backing_link);
+	if (like->name)
+		v->name = heap_strdup(like->name); /* without memory it just loses its name */
+	if (v->backing)
+		v->backing->ops->get(v->backing);
+	return v;
+}
+
+struct vma *vma_split(struct vm_space *s, struct vma *v, uintptr_t addr)
+{
+	struct vma *upper;
+
+	BUG_ON(addr <= v->start || addr >= v->end);
+	upper = s->area_count < MAX_AREAS ? copy_of(v) : NULL;
+	if (!upper)
+		return NULL;
+	upper->offset += addr - v->start;
+	upper->start = addr;
+	/*
+	 * The upper part is listed before the lower one shrinks, so that vm_backing_unmap
+	 * never misses a byte of what both show.
+	 */
+	if (upper->backing)
+		list_area(upper);
+	vma_resize(s, v, v->start, addr);
+	attach(s, upper);
+	return upper;
+}
+
+/* Whether b may directly continue a. */
+static bool alike(const struct vma *a, const struct vma *b)
+{
+	if (!a || !b || a->end != b->start)
+		return false;
+	if (a->prot != b->prot || a->max_prot != b->max_prot || a->flags != b->flags ||
+		a->backing != b->backing || (a->flags & VMA_GROWSDOWN))
+		return false;
+	if (a->backing && a->offset + (a->end - a->start) != b->offset)
+		return false;
+	if (!a->name != !b->name || (a->name && strcmp(a->name, b->name) != 0))
+		return false;
+	return true;
+}
+
+/* b's bytes become a's. */
+static void join(struct vm_space *s, struct vma *a, struct vma *b)
+{
+	uintptr_t end = b->end;
+
+	/* First a grows, then b leaves the list: see vma_split. Sums count both meanwhile. */
+	lock_backing(a);
+	a->end = end;
+	unlock_backing(a);
+	vma_detach(s, b);
+	vma_account(s, a, pages_of(b), 1);
+	update_gap(s, vma_next(a));
+	vma_free(b);
+}
+
+struct vma *vma_merge(struct vm_space *s, struct vma *v)
+{
+	struct vma *prev = vma_prev(v), *next = vma_next(v);
+
+	if (alike(v, next))
+		join(s, v, next);
+	if (alike(prev, v)) {
+		join(s, prev, v);
+		v = prev;
+	}
+	return v;
+}
+
+int vma_add(struct vm_space *s, const struct vma *like)
+{
+	struct vma *next = vma_find(s, like->start);
+	struct vma *prev = next ? vma_prev(next) : entry(rb_last(&s->areas));
+	struct vma *v;
+
+	if (alike(prev, like)) {
+		vma_resize(s, prev, prev->start, like->end);
+		if (alike(prev, next))
+			join(s, prev, next);
+		return 0;
+	}
+	if (alike(like, next)) {
+		vma_resize(s, next, like->start, next->end);
+		return 0;
+	}
+	if (s->area_count >= MAX_AREAS)
+		return -ENOMEM;
+	v = copy_of(like);
+	if (!v)
+		return -ENOMEM;
+	attach(s, v);
+	return 0;
+}
