@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs many guest tests in one process: runner DIRECTORY [FIRST [LAST]] loads the shared objects
- * DIRECTORY/NAME.so for the names in DIRECTORY/list, from the FIRST line (0) up to but not
- * including LAST, and calls the main() of each. Around what a test prints it puts two lines
+ * Runs many guest tests in one process: runner DIRECTORY NAME... loads each shared object
+ * DIRECTORY/NAME.so and calls its main(). Around what a test prints it puts two lines
  *	\x1e begin NAME
  *	\x1e end NAME STATUS
- * by which the harness cuts the output; a begin without an end names the test that crashed or hung.
+ * (without the first blank) by which the harness cuts the output; a begin without an end names the
+ * test that crashed or hung.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -92,39 +92,24 @@ static int run(const char *dir, const char *name)
 
 int main(int argc, char **argv)
 {
-	char path[512], name[256];
+	char path[512];
 	const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-	long first = argc > 2 ? atol(argv[2]) : 0, last = argc > 3 ? atol(argv[3]) : 100000;
-
-	if (argc < 2)
-		return 2;
-	snprintf(path, sizeof(path), "%s/list", argv[1]);
-	FILE *list = fopen(path, "re");
-	if (!list) {
-		fprintf(stderr, "runner: %s: %s\n", path, strerror(errno));
-		return 2;
-	}
-	static char names[1000][64];
-	long count = 0;
-	while (count < 1000 && fscanf(list, "%63s", names[count]) == 1)
-		count++;
-	fclose(list);
 
 	main_thread = pthread_self();
 	for (int i = 0; i < RLIMIT_NLIMITS; i++)
 		getrlimit(i, &limits[i]);
-	for (long i = first; i < last && i < count; i++) {
-		snprintf(name, sizeof(name), "%s/%s", tmp, names[i]);
-		mkdir(name, 0755);
-		if (chdir(name) != 0) {
-			fprintf(stderr, "runner: %s: %s\n", name, strerror(errno));
+	for (int i = 2; i < argc; i++) {
+		snprintf(path, sizeof(path), "%s/%s", tmp, argv[i]);
+		mkdir(path, 0755);
+		if (chdir(path) != 0) {
+			fprintf(stderr, "runner: %s: %s\n", path, strerror(errno));
 			return 95;
 		}
 		reset();
-		mark("begin", names[i], -1);
-		int status = run(argv[1], names[i]);
+		mark("begin", argv[i], -1);
+		int status = run(argv[1], argv[i]);
 		reset();
-		mark("end", names[i], status);
+		mark("end", argv[i], status);
 	}
 	return 0;
 }
