@@ -16,7 +16,8 @@ GUEST_ALONE	:= $(call says,standalone,$(GUEST_SRC))
 GUEST_SO	:= $(patsubst test/guest/%.c,$(O)/test/guest/t/%.so,$(filter-out $(GUEST_ALONE),$(GUEST_SRC)))
 GUEST_BIN	:= $(patsubst test/guest/%.c,$(O)/test/guest/%,$(GUEST_ALONE) test/guest/runner.c)
 DEATH_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/death/*.c))
-BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) $(O)/test/boot/entry64.elf
+BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) \
+		   $(if $(wildcard test/boot/entry64.S),$(O)/test/boot/entry64.elf)
 APP_BIN		:= $(O)/test/app/mc_client $(O)/test/app/static_glibc $(O)/test/app/static_pie \
 		   $(if $(shell command -v $(MUSL_GCC)),$(O)/test/app/static_musl) \
 		   $(if $(shell command -v go),$(O)/test/app/static_go)

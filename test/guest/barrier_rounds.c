@@ -3,7 +3,7 @@
 #include "t.h"
 
 #define THREADS 5
-#define ROUNDS 100
+#define ROUNDS	100
 static pthread_barrier_t barrier;
 static int arrived[ROUNDS], serial, early;
 

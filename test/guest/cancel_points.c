@@ -92,6 +92,7 @@ int main(void)
 	pthread_cancel(id);
 	__atomic_store_n(&state, 1, __ATOMIC_RELEASE);
 	pthread_join(id, &value);
-	printf("disabled: %s, %s\n", trail, value == PTHREAD_CANCELED ? "canceled" : "not canceled");
+	printf("disabled: %s, %s\n", trail,
+		value == PTHREAD_CANCELED ? "canceled" : "not canceled");
 	return 0;
 }

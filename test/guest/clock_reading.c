@@ -48,7 +48,8 @@ int main(void)
 		CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME };
 	for (int i = 0; i < (int)LENGTH(clocks); i++) {
 		int r = clock_getres(clocks[i], &a);
-		printf("clock %d: %d, resolution %ld %ld\n", clocks[i], r, (long)a.tv_sec, a.tv_nsec);
+		printf("clock %d: %d, resolution %ld %ld\n", clocks[i], r, (long)a.tv_sec,
+			a.tv_nsec);
 	}
 	printf("coarse: %d %d\n", clock_getres(CLOCK_REALTIME_COARSE, &a),
 		clock_getres(CLOCK_MONOTONIC_COARSE, &b));

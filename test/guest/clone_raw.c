@@ -47,21 +47,22 @@ static long clone3(struct clone_args *args, size_t size)
 	return r;
 }
 
-static long clone_old(unsigned long flags, void *sp, volatile int *ptid, volatile int *ctid,
-	void *tls_base)
+static long clone_old(
+	unsigned long flags, void *sp, volatile int *ptid, volatile int *ctid, void *tls_base)
 {
 	long r;
 	register volatile int *r10 __asm__("r10") = ctid;
 	register void *r8 __asm__("r8") = tls_base;
-	__asm__ volatile("syscall\n\t"
-			 "test %0, %0\n\t"
-			 "jnz 1f\n\t"
-			 "xor %%ebp, %%ebp\n\t"
-			 "call *%7\n"
-			 "1:"
-			 : "=a"(r)
-			 : "0"(SYS_clone), "D"(flags), "S"(sp), "d"(ptid), "r"(r10), "r"(r8), "r"(body)
-			 : "rcx", "r11", "memory");
+	__asm__ volatile(
+		"syscall\n\t"
+		"test %0, %0\n\t"
+		"jnz 1f\n\t"
+		"xor %%ebp, %%ebp\n\t"
+		"call *%7\n"
+		"1:"
+		: "=a"(r)
+		: "0"(SYS_clone), "D"(flags), "S"(sp), "d"(ptid), "r"(r10), "r"(r8), "r"(body)
+		: "rcx", "r11", "memory");
 	if (r < 0) {
 		errno = -r;
 		return -1;

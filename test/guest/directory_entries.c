@@ -18,9 +18,9 @@ static void list(const char *name)
 		char text[300];
 		snprintf(text, sizeof(text), "%s:%s", e->d_name,
 			e->d_type == DT_DIR   ? "dir"
-				: e->d_type == DT_REG ? "file"
-				: e->d_type == DT_LNK ? "link"
-						      : "?");
+			: e->d_type == DT_REG ? "file"
+			: e->d_type == DT_LNK ? "link"
+					      : "?");
 		names[n++] = strdup(text);
 	}
 	closedir(d);

@@ -61,8 +61,8 @@ int main(void)
 	RET(futex(&word, FUTEX_WAIT, 1, &bad, NULL, 0));
 	RET(futex(&word, FUTEX_WAIT, 1, &negative, NULL, 0));
 	/* a private and a shared waiter of one word are not the same queue */
-	uint32_t *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		0);
+	uint32_t *shared =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	RET(futex(shared, FUTEX_WAKE, 1, NULL, NULL, 0));
 	return 0;
 }

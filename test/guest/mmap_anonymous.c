@@ -4,8 +4,8 @@
 
 int main(void)
 {
-	unsigned char *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	unsigned char *p =
+		mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	NEED(p != MAP_FAILED);
 	long sum = 0;
 	for (unsigned long i = 0; i < 64 * PAGE; i++)

@@ -23,8 +23,8 @@ static void *thread(void *code)
 
 int main(void)
 {
-	unsigned char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	unsigned char *p =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	NEED(p != MAP_FAILED);
 	emit(p, 42);
 	RET(mprotect(p, PAGE, PROT_READ | PROT_EXEC));

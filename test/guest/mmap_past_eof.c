@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Beyond the last page of a file a mapping gives SIGBUS; the rest of the last page reads as zero. */
+/* Beyond the last page of a file a mapping gives SIGBUS; the rest of the last page reads as zero.
+ */
 #include "t.h"
 
 int main(void)

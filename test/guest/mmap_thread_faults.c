@@ -3,7 +3,7 @@
 #include "t.h"
 
 #define THREADS 4
-#define PAGES 512
+#define PAGES	512
 static unsigned char *area;
 static pthread_barrier_t barrier;
 static volatile unsigned long sums[THREADS];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's part of robust futexes: a dead thread's list is walked, broken lists are survived. */
+/* The kernel's part of robust futexes: a dead thread's list is walked, broken lists are survived.
+ */
 #include <linux/futex.h>
 #include "t.h"
 

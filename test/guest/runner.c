@@ -7,7 +7,6 @@
  * (without the first blank) by which the harness cuts the output; a begin without an end names the
  * test that crashed or hung.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

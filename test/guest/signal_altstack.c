@@ -25,8 +25,8 @@ static void handler(int sig, siginfo_t *info, void *context)
 	char here;
 	stack_t now;
 	sigaltstack(NULL, &now);
-	printf("%d: on alternate %d, flags %s, size %zu\n", depth, on(alt, &here), flags(now.ss_flags),
-		now.ss_size);
+	printf("%d: on alternate %d, flags %s, size %zu\n", depth, on(alt, &here),
+		flags(now.ss_flags), now.ss_size);
 	stack_t other = { .ss_sp = second, .ss_size = sizeof(second) };
 	RET(sigaltstack(&other, NULL));
 	ucontext_t *uc = context;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A handler may change registers, flags, mask and the instruction pointer of what it interrupted. */
+/* A handler may change registers, flags, mask and the instruction pointer of what it interrupted.
+ */
 #include <ucontext.h>
 #include "t.h"
 
@@ -71,16 +72,16 @@ int main(void)
 			 "popq %%rbp"
 			 :
 			 : "r"(regs)
-			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
-			 "r13", "r14", "r15", "memory", "cc");
+			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+			 "r12", "r13", "r14", "r15", "memory", "cc");
 	for (int i = 0; i < 14; i++)
 		printf("%lx ", regs[i]);
 	putchar('\n');
 	__asm__ volatile("xor %%r15d, %%r15d; clc; ud2; lahf; movd %%xmm3, %1; mov %%rax, %0"
 			 : "=m"(flags), "=m"(xmm3)
 			 :
-			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
-			 "r13", "r14", "r15", "xmm3", "cc");
+			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
+			 "r12", "r13", "r14", "r15", "xmm3", "cc");
 	printf("carry %lu, xmm3 %x\n", flags >> 8 & 1, xmm3);
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	printf("usr2 blocked after %d, usr1 %d\n", sigismember(&mask, SIGUSR2),

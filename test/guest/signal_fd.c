@@ -40,8 +40,8 @@ int main(void)
 	sigqueue(getpid(), SIGRTMIN, v);
 	kill(getpid(), SIGUSR2);
 	RET(read(fd, info, 2 * sizeof(info[0])));
-	printf("%u, rtmin %d value %d\n", info[0].ssi_signo, info[1].ssi_signo == (unsigned)SIGRTMIN,
-		info[1].ssi_int);
+	printf("%u, rtmin %d value %d\n", info[0].ssi_signo,
+		info[1].ssi_signo == (unsigned)SIGRTMIN, info[1].ssi_int);
 	RET(read(fd, info, sizeof(info)));
 	printf("value %d\n", info[0].ssi_int);
 	/* blocking, and through epoll */

@@ -96,8 +96,8 @@ int main(void)
 	sigfillset(&both);
 	sigprocmask(SIG_SETMASK, &both, NULL);
 	sigprocmask(SIG_SETMASK, NULL, &both);
-	printf("kill %d stop %d term %d\n", sigismember(&both, SIGKILL), sigismember(&both, SIGSTOP),
-		sigismember(&both, SIGTERM));
+	printf("kill %d stop %d term %d\n", sigismember(&both, SIGKILL),
+		sigismember(&both, SIGSTOP), sigismember(&both, SIGTERM));
 	RET(sigprocmask(99, &both, NULL));
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asynchronous signals do not touch the 128 bytes below the stack pointer of what they interrupt. */
+/* Asynchronous signals do not touch the 128 bytes below the stack pointer of what they interrupt.
+ */
 #include <sys/time.h>
 #include "t.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SIGFPE, SIGILL, SIGTRAP, SIGBUS and non-canonical SIGSEGV: code and address as Linux gives them. */
+/* SIGFPE, SIGILL, SIGTRAP, SIGBUS and non-canonical SIGSEGV: code and address as Linux gives them.
+ */
 #include <ucontext.h>
 #include <xmmintrin.h>
 #include "t.h"
@@ -53,14 +54,17 @@ int main(void)
 	(void)result;
 	/* x87 */
 	unsigned short control = 0x37f & ~4;
-	RAISES("x87 divide by zero",
-		__asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait" : : "m"(control)));
+	RAISES("x87 divide by zero", __asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait"
+						      :
+						      : "m"(control)));
 	__asm__ volatile("fninit");
 	/* trap flag: after one instruction */
-	RAISES("single step",
-		__asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq; nop; nop" ::: "memory", "cc"));
-	RAISES("misaligned movaps",
-		__asm__ volatile("movaps (%0), %%xmm0" : : "r"((char *)&info + 1) : "xmm0"));
+	RAISES("single step", __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq; nop; nop" ::
+						       : "memory", "cc"));
+	RAISES("misaligned movaps", __asm__ volatile("movaps (%0), %%xmm0"
+						     :
+						     : "r"((char *)&info + 1)
+						     : "xmm0"));
 	RAISES("raise", raise(SIGFPE));
 	return 0;
 }

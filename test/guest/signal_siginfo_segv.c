@@ -21,8 +21,8 @@ static void handler(int sig, siginfo_t *info, void *context)
 
 static void say(const char *what)
 {
-	printf("%s: code %d offset %ld trap %ld write %ld fetch %ld cr2 %ld, fixes %d\n", what, code,
-		offset, trapno, err >> 1 & 1, err >> 4 & 1, cr2_same, fixes);
+	printf("%s: code %d offset %ld trap %ld write %ld fetch %ld cr2 %ld, fixes %d\n", what,
+		code, offset, trapno, err >> 1 & 1, err >> 4 & 1, cr2_same, fixes);
 }
 
 int main(void)

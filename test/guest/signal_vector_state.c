@@ -20,8 +20,7 @@ static void handler(int sig)
 	_mm_setcsr(0x1f80 | 0x6000);
 }
 
-static unsigned char in[256] __attribute__((aligned(32))),
-	out[256] __attribute__((aligned(32)));
+static unsigned char in[256] __attribute__((aligned(32))), out[256] __attribute__((aligned(32)));
 static long pid, tid;
 
 static void sse(void)

@@ -45,9 +45,9 @@ int main(void)
 	raise(SIGUSR1);
 	RET(sigtimedwait(&set, &info, &zero));
 	printf("signo %d code %s pid mine %d\n", info.si_signo,
-		info.si_code == SI_TKILL       ? "SI_TKILL"
-			: info.si_code == SI_USER ? "SI_USER"
-						  : "?",
+		info.si_code == SI_TKILL  ? "SI_TKILL"
+		: info.si_code == SI_USER ? "SI_USER"
+					  : "?",
 		info.si_pid == getpid());
 	kill(getpid(), SIGUSR1);
 	RET(sigwaitinfo(&set, &info));

@@ -6,8 +6,8 @@
 static void show(const char *what, struct stat *st)
 {
 	printf("%s: mode %o links %ld size %ld blksize>0 %d uid %u gid %u\n", what, st->st_mode,
-		(long)st->st_nlink, S_ISDIR(st->st_mode) ? -1 : (long)st->st_size, st->st_blksize > 0,
-		st->st_uid == getuid(), st->st_gid == getgid());
+		(long)st->st_nlink, S_ISDIR(st->st_mode) ? -1 : (long)st->st_size,
+		st->st_blksize > 0, st->st_uid == getuid(), st->st_gid == getgid());
 }
 
 int main(void)

@@ -38,9 +38,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
+#define PAGE	      4096ul
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-#define BAD_PTR ((void *)0x10) /* never mapped, and the compiler cannot know */
+#define BAD_PTR	      ((void *)0x10) /* never mapped, and the compiler cannot know */
 
 #ifdef T_STANDALONE
 #define t_leave(status) exit(status)
@@ -158,7 +158,8 @@ static inline void t_touch_handler(int sig, siginfo_t *info, void *context)
 static inline const char *t_touch(void *p, char how)
 {
 	static char text[80];
-	struct sigaction sa = { .sa_sigaction = t_touch_handler, .sa_flags = SA_SIGINFO }, segv, bus;
+	struct sigaction sa = { .sa_sigaction = t_touch_handler, .sa_flags = SA_SIGINFO }, segv,
+			 bus;
 	sigaction(SIGSEGV, &sa, &segv);
 	sigaction(SIGBUS, &sa, &bus);
 	if (sigsetjmp(t_touch_env, 1) == 0) {
@@ -172,9 +173,9 @@ static inline const char *t_touch(void *p, char how)
 	} else {
 		int sig = t_touch_info.si_signo, code = t_touch_info.si_code;
 		snprintf(text, sizeof(text), "%s %s%+ld", sig == SIGSEGV ? "SIGSEGV" : "SIGBUS",
-			sig == SIGSEGV ? (code == SEGV_MAPERR     ? "MAPERR"
-						 : code == SEGV_ACCERR ? "ACCERR"
-								       : "?")
+			sig == SIGSEGV	     ? (code == SEGV_MAPERR	     ? "MAPERR"
+						       : code == SEGV_ACCERR ? "ACCERR"
+									     : "?")
 			: code == BUS_ADRERR ? "ADRERR"
 					     : "?",
 			(long)((char *)t_touch_info.si_addr - (char *)p));

@@ -33,9 +33,11 @@ static void by_function(union sigval v)
 int main(void)
 {
 	timer_t timer;
-	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1,
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGRTMIN + 1,
 		.sigev_value.sival_int = 31 };
-	struct itimerspec set = { { 0, 2000000 }, { 0, 2000000 } }, got, none = { { 0, 0 }, { 0, 0 } };
+	struct itimerspec set = { { 0, 2000000 }, { 0, 2000000 } }, got,
+			  none = { { 0, 0 }, { 0, 0 } };
 	t_handle(SIGRTMIN + 1, handler, 0);
 	RET(timer_create(CLOCK_MONOTONIC, &ev, &timer));
 	RET(timer_settime(timer, 0, &set, NULL));
@@ -94,7 +96,8 @@ int main(void)
 	RET(timer_delete(timer));
 
 	int done = 0;
-	ev = (struct sigevent){ .sigev_notify = SIGEV_THREAD, .sigev_notify_function = by_function,
+	ev = (struct sigevent){ .sigev_notify = SIGEV_THREAD,
+		.sigev_notify_function = by_function,
 		.sigev_value.sival_ptr = &done };
 	RET(timer_create(CLOCK_MONOTONIC, &ev, &timer));
 	set = (struct itimerspec){ { 0, 0 }, { 0, 1000000 } };

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boots: every machine and number of CPUs, what goes in and out, fifty in a row, the smallest memory."""
+import os
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from harness import guest, target
+from harness.guest import wanted
+
+DIR = "build/test/boot"
+HELLO = b"Hello, world!\n"
+
+
+def start(program, args=(), stdin=b"", limit=60, **how):
+    if target.on_host():
+        return target.run([f"{DIR}/{program}"] + list(args), stdin, limit=limit)
+    return target.run(target.guest(f"{DIR}/{program}", args, **how), stdin, limit=limit)
+
+
+def said(got, out=HELLO, status=0, quiet=True):
+    return got.out == out and got.status == status and not got.late and not (quiet and got.err)
+
+
+def hello(score, name, **how):
+    got = start("hello", **how)
+    score.result(name, said(got), f"output {got.out[:200]!r}\n{got.text()}")
+
+
+def machines(score):
+    for machine in ("microvm", "q35", "pc"):
+        hello(score, f"boot/{machine}", machine=machine)
+        got = start("status", ["42"], machine=machine)
+        score.result(f"boot/{machine}-status", said(got, b"", 42), got.text())
+        if target.on_host():
+            break
+
+
+def cpus(score):
+    for machine in ("microvm", "q35"):
+        for n in range(1, 9) if machine == "microvm" else (2, 8):
+            got = start("cpus", cpus=n, machine=machine)
+            score.result(f"boot/{machine}-cpus{n}",
+                         said(got, f"{n} CPUs, {n} ran a thread\n".encode()),
+                         f"output {got.out[:200]!r}\n{got.text()}")
+
+
+def memory(score):
+    for size in ("16M", "64M", "1G", "5G"):
+        hello(score, f"boot/memory-{size}", memory=size)
+
+
+def statuses(score):
+    for n in (0, 1, 3, 127, 255):
+        got = start("status", [str(n)])
+        score.result(f"boot/status-{n}", said(got, b"", n), got.text())
+
+
+def streams(score):
+    data = bytes(range(256)) * 1024
+    got = start("copy", stdin=data)
+    score.result("boot/stdin-256k", got.out == data and got.status == 0
+                 and got.err == b"copied 262144 bytes\n", f"{len(got.out)} bytes\n{got.text()}")
+    got = start("copy", stdin=b"")
+    score.result("boot/stdin-empty", got.out == b"" and got.status == 0
+                 and got.err == b"copied 0 bytes\n", got.text())
+    want = target.run([f"{DIR}/flood"]).out
+    for machine in ("microvm", "q35"):
+        got = start("flood", machine=machine)
+        score.result(f"boot/stdout-1M-{machine}", len(want) == 1 << 20 and said(got, want),
+                     f"{len(got.out)} bytes, first difference at "
+                     f"{next((i for i, (a, b) in enumerate(zip(want, got.out)) if a != b), None)}\n"
+                     f"{got.text()}")
+
+
+def signals(score):
+    """A signal sent to skiff run reaches the program."""
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        argv = [f"{DIR}/sleeper"]
+        if not target.on_host():
+            argv = target.guest(argv[0])
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        first = process.stdout.readline()
+        process.send_signal(sig)
+        try:
+            out, err = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            target.end(process)
+            out, err = process.communicate()
+        score.result(f"boot/signal-{int(sig)}", first == b"ready\n" and process.returncode == 7
+                     and out == f"signal {int(sig)}\n".encode(),
+                     f"{first + out!r} status {process.returncode}\n{err.decode(errors='replace')}")
+
+
+def many(score):
+    """Fifty in a row, none hangs."""
+    def one(i):
+        return start("hello", cpus=4, limit=60)
+    begin = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(one, range(50)))
+    bad = [r for r in results if not said(r)]
+    detail = f"{len(bad)} of 50 failed\n" + "".join(r.text() + "\n" for r in bad[:3])
+    score.result("boot/fifty-smp4", not bad, detail)
+    print(f"    fifty boots in {time.monotonic() - begin:.0f} s")
+
+
+def linux_entry(score):
+    """The 64-bit entry of the Linux boot protocol, as Firecracker calls it: our own loader, itself
+    started through PVH, sets up boot_params and long mode and jumps to the ELF entry."""
+    if target.on_host() or not os.path.exists(f"{DIR}/entry64.elf"):
+        return
+    env = dict(os.environ, SKIFF_KERNEL=os.path.abspath(f"{DIR}/entry64.elf"))
+    for machine in ("microvm", "q35"):
+        got = target.run(target.guest(f"{DIR}/hello", machine=machine, cpus=2), limit=60, env=env)
+        score.result(f"boot/linux-entry-{machine}", said(got), f"{got.out[:200]!r}\n{got.text()}")
+
+
+PARTS = [machines, cpus, memory, statuses, streams, signals, linux_entry, many]
+
+
+def run(score, only):
+    for part in PARTS:
+        if wanted(part.__name__, only):
+            part(score)
+
+
+def smoke(score):
+    if not target.on_host() and not (os.path.exists("skiff")
+                                     and os.path.exists("build/skiff.elf")):
+        print("smoke: no kernel to boot yet")
+        return
+    hello(score, "smoke/hello")
+    hello(score, "smoke/hello-smp4", cpus=4)
+    guest.run_smoke(score)
