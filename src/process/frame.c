@@ -262,6 +262,8 @@ long signal_return(struct trap_frame *f)
 	signal_set_mask(uc.uc_sigmask);
 	restore_registers(f, &uc.uc_mcontext);
 	f->orig_rax = -1; /* whatever rax holds is no restart code */
+	/* The short way out of a system call does not restore rcx and r11: ask for the long one. */
+	(void)atomic_or(&t->thread.flags, THREAD_NOTIFY);
 	(void)signal_set_altstack(&uc.uc_stack, NULL, f->rsp);
 	t->restart.fn = NULL;
 	return f->rax;
