@@ -582,6 +582,7 @@ static void name_thread(struct thread *t, const char *name, uint32_t cpu)
 	t->cpu = cpu;
 	t->state = STATE_RUNNING;
 	t->kernel_thread = true;
+	list_init(&t->all_link);
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;
 }
@@ -612,6 +613,7 @@ void sched_init(void)
 	name_thread(&boot_thread, "boot", 0);
 	boot_thread.id = thread_id_kernel();
 	rq = init_runqueue(0, &boot_thread);
+	boot_thread.context.kstack_top = 0; /* a part of the image: not to be freed when boot ends */
 	rq->idle->kstack_top = stack;
 	rq->idle->entry = idle_loop;
 	cpu_context_init(&rq->idle->context, stack, sched_thread_trampoline, rq->idle);
