@@ -232,6 +232,7 @@ struct route {
 };
 /* Immutable once published; replaced as a whole. Old ones are kept: changes come with leases. */
 struct net_config {
+	const struct net_config *older;
 	unsigned addr_count, route_count;
 	struct net_addr addr[16];
 	struct route route[48];
@@ -308,6 +309,7 @@ uint64_t net_random(void);
 /* Runs what loopback has queued; called with no socket lock held. */
 void lo_run(void);
 void net_thread_kick(void);
+bool net_thread_work(void); /* what the network thread does when kicked; false: nothing was due */
 int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix);
 int netif_remove_addresses(struct netdev *dev);
 int route_add(uint32_t dst, unsigned prefix, uint32_t gateway, struct netdev *dev, uint32_t metric,

@@ -178,16 +178,26 @@ static void empty_graveyard(struct net_state *n)
 	}
 }
 
+bool net_thread_work(void)
+{
+	struct net_state *n = the_net();
+
+	if (!atomic_xchg(&n->thread_work, 0))
+		return false;
+	empty_graveyard(n);
+	lo_run();
+	return true;
+}
+
 static void net_thread(void *arg)
 {
 	struct net_state *n = the_net();
 
 	for (;;) {
 		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
-		if (atomic_xchg(&n->thread_work, 0)) {
+		if (load_acquire(&n->thread_work)) {
 			thread_cancel_sleep();
-			empty_graveyard(n);
-			lo_run();
+			net_thread_work();
 			cond_resched();
 		} else {
 			schedule();
@@ -231,8 +241,10 @@ static struct net_config *config_edit(void)
 {
 	struct net_config *c = heap_alloc(sizeof(*c));
 
-	if (c)
+	if (c) {
 		memcpy(c, net_config(), sizeof(*c));
+		c->older = net_config();
+	}
 	return c;
 }
 

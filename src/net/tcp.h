@@ -233,7 +233,7 @@ struct tcp_seg {
 /* tcp_opt.c: options in headers */
 void tcp_parse_options(const uint8_t *o, size_t n, struct tcp_seg *seg);
 bool tcp_parse(struct packet *p, struct tcp_seg *seg); /* header checks; data at the payload */
-unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags);
+unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32_t room);
 
 /* tcp_state.c: life of a connection */
 struct tcp_sock *tcp_alloc(void);

@@ -105,7 +105,11 @@ static unsigned put_syn_options(struct tcp_sock *t, uint8_t *o, uint8_t flags)
 	return n;
 }
 
-unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags)
+/*
+ * room: bytes that the payload leaves of a full segment. SACK blocks that do not fit are left out,
+ * and then a pure ACK must follow (see acked_with_this).
+ */
+unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32_t room)
 {
 	struct tcp_range blocks[4];
 	unsigned n = 0, count;
@@ -116,7 +120,9 @@ unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags)
 		n += put_timestamps(t, o, flags);
 	if (!t->sack_ok || !(t->ooo || t->dsack_due))
 		return n;
-	count = tcp_sack_blocks(t, blocks, t->ts_ok ? 3 : 4);
+	if (room < 12)
+		return n;
+	count = tcp_sack_blocks(t, blocks, MIN((room - 4) / 8, t->ts_ok ? 3u : 4u));
 	if (!count)
 		return n;
 	o[n] = o[n + 1] = TCPOPT_NOP;

@@ -157,8 +157,10 @@ static uint16_t window_field(struct tcp_sock *t, uint8_t flags)
 	return field;
 }
 
-static void acked_with_this(struct tcp_sock *t)
+static void acked_with_this(struct tcp_sock *t, uint32_t len)
 {
+	if (len && t->sack_ok && (t->ooo || t->dsack_due) && t->ack_now)
+		return; /* the duplicate ACK with its SACK blocks is still due */
 	t->rcv_wup = t->rcv_nxt;
 	t->ack_now = t->ack_pending = false;
 	tcp_timer_stop(t, TCP_T_DELACK);
@@ -217,7 +219,7 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 		if (seq_ge(t->snd_una, t->snd_up))
 			t->snd_urgent = false;
 	}
-	n = tcp_write_options(t, p->data + p->len, flags);
+	n = tcp_write_options(t, p->data + p->len, flags, len < t->mss ? t->mss - len : 0);
 	packet_put(p, n);
 	h->offset = (uint8_t)((sizeof(*h) + n) / 4 << 4);
 	h->flags = flags;
@@ -226,7 +228,7 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 		return;
 	}
 	if (flags & TCP_ACK)
-		acked_with_this(t);
+		acked_with_this(t, len);
 	if (len) {
 		t->data_segs_out += DIV_ROUND_UP(len, t->mss);
 		t->bytes_sent += len;

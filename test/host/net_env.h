@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world around the network stack for host tests: threads, locks, timers, memory and cards, all
+ * in one real thread and in virtual time. Several stacks live side by side (host_net says whose
+ * code runs); a link carries frames between two of them, with delay, loss, reordering and
+ * duplication from a seed. A call that sleeps lets the world go on until its condition is true.
+ */
+#ifndef TEST_HOST_NET_ENV_H
+#define TEST_HOST_NET_ENV_H
+
+#include "net/tcp.h"
+#include "cpu/uaccess.h"
+#include "file/file.h"
+#include "mem/page.h"
+#include "sched/random.h"
+#include "t.h"
+
+/* ---- time and events ---- */
+
+static uint64_t env_now = 1000000000ull;
+static unsigned long env_seed = 1;
+
+struct env_timer {
+	struct timer *t;
+	struct net_state *net;
+	struct env_timer *next;
+};
+static struct env_timer *env_timers;
+
+struct env_link {
+	struct netdev *end[2];
+	struct net_state *net[2];
+	unsigned loss, dup, reorder, corrupt; /* per 10000 */
+	uint64_t delay, jitter;		      /* ns */
+	uint64_t ns_per_byte, busy[2];	      /* rate; when the wire is free again */
+	unsigned queue_limit;		      /* frames waiting for the wire, 0: any */
+	unsigned long sent, lost;
+	/* sees every frame that is sent; may change it; false drops it */
+	bool (*tap)(struct env_link *l, int from, struct packet *p);
+};
+struct env_frame {
+	uint64_t when;
+	struct packet *p;
+	struct env_link *link;
+	int to;
+	struct env_frame *next;
+};
+static struct env_frame *env_frames; /* by time */
+
+uint64_t clock_now(void)
+{
+	return env_now;
+}
+uint64_t clock_realtime(void)
+{
+	return env_now + 1700000000ull * NSEC_PER_SEC;
+}
+uint64_t random_u64(void)
+{
+	return t_random(&env_seed);
+}
+
+void timer_init(struct timer *t, timer_fn *fn, void *arg)
+{
+	memset(t, 0, sizeof(*t));
+	t->fn = fn;
+	t->arg = arg;
+}
+bool timer_cancel(struct timer *t)
+{
+	for (struct env_timer **p = &env_timers; *p; p = &(*p)->next)
+		if ((*p)->t == t) {
+			struct env_timer *e = *p;
+
+			*p = e->next;
+			free(e);
+			t->armed = false;
+			return true;
+		}
+	return false;
+}
+bool timer_cancel_sync(struct timer *t)
+{
+	BUG_ON(t->running);
+	return timer_cancel(t);
+}
+void timer_arm(struct timer *t, uint64_t expires)
+{
+	struct env_timer *e, **p;
+
+	timer_cancel(t);
+	e = malloc(sizeof(*e));
+	*e = (struct env_timer){ t, host_net, NULL };
+	t->expires = expires;
+	t->armed = true;
+	for (p = &env_timers; *p && (*p)->t->expires <= expires; p = &(*p)->next)
+		;
+	e->next = *p;
+	*p = e;
+}
+void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
+{
+	s->deadline = deadline;
+	timer_init(&s->timer, NULL, NULL);
+	if (deadline != UINT64_MAX)
+		timer_arm(&s->timer, deadline);
+}
+void sleep_timer_stop(struct sleep_timer *s)
+{
+	timer_cancel(&s->timer);
+}
+bool sleep_timer_expired(const struct sleep_timer *s)
+{
+	return env_now >= s->deadline;
+}
+
+/* The next event; false: nothing is going to happen any more. */
+static bool env_step(uint64_t until)
+{
+	uint64_t frame = env_frames ? env_frames->when : UINT64_MAX;
+	uint64_t timer = env_timers ? env_timers->t->expires : UINT64_MAX;
+	struct net_state *was = host_net;
+
+	if (MIN(frame, timer) > until) {
+		env_now = MAX(env_now, until == UINT64_MAX ? env_now : until);
+		return false;
+	}
+	env_now = MAX(env_now, MIN(frame, timer));
+	if (frame <= timer) {
+		struct env_frame *f = env_frames;
+
+		env_frames = f->next;
+		host_net = f->link->net[f->to];
+		f->p->next = NULL;
+		f->link->end[f->to]->rx(f->link->end[f->to], f->p);
+		free(f);
+	} else {
+		struct timer *t = env_timers->t;
+
+		host_net = env_timers->net;
+		timer_cancel(t);
+		if (t->fn) {
+			t->running = true;
+			t->fn(t);
+			t->running = false;
+		}
+	}
+	net_thread_work();
+	host_net = was;
+	return true;
+}
+static void env_run(uint64_t ns)
+{
+	uint64_t until = env_now + ns;
+
+	while (env_step(until))
+		;
+}
+
+/* ---- threads and locks ---- */
+
+_Thread_local struct thread *host_current;
+_Thread_local uint32_t host_cpu_id;
+static struct thread env_thread, env_net_thread;
+uint32_t cpu_online_count = 1;
+
+__attribute__((constructor)) static void env_start(void)
+{
+	host_current = &env_thread;
+}
+struct thread *kthread_create(
+	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
+{
+	return &env_net_thread;
+}
+void thread_prepare_sleep(enum sleep_kind kind)
+{
+}
+void thread_cancel_sleep(void)
+{
+}
+bool thread_wake(struct thread *t)
+{
+	return false;
+}
+int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left)
+{
+	env_run(ns);
+	return 0;
+}
+static bool env_stuck; /* a sleeper that nothing can wake: the test fails */
+void schedule(void)
+{
+	if (!env_step(UINT64_MAX)) {
+		T_FAIL("a call sleeps for ever");
+		env_stuck = true;
+		host_current->flags |= THREAD_SIGNAL;
+	}
+}
+void mutex_init(struct mutex *m)
+{
+	memset(m, 0, sizeof(*m));
+}
+void mutex_lock(struct mutex *m)
+{
+	BUG_ON(m->count);
+	m->count = 1;
+}
+bool mutex_trylock(struct mutex *m)
+{
+	if (m->count)
+		return false;
+	m->count = 1;
+	return true;
+}
+void mutex_unlock(struct mutex *m)
+{
+	BUG_ON(!m->count);
+	m->count = 0;
+}
+void wait_init(struct wait_queue *q)
+{
+	memset(q, 0, sizeof(*q));
+	list_init(&q->waiters);
+}
+void wait_add(struct wait_queue *q, struct wait_entry *e)
+{
+	e->queue = q;
+	list_add(&q->waiters, &e->link);
+	q->count++;
+}
+void wait_remove(struct wait_entry *e)
+{
+	e->queue->count--;
+	list_del(&e->link);
+}
+static unsigned long env_wakes;
+void wait_wake_all(struct wait_queue *q, uint32_t events)
+{
+	env_wakes++;
+}
+
+/* ---- memory, program memory, files ---- */
+
+void *heap_alloc(size_t size)
+{
+	return t_malloc(size);
+}
+void *heap_alloc_zeroed(size_t size)
+{
+	return t_calloc(size);
+}
+void *heap_resize(void *p, size_t size)
+{
+	if (t_alloc_must_fail())
+		return NULL;
+	if (!p)
+		atomic_fetch_add(&t_alloc_live, 1);
+	return realloc(p, size);
+}
+void heap_free(void *p)
+{
+	t_free(p);
+}
+struct page_stats page_stats(void)
+{
+	return (struct page_stats){ .total = 65536, .free = 65536 };
+}
+int copy_from_user(void *dst, const void *usrc, size_t n)
+{
+	memcpy(dst, usrc, n);
+	return 0;
+}
+int copy_to_user(void *udst, const void *src, size_t n)
+{
+	memcpy(udst, src, n);
+	return 0;
+}
+size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
+{
+	memcpy(dst, usrc, n);
+	return 0;
+}
+size_t copy_to_user_partial(void *udst, const void *src, size_t n)
+{
+	memcpy(udst, src, n);
+	return 0;
+}
+int clear_user(void *udst, size_t n)
+{
+	memset(udst, 0, n);
+	return 0;
+}
+void bug_report(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: BUG: %s (at %llu ns)\n", file, line, what,
+		(unsigned long long)env_now);
+	abort();
+}
+void log_at(int level, const char *fmt, ...)
+{
+}
+struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags)
+{
+	struct file *f = t_calloc(sizeof(*f));
+
+	if (f) {
+		f->refcount = 1;
+		f->ops = ops;
+		f->private = private;
+		f->flags = flags;
+	}
+	return f;
+}
+void file_get(struct file *f)
+{
+	f->refcount++;
+}
+void file_put(struct file *f)
+{
+	if (--f->refcount == 0) {
+		f->ops->release(f);
+		t_free(f);
+	}
+}
+/* Descriptors of the tests' "process". */
+static struct file *env_fds[64];
+struct file *fd_get(struct fdtable *t, int fd)
+{
+	if (fd < 0 || fd >= 64 || !env_fds[fd])
+		return NULL;
+	file_get(env_fds[fd]);
+	return env_fds[fd];
+}
+int fd_install(struct fdtable *t, struct file *f, int min, bool cloexec)
+{
+	for (int i = min; i < 64; i++)
+		if (!env_fds[i]) {
+			env_fds[i] = f;
+			return i;
+		}
+	return -EMFILE;
+}
+
+/* ---- packets and cards ---- */
+
+void (*netdev_registered)(struct netdev *dev);
+
+#define ENV_STACKS 4
+static struct {
+	struct net_state *net;
+	struct netdev *first;
+} env_devices[ENV_STACKS];
+
+static struct netdev **env_device_list(void)
+{
+	for (int i = 0; i < ENV_STACKS; i++) {
+		if (!env_devices[i].net)
+			env_devices[i].net = host_net;
+		if (env_devices[i].net == host_net)
+			return &env_devices[i].first;
+	}
+	abort();
+}
+void netdev_register(struct netdev *dev)
+{
+	struct netdev **p = env_device_list();
+	int index = 1;
+
+	for (; *p; p = &(*p)->next)
+		index++;
+	*p = dev;
+	dev->next = NULL;
+	dev->index = index;
+	if (!dev->name[0])
+		snprintf(dev->name, sizeof(dev->name), "eth%d", index - 2);
+	if (netdev_registered)
+		netdev_registered(dev);
+}
+struct netdev *netdev_first(void)
+{
+	return *env_device_list();
+}
+
+static void env_packet_free(struct packet *p)
+{
+	t_free(p);
+}
+struct packet *packet_alloc(size_t headroom, size_t size)
+{
+	struct packet *p = t_malloc(sizeof(*p) + headroom + size);
+
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	p->head = (uint8_t *)(p + 1);
+	p->data = p->head + headroom;
+	p->end = p->data + size;
+	p->free = env_packet_free;
+	return p;
+}
+void packet_free(struct packet *p)
+{
+	struct packet *f = p->frags;
+
+	p->free(p);
+	while (f) {
+		struct packet *next = f->next;
+
+		f->free(f);
+		f = next;
+	}
+}
+
+static void env_enqueue(struct env_link *l, int to, struct packet *p, uint64_t when)
+{
+	struct env_frame *f = malloc(sizeof(*f)), **at = &env_frames;
+
+	*f = (struct env_frame){ .when = when, .p = p, .link = l, .to = to };
+	while (*at && (*at)->when <= when)
+		at = &(*at)->next;
+	f->next = *at;
+	*at = f;
+}
+
+static bool env_chance(unsigned per10000)
+{
+	return per10000 && t_random(&env_seed) % 10000 < per10000;
+}
+
+/* NET_TRACE=1 in the environment shows every TCP segment. */
+static void env_trace(int from, const struct packet *p)
+{
+	static int on = -1;
+	const uint8_t *ip = p->data + 14, *tcp = ip + 20;
+
+	if (on < 0)
+		on = getenv("NET_TRACE") != NULL;
+	if (!on || p->len < 54 || get_be16(p->data + 12) != ETH_IPV4 || ip[9] != IPPROTO_TCP)
+		return;
+	fprintf(stderr, "%10.3f %s flags %02x seq %u len %u ack %u wnd %u", (double)env_now / 1e6,
+		from ? "  <-" : "->", tcp[13], get_be32(tcp + 4),
+		get_be16(ip + 2) - 20 - (tcp[12] >> 4) * 4, get_be32(tcp + 8), get_be16(tcp + 14));
+	for (int o = 20; o < (tcp[12] >> 4) * 4 && tcp[o]; o += tcp[o] == 1  ? 1
+								: tcp[o + 1] ? tcp[o + 1]
+									     : 40)
+		if (tcp[o] == 5)
+			for (int k = 2; k < tcp[o + 1]; k += 8)
+				fprintf(stderr, " sack %u-%u", get_be32(tcp + o + k),
+					get_be32(tcp + o + k + 4));
+	fputc('\n', stderr);
+}
+
+/* One frame onto the wire: a linear copy, as a real card would send it. Takes p. */
+static void env_transmit(struct env_link *l, int from, struct packet *p)
+{
+	uint64_t start, when;
+	unsigned copies = 1;
+
+	l->sent++;
+	env_trace(from, p);
+	if (l->tap && !l->tap(l, from, p)) {
+		packet_free(p);
+		return;
+	}
+	start = MAX(env_now, l->busy[from]);
+	if (env_chance(l->loss) ||
+		(l->queue_limit && l->ns_per_byte &&
+			(start - env_now) / (l->ns_per_byte * 1500) > l->queue_limit)) {
+		l->lost++;
+		packet_free(p);
+		return;
+	}
+	l->busy[from] = start + l->ns_per_byte * p->len;
+	when = l->busy[from] + l->delay;
+	if (l->jitter)
+		when += t_random(&env_seed) % l->jitter;
+	if (env_chance(l->reorder))
+		when += l->delay + 3000000;
+	if (env_chance(l->corrupt))
+		p->data[t_random(&env_seed) % p->len] ^= (uint8_t)(1u << t_random(&env_seed) % 8);
+	if (env_chance(l->dup))
+		copies++;
+	for (; copies > 1; copies--)
+		env_enqueue(l, !from, pkt_linearise(p, 0), when + 1000);
+	p->csum_flags = PACKET_CSUM_NONE;
+	env_enqueue(l, !from, p, when);
+}
+
+static int env_send(struct netdev *dev, struct packet *p)
+{
+	struct env_link *l = dev->driver;
+	struct packet *q = pkt_linearise(p, 0);
+	int from = l->end[1] == dev;
+
+	packet_free(p);
+	if (!q)
+		return -ENOBUFS;
+	BUG_ON(q->len > dev->mtu + 14 && q->gso_type == PACKET_GSO_NONE);
+	if (q->gso_type == PACKET_GSO_TCP4) { /* cut as a card would */
+		unsigned hlen = q->header_len,
+			 tcp = hlen - (q->csum_start - 0) ? q->csum_start : q->csum_start;
+		uint32_t payload = q->len - hlen, seq = get_be32(q->data + tcp + 4);
+
+		for (uint32_t off = 0; off < payload; off += q->gso_size) {
+			uint32_t n = MIN(payload - off, (uint32_t)q->gso_size);
+			struct packet *s = packet_alloc(0, hlen + n);
+			uint8_t *ip;
+			uint16_t sum;
+
+			if (!s)
+				break;
+			memcpy(packet_put(s, hlen), q->data, hlen);
+			memcpy(packet_put(s, n), q->data + hlen + off, n);
+			ip = s->data + 14;
+			put_be16(ip + 2, (uint16_t)(hlen - 14 + n));
+			put_be16(ip + 10, 0);
+			sum = csum_fold(csum_add(0, ip, 20));
+			memcpy(ip + 10, &sum, 2);
+			put_be32(s->data + tcp + 4, seq + off);
+			if (off + n < payload)
+				s->data[tcp + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+			memset(s->data + tcp + 16, 0, 2);
+			uint32_t src, dst;
+
+			memcpy(&src, ip + 12, 4);
+			memcpy(&dst, ip + 16, 4);
+			sum = csum_fold(csum_add(csum_pseudo(src, dst, IPPROTO_TCP, hlen - tcp + n),
+				s->data + tcp, hlen - tcp + n));
+			memcpy(s->data + tcp + 16, &sum, 2);
+			env_transmit(l, from, s);
+		}
+		packet_free(q);
+		return 0;
+	}
+	csum_finish(q);
+	env_transmit(l, from, q);
+	return 0;
+}
+
+/* ---- a stack with one card ---- */
+
+struct env_stack {
+	struct net_state net;
+	struct netdev eth;
+};
+
+static void env_boot(struct env_stack *s, int number, uint32_t features)
+{
+	memset(s, 0, sizeof(*s));
+	host_net = &s->net;
+	net_init();
+	netdev_registered = NULL;
+	s->eth.mtu = 1500;
+	s->eth.features = features;
+	s->eth.queues = 1;
+	s->eth.link_up = true;
+	s->eth.mac[0] = 2;
+	s->eth.mac[5] = (uint8_t)number;
+	s->eth.send = env_send;
+	s->eth.rx = net_rx;
+	netdev_register(&s->eth);
+}
+static void env_connect(struct env_link *l, struct env_stack *a, struct env_stack *b)
+{
+	struct env_stack *s[2] = { a, b };
+
+	for (int i = 0; i < 2; i++) {
+		l->end[i] = &s[i]->eth;
+		l->net[i] = &s[i]->net;
+		s[i]->eth.driver = l;
+	}
+}
+/* Everything that is on the way or armed is dropped; memory of the stacks given back. */
+static void env_reset(struct env_stack **stacks, unsigned n)
+{
+	while (env_frames) {
+		struct env_frame *f = env_frames;
+
+		env_frames = f->next;
+		packet_free(f->p);
+		free(f);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct net_state *net = &stacks[i]->net;
+
+		host_net = net;
+		for (unsigned b = 0; b <= net->conn_mask; b++)
+			while (!list_empty(&net->tcp_conn[b].head)) {
+				struct tcp_sock *t = list_first_entry(
+					&net->tcp_conn[b].head, struct tcp_sock, conn_link);
+
+				socket_get(&t->i.s);
+				socket_lock(&t->i.s);
+				tcp_done(t, 0);
+				socket_unlock(&t->i.s);
+				socket_put(&t->i.s);
+			}
+		net_thread_kick();
+		net_thread_work();
+		for (int k = 0; k < NEIGH_COUNT; k++)
+			pkt_free_list(net->neigh[k].pending);
+		struct list_node *f = &net->frags;
+
+		if (!list_empty(f)) { /* let them time out */
+			env_run(31 * NSEC_PER_SEC);
+		}
+		timer_cancel(&net->neigh_timer);
+		timer_cancel(&net->frag_timer);
+		heap_free(net->tcp_conn);
+		heap_free(net->tcp_listen);
+		heap_free(net->tcp_bind);
+		heap_free(net->udp_bind);
+		heap_free(net->neigh);
+		for (const struct net_config *c = net->config; c;) {
+			const struct net_config *older = c->older;
+
+			heap_free((void *)c);
+			c = older;
+		}
+	}
+	memset(env_devices, 0, sizeof(env_devices));
+	env_thread.flags = 0;
+	host_net = NULL;
+}
+
+/* ---- socket calls on kernel memory, one name for both sides ---- */
+
+static ssize_t env_write(struct file *f, const void *buf, size_t n, unsigned flags)
+{
+	struct iter it;
+	struct socket_message m = { .data = &it, .flags = flags | MSG_NOSIGNAL };
+
+	iter_init_one(&it, (void *)buf, n, false);
+	return socket_send(f, &m, NULL);
+}
+static ssize_t env_read(struct file *f, void *buf, size_t n, unsigned flags)
+{
+	struct iter it;
+	struct socket_message m = { .data = &it, .flags = flags };
+
+	iter_init_one(&it, buf, n, false);
+	return socket_recv(f, &m);
+}
+static ssize_t env_sendto(struct file *f, const void *buf, size_t n, uint32_t addr, uint16_t port)
+{
+	struct iter it;
+	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL };
+
+	iter_init_one(&it, (void *)buf, n, false);
+	inet_addr(&m.name, &m.name_len, addr, port);
+	return socket_send(f, &m, NULL);
+}
+static int env_bind(struct file *f, uint32_t addr, uint16_t port)
+{
+	struct sockaddr_storage a;
+	uint32_t len;
+
+	inet_addr(&a, &len, addr, port);
+	return socket_bind(f, &a, len, NULL);
+}
+static int env_dial(struct file *f, uint32_t addr, uint16_t port)
+{
+	struct sockaddr_storage a;
+	uint32_t len;
+
+	inet_addr(&a, &len, addr, port);
+	return socket_connect(f, &a, len, NULL);
+}
+static uint32_t env_poll(struct file *f)
+{
+	return f->ops->poll(f, NULL);
+}
+#endif
