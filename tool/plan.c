@@ -91,6 +91,22 @@ static void plan_base(struct tree *t, const char *hostname)
 		mirror_if_there(t, host_files[i]);
 }
 
+/* The kernel mounts its own file systems there: what the image holds would be hidden. */
+static void check_place(const char *path)
+{
+	static const char *const own[] = { "/dev", "/proc", "/sys" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		size_t len = strlen(own[i]);
+
+		if (!strncmp(path, own[i], len) && (!path[len] || path[len] == '/'))
+			die(EXIT_SKIFF,
+				"%s: the guest's %s is its own, nothing can be packed there; copy the "
+				"file elsewhere, or use -f %s:/OTHER/PLACE",
+				path, own[i], path);
+	}
+}
+
 /* ---- -f and -v ---- */
 
 struct adding {
@@ -141,6 +157,7 @@ static void add_mapping(struct adding *a, const struct mapping *m, const char *c
 			free(dir);
 		}
 	}
+	check_place(guest);
 	err = tree_copy(a->tree, real, guest, file_seen, a, &failed);
 	if (err)
 		die(EXIT_SKIFF, "cannot read %s: %s%s", failed, strerror(-err),
@@ -256,6 +273,7 @@ struct tree *image_plan(const struct options *o, struct start *start)
 	if (!cwd)
 		die(EXIT_SKIFF, "the current folder is gone");
 	program = find_program(o->args[0], cwd);
+	check_place(program);
 	plan_base(t, o->hostname ? o->hostname : "skiff");
 	closure_init(&c, t);
 	closure_add_program(&c, program);

@@ -281,6 +281,8 @@ def option_errors():
                                                         "1:1", "true"),
             ("no network interface nosuchtap", "run", "--net", "tap=nosuchtap", "true"),
             ("-f /nosuch: No such file", "run", "-f", "/nosuch", "true"),
+            ("the guest's /proc is its own", "run", "-f", "/proc/version", "true"),
+            ("the guest's /dev is its own", "run", "/dev/shm/x"),
             ("the image alone has", "run", "-m", "2M", "--accel", "tcg", "--dry-run", "true"),
             ("not an EROFS image", "inspect", "/bin/true"),
             ("host's end; use another", "run", "--ip", "10.0.2.3/24", "--accel", "tcg", "--dry-run", "true")):
@@ -564,11 +566,11 @@ def main():
         try:
             why = function()
             if why:
-                score.skip(f"tool/{function.__name__}", why)
+                score.skip(function.__name__, why)
             else:
-                score.ok(f"tool/{function.__name__}")
+                score.ok(function.__name__)
         except (Failed, subprocess.SubprocessError, OSError) as e:
-            score.bad(f"tool/{function.__name__}", f"{type(e).__name__}: {e}")
+            score.bad(function.__name__, f"{type(e).__name__}: {e}")
     image = tmp / "unit.img"
     skiff("build", "-o", image, "echo", "x")
     if len(sys.argv) == 2:
@@ -576,8 +578,8 @@ def main():
                            text=True)
         names = re.findall(r"^(ok|not ok) (\S+)", r.stdout, re.M)
         for word, name in names:
-            score.result(f"tool/unit/{name}", word == "ok", r.stderr)
-        score.result("tool/unit", r.returncode == 0 and names, r.stdout + r.stderr)
+            score.result(f"unit/{name}", word == "ok", r.stderr)
+        score.result("unit", r.returncode == 0 and names, r.stdout + r.stderr)
     os.chdir("/")
     shutil.rmtree(tmp, ignore_errors=True)
     sys.exit(score.finish())
