@@ -99,6 +99,7 @@ __attribute__((no_stack_protector)) void kernel_main(void)
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */
 	smp_wait_for_others();
 	process_start_first(boot_info.cmdline);
+	rng_device_feed(); /* the host's entropy joins ours */
 	clocks_refine(); /* better rates, while the program runs */
 	thread_exit();
 }
