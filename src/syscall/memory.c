@@ -51,6 +51,8 @@ static long mmap_file(
 	b = f->ops->mmap(f, flags, &max_prot);
 	if (IS_ERR(b))
 		return PTR_ERR(b);
+	if (prot & ~max_prot) /* a seal, as the descriptor itself would allow it */
+		return -EPERM;
 	return vm_mmap(space(), addr, len, prot, flags, b, offset, max_prot);
 }
 

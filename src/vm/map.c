@@ -328,10 +328,12 @@ static int protect_locked(struct vm_space *s, uintptr_t start, uintptr_t end, in
 		}
 		err = protect_area(s, &v, at, end, prot, &p);
 		at = v->end;
-		if (!err)
-			v = vma_next(vma_merge(s, v));
+		if (err)
+			break;
+		v = vma_merge(s, v);
+		if (v->end <= at) /* otherwise it took in what follows */
+			v = vma_next(v);
 	}
-	/* The last part may now be like what follows it; vma_merge looked both ways. */
 	if (p.start < p.end)
 		tlb_flush(s, p.start, p.end);
 	return err;

@@ -113,7 +113,9 @@ int vm_object_key(struct vm_space *s, uintptr_t addr, uint64_t *object, uint64_t
 	if (v && v->start <= addr) {
 		bool shared = v->flags & VMA_SHARED;
 
-		*object = shared ? (uintptr_t)v->backing : (uintptr_t)s;
+		/* Another name than the space's own, which private futexes use: as on Linux a
+		 * private wake does not reach who waits without saying private. */
+		*object = shared ? (uintptr_t)v->backing : (uintptr_t)s | 1;
 		*offset = shared ? v->offset + (addr - v->start) : addr;
 		err = 0;
 	}
