@@ -109,6 +109,7 @@ static inline bool thread_may_run_on(const struct thread *t, uint32_t cpu)
 
 /* schedule.c */
 void sched_submit(struct thread *t); /* a RUNNING thread that is on no list: gives it to a CPU */
+void sched_kick(struct thread *t);
 void sched_timer_set(uint32_t cpu, uint64_t expiry); /* timer queue's head changed */
 __noreturn void sched_thread_trampoline(void *arg);
 extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */

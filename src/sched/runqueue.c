@@ -38,7 +38,7 @@ void rq_init(struct runqueue *rq)
 static uint64_t scale_in_epoch(uint64_t t)
 {
 	/* 2^51 / SCALE_HALF_LIFE; the product stays below 2^56 */
-	uint64_t x = t * 16243018ull >> 27; /* doublings, 24 fraction bits */
+	uint64_t x = t * 16243302ull >> 27; /* doublings, 24 fraction bits */
 	unsigned whole = x >> 24, i = x >> 19 & 31, fraction = x & 0x7ffff;
 	uint64_t step = power_of_two[i + 1] - power_of_two[i];
 

@@ -61,7 +61,7 @@ static void timer_interrupt(void *arg)
 
 	rq->timer_interrupts++;
 	rq->armed = UINT64_MAX;
-	if (load_acquire(&rq->next_timer) <= now && rq->timer_thread) {
+	if (load_acquire(&rq->next_timer) <= now && load_acquire(&rq->timer_thread)) {
 		store_release(&rq->next_timer, UINT64_MAX); /* its thread sets the next one */
 		thread_wake(rq->timer_thread);
 	}
@@ -256,6 +256,15 @@ void thread_interrupt(struct thread *t)
 		return;
 	/* If it is just being switched to, it reads its flags after it set on_cpu. */
 	if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && load_relaxed(&t->cpu) != cpu_id())
+		send_ipi(load_relaxed(&t->cpu));
+}
+
+/* Something about t changed that its CPU's next decision should know soon. */
+void sched_kick(struct thread *t)
+{
+	if (t == thread_current())
+		request_resched(t);
+	else if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST))
 		send_ipi(load_relaxed(&t->cpu));
 }
 

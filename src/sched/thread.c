@@ -258,9 +258,12 @@ int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
 		return -EINVAL;
 	for (unsigned w = 0; w < ARRAY_SIZE(new); w++)
 		store_relaxed(&t->affinity[w], new[w]);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (t == thread_current() && !thread_may_run_on(t, cpu_id())) {
-		atomic_or(&t->flags, THREAD_NEED_RESCHED);
+		sched_kick(t);
 		schedule();
+	} else if (!thread_may_run_on(t, load_relaxed(&t->cpu))) {
+		sched_kick(t);
 	}
 	return 0;
 }
@@ -275,10 +278,10 @@ int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
 		return -EINVAL;
 	store_relaxed(&t->rt_priority, rt_priority);
 	store_relaxed(&t->policy, policy);
-	if (t == thread_current()) {
+	/* a queued thread changes its place when it is queued next */
+	if (t == thread_current())
 		t->class = rt ? THREAD_REALTIME : THREAD_NORMAL;
-		atomic_or(&t->flags, THREAD_NEED_RESCHED);
-	}
+	sched_kick(t);
 	return 0;
 }
 

@@ -44,7 +44,7 @@ static struct timer_queue *queue_here(void)
 		q->cpu = cpu;
 		t = kthread_create("timer", timer_thread, q, THREAD_REALTIME);
 		if (t) {
-			cpu_of(runqueue, cpu)->timer_thread = t;
+			store_release(&cpu_of(runqueue, cpu)->timer_thread, t);
 			store_release(&q->started, true);
 		}
 	}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tsan */
+#include "t.h"
+#include <pthread.h>
+#include <sched.h>
+#include "lockfree/mpsc.h"
+#include "lockfree/spsc.h"
+
+#define PUSHERS 3
+#define EACH	20000
+
+struct item {
+	struct mpsc_node node;
+	int from, number;
+};
+
+static struct mpsc_list list;
+static struct item items[PUSHERS][EACH];
+
+static void *pusher(void *arg)
+{
+	long me = (long)arg;
+
+	for (int i = 0; i < EACH; i++) {
+		items[me][i] = (struct item){ .from = me, .number = i };
+		mpsc_push(&list, &items[me][i].node);
+	}
+	return NULL;
+}
+
+TEST(mpsc_all_in_order)
+{
+	pthread_t t[PUSHERS];
+	int next[PUSHERS] = { 0 }, got = 0;
+
+	for (long i = 0; i < PUSHERS; i++)
+		pthread_create(&t[i], NULL, pusher, (void *)i);
+	while (got < PUSHERS * EACH) {
+		struct mpsc_node *n = mpsc_take_all(&list);
+
+		for (; n; n = load_relaxed(&n->next)) {
+			struct item *it = container_of(n, struct item, node);
+
+			if (it->number != next[it->from]++)
+				T_FAIL("out of order");
+			got++;
+		}
+		sched_yield();
+	}
+	for (int i = 0; i < PUSHERS; i++)
+		pthread_join(t[i], NULL);
+	CHECK(mpsc_empty(&list));
+	CHECK(!mpsc_take_all(&list));
+}
+
+TEST(mpsc_push_says_empty)
+{
+	struct mpsc_list l = { 0 };
+	struct mpsc_node a, b;
+
+	CHECK(mpsc_push(&l, &a));
+	CHECK(!mpsc_push(&l, &b));
+	CHECK(mpsc_take_all(&l) == &a);
+	CHECK(a.next == &b && !b.next);
+}
+
+static struct spsc ring;
+static void *slots[64];
+static long values[1000];
+
+static void *producer(void *arg)
+{
+	for (int i = 0; i < 200000; i++) {
+		values[i % 1000] = i; /* plain: the ring must order it */
+		while (!spsc_put(&ring, &values[i % 1000]))
+			sched_yield();
+	}
+	return NULL;
+}
+
+TEST(spsc_in_order)
+{
+	pthread_t t;
+
+	spsc_init(&ring, slots, ARRAY_SIZE(slots));
+	CHECK(!spsc_get(&ring));
+	pthread_create(&t, NULL, producer, NULL);
+	for (int i = 0; i < 200000; i++) {
+		long *p;
+
+		while (!(p = spsc_get(&ring)))
+			sched_yield();
+		if (*p != i)
+			T_FAIL("%ld is not %d", *p, i);
+	}
+	pthread_join(t, NULL);
+	CHECK_EQ(spsc_count(&ring), 0);
+}
+
+TEST(spsc_full_and_wrap)
+{
+	spsc_init(&ring, slots, 4);
+	ring.head = ring.tail = ring.head_seen = ring.tail_seen = UINT32_MAX - 1;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 4; i++)
+			CHECK(spsc_put(&ring, &values[i]));
+		CHECK(!spsc_put(&ring, &values[9]));
+		for (int i = 0; i < 4; i++)
+			CHECK(spsc_get(&ring) == &values[i]);
+		CHECK(!spsc_get(&ring));
+	}
+}
