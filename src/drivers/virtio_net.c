@@ -61,6 +61,16 @@ struct virtio_net {
 	bool tx_timer_armed;
 };
 
+static void free_list(struct packet *list)
+{
+	struct packet *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		packet_free(list);
+	}
+}
+
 static void rx_interrupt(void *arg)
 {
 	struct virtio_net *n = arg;
@@ -183,11 +193,8 @@ static bool receive_batch(struct virtio_net *n)
 	refill(n);
 	if (batch && n->netdev.rx)
 		n->netdev.rx(&n->netdev, batch);
-	while (batch && !n->netdev.rx) {
-		p = batch;
-		batch = p->next;
-		packet_free(p);
-	}
+	else
+		free_list(batch);
 	return !empty;
 }
 
@@ -215,25 +222,33 @@ static void rx_thread(void *arg)
 
 /* --- Send --- */
 
-static void reclaim(struct virtio_net *n)
+/*
+ * Sent packets, as a list that is freed after tx_lock is dropped: a packet's owner may take locks
+ * of its own when it is told, which it may hold when it calls send.
+ */
+static void reclaim(struct virtio_net *n, struct packet **done)
 {
 	struct packet *p;
 	uint32_t ignored;
 
-	while ((p = virtqueue_take(n->tx, &ignored)))
-		packet_free(p);
+	while ((p = virtqueue_take(n->tx, &ignored))) {
+		p->next = *done;
+		*done = p;
+	}
 }
 
 static void reclaim_timer(struct timer *t)
 {
 	struct virtio_net *n = t->arg;
+	struct packet *done = NULL;
 
 	mutex_lock(&n->tx_lock);
-	reclaim(n);
+	reclaim(n, &done);
 	n->tx_timer_armed = n->tx->in_flight != 0 && !n->tx->broken;
 	if (n->tx_timer_armed)
 		timer_arm(t, clock_now() + TX_RECLAIM_EVERY);
 	mutex_unlock(&n->tx_lock);
+	free_list(done);
 }
 
 /* One linear packet with the bytes of p and its fragments; frees p. NULL: no memory (p is gone). */
@@ -288,7 +303,7 @@ static void write_header(struct virtio_net *n, struct packet *p)
 }
 
 /* tx_lock held. The packet goes to the ring, or stays the caller's with an error. */
-static int enqueue(struct virtio_net *n, struct packet *p)
+static int enqueue(struct virtio_net *n, struct packet *p, struct packet **done)
 {
 	struct virtqueue_segment s[VIRTQUEUE_MAX_SEGMENTS];
 	unsigned count = 0;
@@ -298,12 +313,12 @@ static int enqueue(struct virtio_net *n, struct packet *p)
 		if (f->len)
 			s[count++] =
 				(struct virtqueue_segment){ virt_to_phys(f->data).raw, f->len };
-	reclaim(n);
+	reclaim(n, done);
 	err = virtqueue_add(n->tx, s, count, 0, p);
 	if (err)
 		return err;
 	virtio_kick(n->dev, n->tx);
-	reclaim(n); /* many devices are done when the kick returns */
+	reclaim(n, done); /* many devices are done when the kick returns */
 	if (n->tx->in_flight && !n->tx_timer_armed) {
 		n->tx_timer_armed = true;
 		timer_arm(&n->tx_timer, clock_now() + TX_RECLAIM_EVERY);
@@ -314,6 +329,7 @@ static int enqueue(struct virtio_net *n, struct packet *p)
 static int virtio_net_send(struct netdev *netdev, struct packet *p)
 {
 	struct virtio_net *n = netdev->driver;
+	struct packet *done = NULL;
 	size_t bytes = 0;
 	int err;
 
@@ -327,7 +343,7 @@ static int virtio_net_send(struct netdev *netdev, struct packet *p)
 		bytes += f->len;
 	write_header(n, p);
 	mutex_lock(&n->tx_lock);
-	err = enqueue(n, p);
+	err = enqueue(n, p, &done);
 	if (err) {
 		store_relaxed(&netdev->tx_dropped, netdev->tx_dropped + 1);
 	} else {
@@ -335,6 +351,7 @@ static int virtio_net_send(struct netdev *netdev, struct packet *p)
 		store_relaxed(&netdev->tx_bytes, netdev->tx_bytes + bytes);
 	}
 	mutex_unlock(&n->tx_lock);
+	free_list(done);
 	if (!err)
 		return 0;
 	counter_inc(net_tx_full);
