@@ -10,6 +10,7 @@ static void handler(int sig)
 }
 
 static pthread_t main_id;
+static int interrupted;
 
 static void *later(void *arg)
 {
@@ -20,7 +21,8 @@ static void *later(void *arg)
 
 static void *keep_signalling(void *arg)
 {
-	while (!__atomic_load_n(&handled, __ATOMIC_ACQUIRE)) {
+	/* one signal may come before the wait begins */
+	while (!__atomic_load_n(&interrupted, __ATOMIC_ACQUIRE)) {
 		pthread_kill(main_id, SIGUSR2);
 		t_sleep_ms(2);
 	}
@@ -67,6 +69,7 @@ int main(void)
 	signal(SIGUSR2, handler);
 	id = t_thread(keep_signalling, NULL);
 	RET(sigwaitinfo(&set, NULL));
+	__atomic_store_n(&interrupted, 1, __ATOMIC_RELEASE);
 	pthread_join(id, NULL);
 	printf("handled %d\n", handled);
 
