@@ -26,6 +26,7 @@
 
 #define SCRIPT_LINE  256 /* what Linux looks at */
 #define SCRIPT_DEPTH 5
+#define PATH_SIZE    4096
 
 /* Where Linux puts things: a PIE two thirds up, the stack at the top, the break behind the program.
  */
@@ -48,7 +49,9 @@ struct program {
 };
 
 struct exec {
-	const char *path; /* as the caller named it: AT_EXECFN */
+	struct file *at; /* execveat: path is relative to it, or empty when it is the program */
+	const char *path;
+	const char *name; /* as the program is told it: AT_EXECFN */
 	char *const *argv, *const *envp;
 	char **script_argv;		 /* ours, replaces argv */
 	char *script_line[SCRIPT_DEPTH]; /* what script_argv points into */
@@ -88,25 +91,60 @@ static ssize_t read_at(struct file *f, void *buf, size_t n, uint64_t offset)
 	return done;
 }
 
-static struct file *open_executable(const char *path)
+static struct file *open_executable(struct dentry *start, const char *path)
 {
 	struct path_context c = process_path_context();
-	struct file *f;
 	struct stat st;
 	int err;
 
 	if (!*path)
 		return ERR_PTR(-ENOENT);
-	err = fs_stat(&c, NULL, path, WALK_FOLLOW, &st);
+	err = fs_stat(&c, start, path, WALK_FOLLOW, &st);
 	if (err)
 		return ERR_PTR(err);
 	if (!S_ISREG(st.st_mode))
 		return ERR_PTR(-EACCES);
-	err = fs_access(&c, NULL, path, 1 /* X_OK */, WALK_FOLLOW);
+	err = fs_access(&c, start, path, 1 /* X_OK */, WALK_FOLLOW);
 	if (err)
 		return ERR_PTR(err);
-	f = fs_open(&c, NULL, path, O_RDONLY, 0);
+	return fs_open(&c, start, path, O_RDONLY, 0);
+}
+
+/* An open file as the program (fexecve): it needs no name any more. With a reference. */
+static struct file *check_executable(struct file *f)
+{
+	struct stat st;
+	char *path;
+	ssize_t len;
+	int err;
+
+	if (f->flags & O_PATH) { /* cannot be read: open what it stands for */
+		path = heap_alloc(PATH_SIZE);
+		if (!path)
+			return ERR_PTR(-ENOMEM);
+		len = file_dentry(f) ? dentry_path(file_dentry(f), path, PATH_SIZE) : -EACCES;
+		f = len < 0 ? ERR_PTR(len) : open_executable(NULL, path);
+		heap_free(path);
+		return f;
+	}
+	err = f->ops->stat ? f->ops->stat(f, &st) : -EACCES;
+	if (err)
+		return ERR_PTR(err);
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+		return ERR_PTR(-EACCES);
+	file_get(f);
 	return f;
+}
+
+static struct file *exec_open_first(struct exec *e)
+{
+	if (!e->at)
+		return open_executable(NULL, e->path);
+	if (!*e->path)
+		return check_executable(e->at);
+	if (!file_dentry(e->at))
+		return ERR_PTR(-ENOTDIR);
+	return open_executable(file_dentry(e->at), e->path);
 }
 
 static void program_close(struct program *p)
@@ -175,10 +213,10 @@ static int script_push(struct exec *e, char *interp, char *arg, const char *scri
 /* Opens e->path, or what its #! line names, and so on; leaves an ELF program in e->main. */
 static int exec_resolve(struct exec *e)
 {
-	const char *path = e->path;
+	const char *path = e->name;
+	struct file *f = exec_open_first(e);
 
 	for (;;) {
-		struct file *f = open_executable(path);
 		char *line, *interp, *arg;
 		ssize_t got;
 		int err;
@@ -207,6 +245,7 @@ static int exec_resolve(struct exec *e)
 		if (err)
 			return err;
 		path = interp;
+		f = open_executable(NULL, path);
 	}
 }
 
@@ -228,7 +267,7 @@ static int exec_open_interp(struct exec *e)
 		heap_free(path);
 		return got < 0 ? got : -ENOEXEC;
 	}
-	f = open_executable(path);
+	f = open_executable(NULL, path);
 	heap_free(path);
 	if (IS_ERR(f))
 		return PTR_ERR(f);
@@ -378,7 +417,7 @@ static int exec_stack(struct exec *e, struct process *p, uintptr_t vdso)
 		.top = top,
 		.argv = e->argv,
 		.envp = e->envp,
-		.execfn = e->path,
+		.execfn = e->name,
 		.platform = "x86_64",
 		.slack = random_below(8192),
 		.limit = MIN(MAX(limit / 4, ARGS_MIN), ARGS_MAX),
@@ -492,7 +531,7 @@ static void exec_commit(struct exec *e, struct process *p, struct task *t)
 {
 	struct vm_space *old = p->vm;
 	const struct program *first = e->interp.file ? &e->interp : &e->main;
-	const char *name = strrchr(e->path, '/');
+	const char *name = strrchr(e->name, '/');
 
 	record_image(p, e);
 	if (old)
@@ -507,7 +546,7 @@ static void exec_commit(struct exec *e, struct process *p, struct task *t)
 	t->restart.fn = NULL;
 	p->dumpable = 1;
 	p->keep_caps = false;
-	str_copy(t->thread.name, name ? name + 1 : e->path, sizeof(t->thread.name));
+	str_copy(t->thread.name, name ? name + 1 : e->name, sizeof(t->thread.name));
 	cpu_fpu_init_area(t->fpu_bounce);
 	(void)cpu_fpu_restore(t->fpu_bounce); /* our own image: cannot be refused */
 	cpu_set_fs_base(0);
@@ -525,18 +564,21 @@ static void exec_free(struct exec *e)
 	heap_free(e);
 }
 
-int process_exec(struct process *p, const char *path, char *const argv[], char *const envp[])
+int process_exec(const struct exec_request *r)
 {
 	static char *const no_arguments[] = { (char *)"", NULL };
 	struct task *t = task_current();
+	struct process *p = t->process;
 	struct exec *e = heap_alloc_zeroed(sizeof(*e));
 	int err;
 
 	if (!e)
 		return -ENOMEM;
-	e->path = path;
-	e->argv = argv[0] ? argv : no_arguments;
-	e->envp = envp;
+	e->at = r->at;
+	e->path = r->path;
+	e->name = r->name;
+	e->argv = r->argv[0] ? r->argv : no_arguments;
+	e->envp = r->envp;
 	err = exec_resolve(e);
 	if (!err)
 		err = exec_open_interp(e);

@@ -146,10 +146,16 @@ extern char process_hostname[65], process_domainname[65];
 
 /*
  * execve of the running task into a fresh image. 0: the task's frame is the new program's, go there
- * by returning to it. Errors leave the old image as it was. argv/envp are kernel arrays, the
- * caller's.
+ * by returning to it. Errors leave the old image as it was. All of the request is the caller's.
  */
-int process_exec(struct process *p, const char *path, char *const argv[], char *const envp[]);
+struct exec_request {
+	struct file *at; /* path is relative to it, or empty: it is the program itself. NULL: cwd */
+	const char *path;
+	const char *
+		name; /* what the program is told: AT_EXECFN, and its last part the thread's name */
+	char *const *argv, *const *envp; /* NULL-terminated */
+};
+int process_exec(const struct exec_request *r);
 
 struct trap_frame *task_frame(
 	const struct task *t); /* registers of the program; at the kernel stack's top */

@@ -179,17 +179,23 @@ static void open_stdio(void)
 	}
 }
 
+static int exec_path(const struct start *s, const char *path)
+{
+	struct exec_request r = { .path = path, .name = path, .argv = s->argv, .envp = s->envp };
+
+	return process_exec(&r);
+}
+
 /* execve, or as execvp with a name that has no slash. Returns only errors worth reporting. */
 static int run(const struct start *s)
 {
-	struct process *p = process_current();
 	const char *name = s->argv[0], *path = env_get(s->envp, "PATH");
 	size_t size = strlen(name) + strlen(path) + 2;
 	char *full;
 	int err = -ENOENT;
 
 	if (strchr(name, '/'))
-		return process_exec(p, name, s->argv, s->envp);
+		return exec_path(s, name);
 	full = heap_alloc(size);
 	if (!full)
 		no_memory();
@@ -201,7 +207,7 @@ static int run(const struct start *s)
 			format(full, size, "%s", name);
 		else
 			format(full, size, "%.*s/%s", len, path, name);
-		one = process_exec(p, full, s->argv, s->envp);
+		one = exec_path(s, full);
 		if (one != -ENOENT && one != -ENOTDIR && one != -EACCES) {
 			err = one;
 			break;

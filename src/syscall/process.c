@@ -260,7 +260,8 @@ static char **strings_from_user(char *const *uv, long *err)
 	return NULL;
 }
 
-static long exec_path(const char *path, char *const *uargv, char *const *uenvp)
+/* r has everything but the strings. */
+static long exec_request(struct exec_request *r, char *const *uargv, char *const *uenvp)
 {
 	char **argv, **envp = NULL;
 	long err;
@@ -268,8 +269,11 @@ static long exec_path(const char *path, char *const *uargv, char *const *uenvp)
 	argv = strings_from_user(uargv, &err);
 	if (argv)
 		envp = strings_from_user(uenvp, &err);
-	if (envp)
-		err = process_exec(process_current(), path, argv, envp);
+	if (envp) {
+		r->argv = argv;
+		r->envp = envp;
+		err = process_exec(r);
+	}
 	strings_free(argv);
 	strings_free(envp);
 	return err;
@@ -279,20 +283,40 @@ SYSCALL_DEFINE3(execve, const char *, upath, char *const *, uargv, char *const *
 {
 	long err;
 	char *path = string_from_user(upath, PATH_SIZE, &err);
+	struct exec_request r = { .path = path, .name = path };
 
 	if (!path)
 		return err;
-	err = exec_path(path, uargv, uenvp);
+	err = exec_request(&r, uargv, uenvp);
 	heap_free(path);
+	return err;
+}
+
+/* Linux makes up a name under /dev/fd for a program that is found through a descriptor. */
+static long exec_at(int dirfd, const char *path, char *const *uargv, char *const *uenvp)
+{
+	size_t size = strlen(path) + 32;
+	char *name = heap_alloc(size);
+	struct exec_request r = { .path = path, .name = name };
+	long err = -EBADF;
+
+	if (!name)
+		return -ENOMEM;
+	format(name, size, "/dev/fd/%d%s%s", dirfd, *path ? "/" : "", path);
+	r.at = fd_get(process_current()->fds, dirfd);
+	if (r.at) {
+		err = exec_request(&r, uargv, uenvp);
+		file_put(r.at);
+	}
+	heap_free(name);
 	return err;
 }
 
 SYSCALL_DEFINE5(execveat, int, dirfd, const char *, upath, char *const *, uargv, char *const *,
 	uenvp, int, flags)
 {
-	const size_t prefix = 32;
-	char *path, *full;
-	struct file *f;
+	struct exec_request r;
+	char *path;
 	long err;
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
@@ -300,28 +324,14 @@ SYSCALL_DEFINE5(execveat, int, dirfd, const char *, upath, char *const *, uargv,
 	path = string_from_user(upath, PATH_SIZE, &err);
 	if (!path)
 		return err;
-	if (path[0] == '/' || (dirfd == AT_FDCWD && path[0])) {
-		err = exec_path(path, uargv, uenvp);
-		heap_free(path);
-		return err;
+	if (!*path && !(flags & AT_EMPTY_PATH)) {
+		err = -ENOENT;
+	} else if (*path == '/' || (dirfd == AT_FDCWD && *path)) {
+		r = (struct exec_request){ .path = path, .name = path };
+		err = exec_request(&r, uargv, uenvp);
+	} else {
+		err = exec_at(dirfd, path, uargv, uenvp);
 	}
-	err = -ENOENT;
-	if (!path[0] && !(flags & AT_EMPTY_PATH))
-		goto out;
-	f = fd_get(process_current()->fds, dirfd);
-	err = -EBADF;
-	if (!f)
-		goto out;
-	file_put(f);
-	err = -ENOMEM;
-	full = heap_alloc(strlen(path) + prefix);
-	if (!full)
-		goto out;
-	format(full, strlen(path) + prefix, "/proc/self/fd/%d%s%s", dirfd, path[0] ? "/" : "",
-		path);
-	err = exec_path(full, uargv, uenvp);
-	heap_free(full);
-out:
 	heap_free(path);
 	return err;
 }
