@@ -360,6 +360,25 @@ static const struct vm_backing_ops backing_ops = {
 	.describe = backing_describe,
 };
 
+/* Of the root image: the pages around a fault are there already and may be mapped along. */
+static const struct vm_backing_ops lower_backing_ops = {
+	.get_page = backing_get_page,
+	.get = backing_get,
+	.put = backing_put,
+	.describe = backing_describe,
+	.contiguous = true,
+};
+
+void pagecache_set_lower(struct pagecache *c, uint64_t size,
+	int (*page)(struct vnode *v, uint64_t index, const void **page),
+	int (*copy)(struct vnode *v, uint64_t index, void *buf))
+{
+	c->size = c->lower_end = size;
+	c->lower_page = page;
+	c->lower_copy = copy;
+	c->backing.ops = &lower_backing_ops;
+}
+
 void pagecache_init(struct pagecache *c, struct vnode *v)
 {
 	*c = (struct pagecache){ .vnode = v };

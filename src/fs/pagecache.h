@@ -42,6 +42,10 @@ struct pagecache {
 };
 
 void pagecache_init(struct pagecache *c, struct vnode *v);
+/* Shows a lower store of this size; before anybody else knows the file. */
+void pagecache_set_lower(struct pagecache *c, uint64_t size,
+	int (*page)(struct vnode *v, uint64_t index, const void **page),
+	int (*copy)(struct vnode *v, uint64_t index, void *buf));
 void pagecache_set_path(struct pagecache *c, const char *path);
 void pagecache_destroy(struct pagecache *c); /* nobody maps or reads it any more */
 static inline uint64_t pagecache_size(const struct pagecache *c)

@@ -132,9 +132,7 @@ static int node_from_lower(struct ramfs *fs, uint64_t nid, struct ramfs_node **o
 		*n->lower = inode;
 	}
 	if (S_ISREG(inode.mode)) {
-		n->cache.size = n->cache.lower_end = inode.size;
-		n->cache.lower_page = lower_page;
-		n->cache.lower_copy = lower_copy;
+		pagecache_set_lower(&n->cache, inode.size, lower_page, lower_copy);
 	} else if (S_ISLNK(inode.mode)) {
 		err = lower_symlink(fs, n);
 		if (err) {

@@ -13,10 +13,7 @@
 #include "process/process.h"
 #include "sched/clock.h"
 #include "sched/random.h"
-
-/* Programs and libcs compare the release with the oldest kernel they support. */
-#define RELEASE "6.1.0-skiff"
-#define VERSION "#1 SMP PREEMPT Skiff"
+#include "syscall/version.h"
 
 #define CAP_SYS_ADMIN 21
 #define CAP_SYS_BOOT  22

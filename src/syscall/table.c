@@ -4,6 +4,7 @@
 #include "syscall/syscall.h"
 #include "diag/log.h"
 #include "lib/bug.h"
+#include "syscall/procfs.h"
 #include "syscall/socket_util.h"
 
 #define SYSCALL(nr, name) syscall_fn sys_##name;
@@ -66,6 +67,9 @@ void syscall_dispatch(struct trap_frame *f)
 
 void syscall_init(void)
 {
+	procfs_system_init();
+	procfs_process_init();
+	sysfs_init();
 	socket_hooks_init();
 	BUG_ON(!table[SYS_read].fn || !table[SYS_mmap].fn || !table[SYS_exit_group].fn);
 }
