@@ -201,14 +201,16 @@ struct thread *rq_steal(struct runqueue *rq, uint32_t cpu)
 {
 	struct thread *t;
 
+	/* One that fell asleep and was woken before its CPU switched away still stands on its
+	 * stack. */
 	list_for_each_entry (t, &rq->realtime, run_link)
-		if (thread_may_run_on(t, cpu)) {
+		if (thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}
 	for (struct rb_node *n = rq->first; n; n = rb_next(n)) {
 		t = rb_entry(n, struct thread, run_node);
-		if (thread_may_run_on(t, cpu)) {
+		if (thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}
