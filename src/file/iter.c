@@ -30,6 +30,23 @@ static const struct iter_segment *current_segment(struct iter *it)
 
 enum direction { TO_ITER, FROM_ITER, ZERO_ITER };
 
+/* clear_user failed somewhere: up to where can it be done? Bytes not done. */
+static size_t zero_partial(char *place, size_t n)
+{
+	static const char zeros[64];
+
+	while (n) {
+		size_t piece = MIN(n, sizeof(zeros)),
+		       missed = copy_to_user_partial(place, zeros, piece);
+
+		n -= piece - missed;
+		place += piece;
+		if (missed)
+			break;
+	}
+	return n;
+}
+
 /* Bytes not done. */
 static size_t move_piece(struct iter *it, void *place, char *other, size_t n, enum direction dir)
 {
@@ -46,7 +63,7 @@ static size_t move_piece(struct iter *it, void *place, char *other, size_t n, en
 		return copy_to_user_partial(place, other, n);
 	if (dir == FROM_ITER)
 		return copy_from_user_partial(other, place, n);
-	return clear_user(place, n) ? n : 0;
+	return clear_user(place, n) ? zero_partial(place, n) : 0;
 }
 
 static size_t move(struct iter *it, char *other, size_t n, enum direction dir)

@@ -40,6 +40,8 @@ static int directory_readdir(struct file *f, struct dirent_sink *sink)
 	uint64_t ino;
 	int err = 0;
 
+	if (load_acquire(&d->gone))
+		return -ENOENT;
 	if (f->pos == 0) {
 		if (!sink->emit(sink, ".", 1, v->ino, DT_DIR, 1))
 			return 0;
@@ -56,7 +58,7 @@ static int directory_readdir(struct file *f, struct dirent_sink *sink)
 	if (f->pos == INT64_MAX)
 		return 0;
 	mutex_lock(&v->lock);
-	err = load_acquire(&d->gone) ? -ENOENT : v->ops->readdir(v, &f->pos, sink);
+	err = v->ops->readdir(v, &f->pos, sink);
 	mutex_unlock(&v->lock);
 	return err;
 }

@@ -351,7 +351,7 @@ SYSCALL_DEFINE1(fchdir, int, fd)
 	struct path_context c;
 	struct dentry *d, *old;
 	struct stat st;
-	long err = fd_dentry(fd, &d);
+	long err = fd_dentry(fd, true, &d);
 
 	if (err)
 		return err;

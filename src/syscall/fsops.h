@@ -27,5 +27,6 @@ int user_path_get(struct user_path *u, int dirfd, const char *upath, bool empty)
 void user_path_put(struct user_path *u);
 /* The dentry that (dirfd, upath, flags) names; AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH are heeded. */
 int user_path_walk(struct user_path *u, unsigned walk, struct dentry **out);
-/* For calls on a descriptor: its dentry, referenced. -EBADF; -EOPNOTSUPP when it has none. */
-int fd_dentry(int fd, struct dentry **out);
+/* For calls on a descriptor: its dentry, referenced. path_too: O_PATH descriptors will do. -EBADF.
+ */
+int fd_dentry(int fd, bool path_too, struct dentry **out);

@@ -223,7 +223,7 @@ SYSCALL_DEFINE2(fchmod, int, fd, uint32_t, mode)
 {
 	struct path_context c;
 	struct dentry *d;
-	long err = fd_dentry(fd, &d);
+	long err = fd_dentry(fd, false, &d);
 
 	if (err)
 		return err;
@@ -296,7 +296,7 @@ SYSCALL_DEFINE3(fchown, int, fd, uint32_t, uid, uint32_t, gid)
 {
 	struct path_context c;
 	struct dentry *d;
-	long err = fd_dentry(fd, &d);
+	long err = fd_dentry(fd, false, &d);
 
 	if (err)
 		return err;
@@ -357,7 +357,7 @@ static long at_utimes(int dirfd, const char *upath, const struct timespec *t, in
 
 		if (flags)
 			return -EINVAL;
-		err = fd_dentry(dirfd, &d);
+		err = fd_dentry(dirfd, false, &d);
 		if (err)
 			return err;
 		c = call_context();
@@ -571,10 +571,11 @@ static long xattr_fd(enum xattr_call call, int fd, const char *uname)
 {
 	struct file *f = get_file(fd);
 
-	if (!f)
-		return -EBADF;
-	file_put(f);
-	return xattr_answer(call, uname);
+	long err = f && !(f->flags & O_PATH) ? 0 : -EBADF;
+
+	if (f)
+		file_put(f);
+	return err ? err : xattr_answer(call, uname);
 }
 
 #define XATTR_CALLS(verb, CALL)                                                                    \

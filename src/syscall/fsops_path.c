@@ -106,13 +106,13 @@ int user_path_walk(struct user_path *u, unsigned walk, struct dentry **out)
 	return path_walk(&u->c, u->start, u->text, walk | WALK_EMPTY, out);
 }
 
-int fd_dentry(int fd, struct dentry **out)
+int fd_dentry(int fd, bool path_too, struct dentry **out)
 {
 	struct file *f = get_file(fd);
 
 	if (!f)
 		return -EBADF;
-	*out = dentry_for_file(f);
+	*out = !path_too && (f->flags & O_PATH) ? ERR_PTR(-EBADF) : dentry_for_file(f);
 	file_put(f);
 	return IS_ERR(*out) ? (int)PTR_ERR(*out) : 0;
 }
