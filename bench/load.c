@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEYS	1000
+#define KEYS		1000
 #define MAX_CONNECTIONS 256
 
 struct connection {
@@ -59,7 +59,8 @@ static void write_all(int fd, const char *p, size_t n)
 static int expected(char *buf, size_t size, unsigned n)
 {
 	char value[32];
-	int len = snprintf(value, sizeof(value), "value-of-%u-%08x", n % KEYS, n % KEYS * 2654435761u);
+	int len = snprintf(
+		value, sizeof(value), "value-of-%u-%08x", n % KEYS, n % KEYS * 2654435761u);
 
 	return snprintf(buf, size, "VALUE key%u 0 %d\r\n%s\r\nEND\r\n", n % KEYS, len, value);
 }
@@ -71,7 +72,8 @@ static void set_keys(int fd)
 		int len = snprintf(value, sizeof(value), "value-of-%u-%08x", n, n * 2654435761u);
 		size_t got = 0;
 
-		write_all(fd, line, snprintf(line, sizeof(line), "set key%u 0 0 %d\r\n%s\r\n", n, len, value));
+		write_all(fd, line,
+			snprintf(line, sizeof(line), "set key%u 0 0 %d\r\n%s\r\n", n, len, value));
 		while (got < 8) {
 			ssize_t r = read(fd, answer + got, 8 - got);
 
@@ -137,7 +139,8 @@ int main(int argc, char **argv)
 	unsigned count, depth, requests, done = 0, asked = 0;
 	double start;
 
-	if (argc != 6 || (count = atoi(argv[3])) > MAX_CONNECTIONS || (depth = atoi(argv[4])) > 256) {
+	if (argc != 6 || (count = atoi(argv[3])) > MAX_CONNECTIONS ||
+		(depth = atoi(argv[4])) > 256) {
 		fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH REQUESTS\n");
 		return 2;
 	}

@@ -35,14 +35,14 @@ enum pci_register {
 #define PCI_CAP_MSIX   0x11
 
 /* MSI-X capability and table. */
-#define MSIX_CONTROL		 2
-#define MSIX_TABLE		 4 /* offset | BAR number */
-#define MSIX_CONTROL_ENABLE	 0x8000
-#define MSIX_CONTROL_MASK_ALL	 0x4000
-#define MSIX_CONTROL_SIZE	 0x07ff /* entries - 1 */
-#define MSIX_ENTRY_SIZE		 16
-#define MSIX_ENTRY_ADDRESS	 0
-#define MSIX_ENTRY_ADDRESS_HIGH	 4
-#define MSIX_ENTRY_DATA		 8
-#define MSIX_ENTRY_CONTROL	 12
+#define MSIX_CONTROL		  2
+#define MSIX_TABLE		  4 /* offset | BAR number */
+#define MSIX_CONTROL_ENABLE	  0x8000
+#define MSIX_CONTROL_MASK_ALL	  0x4000
+#define MSIX_CONTROL_SIZE	  0x07ff /* entries - 1 */
+#define MSIX_ENTRY_SIZE		  16
+#define MSIX_ENTRY_ADDRESS	  0
+#define MSIX_ENTRY_ADDRESS_HIGH	  4
+#define MSIX_ENTRY_DATA		  8
+#define MSIX_ENTRY_CONTROL	  12
 #define MSIX_ENTRY_CONTROL_MASKED 1u

@@ -80,10 +80,10 @@ enum virtio_mmio_register {
 #define VIRTIO_MMIO_MAGIC_VALUE 0x74726976 /* "virt" */
 
 /* PCI transport. */
-#define VIRTIO_PCI_VENDOR	    0x1af4
-#define VIRTIO_PCI_DEVICE_MODERN    0x1040 /* + virtio id */
-#define VIRTIO_PCI_DEVICE_LAST	    0x107f
-#define VIRTIO_PCI_DEVICE_LEGACY    0x1000 /* transitional: 0x1000..0x103f, id = subsystem id */
+#define VIRTIO_PCI_VENDOR	 0x1af4
+#define VIRTIO_PCI_DEVICE_MODERN 0x1040 /* + virtio id */
+#define VIRTIO_PCI_DEVICE_LAST	 0x107f
+#define VIRTIO_PCI_DEVICE_LEGACY 0x1000 /* transitional: 0x1000..0x103f, id = subsystem id */
 enum virtio_pci_cap_type {
 	VIRTIO_PCI_CAP_COMMON = 1,
 	VIRTIO_PCI_CAP_NOTIFY = 2,

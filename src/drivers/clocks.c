@@ -73,7 +73,7 @@ static uint64_t read_pit(void)
 
 	outb(PIT_COMMAND, 2 << 6); /* latch channel 2 */
 	lo = inb(PIT_CHANNEL2);
-	return (uint16_t)-(lo | inb(PIT_CHANNEL2) << 8);
+	return (uint16_t) - (lo | inb(PIT_CHANNEL2) << 8);
 }
 
 static const struct reference apic_reference = { "local APIC timer", read_apic_timer, UINT32_MAX,

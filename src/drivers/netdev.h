@@ -13,21 +13,21 @@
  * Reference counted data so that a TCP send buffer can keep what it handed to the card.
  */
 struct packet {
-	struct packet *next;	/* in a list or batch */
-	uint8_t *head, *end;	/* the buffer */
-	uint8_t *data;		/* first byte in use */
-	uint32_t len;		/* bytes in use from data */
-	uint16_t queue;		/* device queue it came from */
-	uint8_t csum_flags;	/* enum packet_csum */
-	uint8_t gso_type;	/* enum packet_gso */
-	uint16_t gso_size;	/* payload bytes per segment */
+	struct packet *next;		  /* in a list or batch */
+	uint8_t *head, *end;		  /* the buffer */
+	uint8_t *data;			  /* first byte in use */
+	uint32_t len;			  /* bytes in use from data */
+	uint16_t queue;			  /* device queue it came from */
+	uint8_t csum_flags;		  /* enum packet_csum */
+	uint8_t gso_type;		  /* enum packet_gso */
+	uint16_t gso_size;		  /* payload bytes per segment */
 	uint16_t csum_start, csum_offset; /* from data, when PACKET_CSUM_PARTIAL */
-	uint16_t header_len;	/* of all headers, for GSO */
-	uint16_t l3, l4;	/* offsets from data, set while parsing */
-	struct packet *frags;	/* further payload pieces, linked by next, or NULL */
+	uint16_t header_len;		  /* of all headers, for GSO */
+	uint16_t l3, l4;		  /* offsets from data, set while parsing */
+	struct packet *frags;		  /* further payload pieces, linked by next, or NULL */
 	void (*free)(struct packet *p);
-	void *owner;		/* of free */
-	uint64_t cb[8];		/* scratch of the layer that holds the packet */
+	void *owner;	/* of free */
+	uint64_t cb[8]; /* scratch of the layer that holds the packet */
 };
 enum packet_csum { PACKET_CSUM_NONE, PACKET_CSUM_PARTIAL = 1, PACKET_CSUM_VALID = 2 };
 enum packet_gso { PACKET_GSO_NONE, PACKET_GSO_TCP4, PACKET_GSO_TCP6, PACKET_GSO_UDP };
@@ -35,7 +35,8 @@ enum packet_gso { PACKET_GSO_NONE, PACKET_GSO_TCP4, PACKET_GSO_TCP6, PACKET_GSO_
 /* Linear packet with room for 'size' bytes behind 'headroom'; len 0. NULL: no memory. */
 struct packet *packet_alloc(size_t headroom, size_t size);
 void packet_free(struct packet *p); /* and its frags */
-static inline void *packet_push(struct packet *p, size_t n) /* header in front; caller checked room */
+static inline void *packet_push(
+	struct packet *p, size_t n) /* header in front; caller checked room */
 {
 	p->data -= n;
 	p->len += n;
@@ -75,8 +76,8 @@ struct netdev {
 	bool link_up;
 	void *driver;
 	/*
-	 * Takes ownership of p (Ethernet header in front). Callable from any thread; does not sleep for
-	 * the device: a full ring drops the packet, counts it and returns -ENOBUFS.
+	 * Takes ownership of p (Ethernet header in front). Callable from any thread; does not sleep
+	 * for the device: a full ring drops the packet, counts it and returns -ENOBUFS.
 	 */
 	int (*send)(struct netdev *dev, struct packet *p);
 	/*

@@ -100,6 +100,6 @@ __attribute__((no_stack_protector)) void kernel_main(void)
 	smp_wait_for_others();
 	process_start_first(boot_info.cmdline);
 	rng_device_feed(); /* the host's entropy joins ours */
-	clocks_refine(); /* better rates, while the program runs */
+	clocks_refine();   /* better rates, while the program runs */
 	thread_exit();
 }

@@ -14,16 +14,24 @@ struct vnode;
 struct dentry;
 
 struct vnode_attr { /* what setattr changes; valid says which */
-	enum { ATTR_MODE = 1, ATTR_UID = 2, ATTR_GID = 4, ATTR_SIZE = 8, ATTR_ATIME = 16, ATTR_MTIME = 32 } valid;
+	enum {
+		ATTR_MODE = 1,
+		ATTR_UID = 2,
+		ATTR_GID = 4,
+		ATTR_SIZE = 8,
+		ATTR_ATIME = 16,
+		ATTR_MTIME = 32
+	} valid;
 	uint32_t mode, uid, gid;
 	uint64_t size;
 	struct timespec atime, mtime;
 };
 
-/* Collects getdents64 records. Returns false when full: readdir stops and resumes at that position. */
+/* Collects getdents64 records. Returns false when full: readdir stops and resumes at that position.
+ */
 struct dirent_sink {
-	bool (*emit)(struct dirent_sink *s, const char *name, size_t len, uint64_t inode, uint8_t type,
-		int64_t next_pos);
+	bool (*emit)(struct dirent_sink *s, const char *name, size_t len, uint64_t inode,
+		uint8_t type, int64_t next_pos);
 };
 
 struct vnode_ops {
@@ -34,8 +42,8 @@ struct vnode_ops {
 	int (*symlink)(struct vnode *dir, const char *name, size_t len, const char *target);
 	int (*link)(struct vnode *dir, const char *name, size_t len, struct vnode *target);
 	int (*unlink)(struct vnode *dir, const char *name, size_t len, bool is_dir);
-	int (*rename)(struct vnode *old_dir, const char *old_name, size_t old_len, struct vnode *new_dir,
-		const char *new_name, size_t new_len, unsigned flags);
+	int (*rename)(struct vnode *old_dir, const char *old_name, size_t old_len,
+		struct vnode *new_dir, const char *new_name, size_t new_len, unsigned flags);
 	int (*readdir)(struct vnode *dir, int64_t *pos, struct dirent_sink *sink);
 	/* Symbolic link: the target into buf, not terminated; its length. */
 	ssize_t (*readlink)(struct vnode *v, char *buf, size_t size);
@@ -45,7 +53,8 @@ struct vnode_ops {
 	int (*setattr)(struct vnode *v, const struct vnode_attr *attr);
 	/* Gives a struct file for open(2). NULL: regular file through the page cache. */
 	struct file *(*open)(struct vnode *v, uint32_t flags);
-	void (*evict)(struct vnode *v); /* the last reference is gone and nlink is 0, or memory is wanted */
+	void (*evict)(struct vnode
+			*v); /* the last reference is gone and nlink is 0, or memory is wanted */
 };
 
 /* Path resolution. Relative paths start at the process's cwd: callers pass it. */
@@ -54,9 +63,16 @@ struct path_context {
 	uint32_t uid, gid, umask;
 	uint32_t resolve; /* RESOLVE_* of openat2(2) */
 };
-enum { WALK_FOLLOW = 1, WALK_PARENT = 2, WALK_DIRECTORY = 4, WALK_EMPTY = 8, WALK_NO_SYMLINKS = 16 };
+enum {
+	WALK_FOLLOW = 1,
+	WALK_PARENT = 2,
+	WALK_DIRECTORY = 4,
+	WALK_EMPTY = 8,
+	WALK_NO_SYMLINKS = 16
+};
 
-void fs_init(const void *erofs_image, size_t size); /* mounts everything; image NULL: empty ramfs root */
+void fs_init(
+	const void *erofs_image, size_t size); /* mounts everything; image NULL: empty ramfs root */
 struct dentry *fs_root(void);
 
 int path_walk(const struct path_context *c, struct dentry *start, const char *path, unsigned flags,
@@ -67,21 +83,27 @@ struct vnode *dentry_vnode(struct dentry *d); /* no reference taken */
 /* The absolute path; -ENAMETOOLONG. " (deleted)" is appended when it is gone. */
 ssize_t dentry_path(struct dentry *d, char *buf, size_t size);
 
-/* Each does the whole call on a kernel path string; 'start' for relative paths (AT_FDCWD: c->cwd). */
+/* Each does the whole call on a kernel path string; 'start' for relative paths (AT_FDCWD: c->cwd).
+ */
 struct file *fs_open(const struct path_context *c, struct dentry *start, const char *path,
 	uint32_t flags, uint32_t mode);
 int fs_stat(const struct path_context *c, struct dentry *start, const char *path, unsigned walk,
 	struct stat *st);
 int fs_mkdir(const struct path_context *c, struct dentry *start, const char *path, uint32_t mode);
-int fs_mknod(const struct path_context *c, struct dentry *start, const char *path, uint32_t mode, uint64_t rdev);
+int fs_mknod(const struct path_context *c, struct dentry *start, const char *path, uint32_t mode,
+	uint64_t rdev);
 int fs_unlink(const struct path_context *c, struct dentry *start, const char *path, bool is_dir);
-int fs_symlink(const struct path_context *c, const char *target, struct dentry *start, const char *path);
-int fs_link(const struct path_context *c, struct dentry *from, struct dentry *start, const char *path);
+int fs_symlink(
+	const struct path_context *c, const char *target, struct dentry *start, const char *path);
+int fs_link(
+	const struct path_context *c, struct dentry *from, struct dentry *start, const char *path);
 int fs_rename(const struct path_context *c, struct dentry *old_start, const char *old_path,
 	struct dentry *new_start, const char *new_path, unsigned flags);
 int fs_setattr(struct dentry *d, const struct vnode_attr *attr);
-ssize_t fs_readlink(const struct path_context *c, struct dentry *start, const char *path, char *buf, size_t size);
-int fs_access(const struct path_context *c, struct dentry *start, const char *path, int mode, unsigned walk);
+ssize_t fs_readlink(const struct path_context *c, struct dentry *start, const char *path, char *buf,
+	size_t size);
+int fs_access(const struct path_context *c, struct dentry *start, const char *path, int mode,
+	unsigned walk);
 struct statfs;
 int fs_statfs(struct dentry *d, struct statfs *out);
 struct dentry *file_dentry(struct file *f); /* or NULL */
@@ -89,7 +111,8 @@ struct dentry *file_dentry(struct file *f); /* or NULL */
 /* Anonymous RAM file for memfd_create and shared anonymous mappings, with seals. ERR_PTR. */
 struct file *memfd_create_file(const char *name, uint32_t memfd_flags);
 
-/* procfs: content comes from above through generators. Each writes text into an auto-growing buffer. */
+/* procfs: content comes from above through generators. Each writes text into an auto-growing
+ * buffer. */
 struct text;
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);
 void text_write(struct text *t, const void *data, size_t n);
@@ -109,8 +132,10 @@ struct procfs_entry {
 	int (*show)(struct text *t, void *arg);
 	ssize_t (*store)(const char *data, size_t n, void *arg);
 	ssize_t (*readlink)(void *arg, char *buf, size_t size);
-	struct dentry *(*follow)(void *arg); /* referenced, or ERR_PTR; NULL: go by readlink's text */
-	struct file *(*open)(void *arg, uint32_t flags); /* for /proc/self/fd/N, self/mem, pagemap */
+	struct dentry *(*follow)(
+		void *arg); /* referenced, or ERR_PTR; NULL: go by readlink's text */
+	struct file *(*open)(
+		void *arg, uint32_t flags); /* for /proc/self/fd/N, self/mem, pagemap */
 	const struct procfs_dir_ops *dir;
 	void *arg;
 };

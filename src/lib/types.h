@@ -42,10 +42,10 @@ typedef struct {
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define __packed	__attribute__((packed))
-#define __aligned(n)	__attribute__((aligned(n)))
-#define __noreturn	__attribute__((noreturn))
-#define __noinline	__attribute__((noinline))
+#define __packed     __attribute__((packed))
+#define __aligned(n) __attribute__((aligned(n)))
+#define __noreturn   __attribute__((noreturn))
+#define __noinline   __attribute__((noinline))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define __used		__attribute__((used))

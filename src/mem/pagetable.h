@@ -19,7 +19,7 @@ enum pte_bits {
 	PTE_PCD = 1 << 4,
 	PTE_ACCESSED = 1 << 5,
 	PTE_DIRTY = 1 << 6,
-	PTE_HUGE = 1 << 7,   /* in a level-2 entry: a 2 MiB leaf */
+	PTE_HUGE = 1 << 7, /* in a level-2 entry: a 2 MiB leaf */
 	PTE_GLOBAL = 1 << 8,
 	PTE_SW_COW = 1 << 9, /* software: write-protected only because shared */
 	PTE_SW_SOFT_DIRTY = 1 << 10,
@@ -71,7 +71,8 @@ void pagetable_for_each_leaf(
  * reach once processes exist: map devices at boot. */
 volatile void *map_device(paddr_t base, size_t len);
 
-/* A kernel stack of KSTACK_SIZE with an unmapped guard page below; returns its top, 0: no memory. */
+/* A kernel stack of KSTACK_SIZE with an unmapped guard page below; returns its top, 0: no memory.
+ */
 uintptr_t kstack_alloc(void);
 void kstack_free(uintptr_t top);
 

@@ -20,16 +20,17 @@ void clock_register(const struct clock_source *source, uint64_t hz);
 /* Better knowledge of the current source's rate; applied from now on, no jump. */
 void clock_set_rate(uint64_t hz);
 
-uint64_t clock_now(void);		/* CLOCK_MONOTONIC, ns */
-uint64_t clock_realtime(void);		/* CLOCK_REALTIME, ns since 1970 */
-void clock_set_realtime(uint64_t ns);	/* now is ns */
+uint64_t clock_now(void);	      /* CLOCK_MONOTONIC, ns */
+uint64_t clock_realtime(void);	      /* CLOCK_REALTIME, ns since 1970 */
+void clock_set_realtime(uint64_t ns); /* now is ns */
 
 /*
  * What a program's vDSO reads: seqlock-guarded, in a page of its own that process/ maps read-only
- * into the program (page-aligned object). monotonic ns = base_ns + ((tsc - base_tsc) * mult >> shift).
+ * into the program (page-aligned object). monotonic ns = base_ns + ((tsc - base_tsc) * mult >>
+ * shift).
  */
 struct clock_vdso_data {
-	uint32_t seq; /* odd while changing */
+	uint32_t seq;  /* odd while changing */
 	uint32_t mode; /* 0: make the system call, 1: rdtsc */
 	uint64_t base_tsc;
 	uint64_t base_ns;

@@ -19,7 +19,10 @@ struct mutex {
 	struct mutex_waiter *pushed; /* atomic: newest waiters, LIFO */
 	struct mutex_waiter *popped; /* oldest waiters, FIFO; of whoever has the hand-off right */
 };
-#define MUTEX_INIT { 0 }
+#define MUTEX_INIT                                                                                 \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void mutex_init(struct mutex *m); /* all zero is also an unlocked mutex */
 void mutex_lock(struct mutex *m);
@@ -35,7 +38,10 @@ struct rwlock {
 	uint32_t waiting_writers;
 	struct rw_waiter *head, *tail; /* guarded by lock */
 };
-#define RWLOCK_INIT { 0 }
+#define RWLOCK_INIT                                                                                \
+	{                                                                                          \
+		0                                                                                  \
+	}
 void rwlock_init(struct rwlock *l);
 void read_lock(struct rwlock *l);
 void read_unlock(struct rwlock *l);

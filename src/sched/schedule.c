@@ -622,7 +622,8 @@ void sched_init(void)
 	name_thread(&boot_thread, "boot", 0);
 	boot_thread.id = thread_id_kernel();
 	rq = init_runqueue(0, &boot_thread);
-	boot_thread.context.kstack_top = 0; /* a part of the image: not to be freed when boot ends */
+	boot_thread.context.kstack_top =
+		0; /* a part of the image: not to be freed when boot ends */
 	rq->idle->kstack_top = stack;
 	rq->idle->entry = idle_loop;
 	cpu_context_init(&rq->idle->context, stack, sched_thread_trampoline, rq->idle);

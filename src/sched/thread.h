@@ -21,7 +21,8 @@
 
 struct mutex;
 
-/* thread->flags: the first word of struct thread, tested by entry code on the way to the program. */
+/* thread->flags: the first word of struct thread, tested by entry code on the way to the program.
+ */
 enum thread_flags {
 	THREAD_NEED_RESCHED = 1, /* give up the CPU before returning to the program */
 	THREAD_SIGNAL = 2,	 /* process/ has something to deliver; ends interruptible sleeps */
@@ -35,7 +36,10 @@ enum sleep_kind {
 	SLEEP_INTERRUPTIBLE, /* thread_interrupt() wakes too; check thread_signalled() */
 };
 
-enum thread_class { THREAD_NORMAL, THREAD_REALTIME }; /* realtime: driver and timer threads, FIFO/RR */
+enum thread_class {
+	THREAD_NORMAL,
+	THREAD_REALTIME
+}; /* realtime: driver and timer threads, FIFO/RR */
 
 struct thread {
 	uint32_t flags; /* atomic, enum thread_flags; must be first */
@@ -45,17 +49,17 @@ struct thread {
 	uintptr_t kstack_top;
 
 	/* Scheduler's: touched by the CPU that has the thread, except the atomic ones. */
-	uint32_t state;		     /* atomic, enum thread_state in sched/impl.h */
-	uint32_t on_cpu;	     /* atomic: a CPU runs on its stack (still, or already) */
-	uint32_t wakers;	     /* atomic: thread_pin count; top bit: dead */
-	uint32_t told_cpu;	     /* 1 + the CPU its program believes it is on (rseq); 0: not told */
-	uint32_t cpu;		     /* atomic: last CPU, or the one it is queued on */
-	struct mpsc_node incoming;   /* lock-free incoming list; the reaper's after death */
+	uint32_t state;	   /* atomic, enum thread_state in sched/impl.h */
+	uint32_t on_cpu;   /* atomic: a CPU runs on its stack (still, or already) */
+	uint32_t wakers;   /* atomic: thread_pin count; top bit: dead */
+	uint32_t told_cpu; /* 1 + the CPU its program believes it is on (rseq); 0: not told */
+	uint32_t cpu;	   /* atomic: last CPU, or the one it is queued on */
+	struct mpsc_node incoming; /* lock-free incoming list; the reaper's after death */
 	struct rb_node run_node;
 	struct list_node run_link;
-	uint64_t run_key;	     /* decayed average R in the CPU's epoch; order of the run queue */
+	uint64_t run_key; /* decayed average R in the CPU's epoch; order of the run queue */
 	uint64_t run_epoch;
-	uint64_t cpu_time;	     /* ns run in total, without the current slice */
+	uint64_t cpu_time; /* ns run in total, without the current slice */
 	uint64_t slice_start;
 	uint64_t voluntary_switches, involuntary_switches;
 	int8_t nice;
@@ -68,7 +72,8 @@ struct thread {
 	void (*entry)(void *);
 	void *arg;
 	bool kernel_thread;
-	bool keep_id; /* set by the owner: the id outlives the thread, thread_id_free gives it back */
+	bool keep_id; /* set by the owner: the id outlives the thread, thread_id_free gives it back
+		       */
 
 	/* Of the running address space; vm/ sets it through thread_set_root. */
 	uint64_t page_root; /* CR3 value, 0: any will do (kernel threads) */
@@ -86,8 +91,7 @@ static inline struct thread *thread_current(void)
 #ifndef SKIFF_HOST
 	struct thread *t;
 
-	__asm__ volatile(
-		"mov %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu_local, current)));
+	__asm__ volatile("mov %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu_local, current)));
 	return t;
 #else
 	extern _Thread_local struct thread *host_current;
@@ -102,7 +106,8 @@ static inline struct thread *thread_current(void)
 int thread_init(struct thread *t, const char *name, void (*entry)(void *), void *arg);
 void thread_start(struct thread *t);
 /* A kernel thread that is its own storage. NULL: no memory. Runs until it returns. */
-struct thread *kthread_create(const char *name, void (*entry)(void *), void *arg, enum thread_class class);
+struct thread *kthread_create(
+	const char *name, void (*entry)(void *), void *arg, enum thread_class class);
 /* Ends the running thread; ->release is called later from another context. */
 __noreturn void thread_exit(void);
 
@@ -110,7 +115,8 @@ void thread_prepare_sleep(enum sleep_kind kind);
 void thread_cancel_sleep(void);
 void schedule(void); /* interrupts on, irq_depth 0 */
 /* Lock-free, callable from interrupt handlers. True if it was asleep (or about to be). The thread
- * must not be able to go away meanwhile: the caller guarantees its life (RCU, a lock, ownership). */
+ * must not be able to go away meanwhile: the caller guarantees its life (RCU, a lock, ownership).
+ */
 bool thread_wake(struct thread *t);
 /*
  * A waker that lets the sleeper know by a word in memory ("you have the lock") before it calls

@@ -31,7 +31,8 @@ bool timer_cancel(struct timer *t);
 /* As timer_cancel, and waits until a running callback has returned. Not from the callback. */
 bool timer_cancel_sync(struct timer *t);
 
-/* Wakes the running thread at a deadline; for wait loops. deadline UINT64_MAX: never, costs nothing. */
+/* Wakes the running thread at a deadline; for wait loops. deadline UINT64_MAX: never, costs
+ * nothing. */
 struct sleep_timer {
 	struct timer timer;
 	struct thread *thread;

@@ -21,7 +21,8 @@ struct wait_queue {
 };
 
 struct wait_entry;
-/* Runs with the queue's lock held; must not sleep on it. Returns true if it consumed an exclusive wake. */
+/* Runs with the queue's lock held; must not sleep on it. Returns true if it consumed an exclusive
+ * wake. */
 typedef bool wait_wake_fn(struct wait_entry *entry, uint32_t events);
 
 struct wait_entry {
@@ -29,15 +30,16 @@ struct wait_entry {
 	struct wait_queue *queue; /* while queued */
 	wait_wake_fn *fn;	  /* NULL: wake 'thread' */
 	struct thread *thread;
-	uint32_t events;   /* wake only for these, 0: all */
-	bool exclusive;	   /* wait_wake_one stops after one of these */
+	uint32_t events; /* wake only for these, 0: all */
+	bool exclusive;	 /* wait_wake_one stops after one of these */
 	void *arg;
 };
 
 void wait_init(struct wait_queue *q);
 void wait_add(struct wait_queue *q, struct wait_entry *e);
 void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e); /* at the tail */
-void wait_remove(struct wait_entry *e); /* fine if not queued; afterwards fn does not run any more */
+void wait_remove(
+	struct wait_entry *e); /* fine if not queued; afterwards fn does not run any more */
 /* events: POLL* bits that happened; 0 = everybody. */
 void wait_wake_all(struct wait_queue *q, uint32_t events);
 void wait_wake_one(struct wait_queue *q, uint32_t events);
@@ -61,8 +63,8 @@ static inline bool wait_active(struct wait_queue *q)
 			sleep_timer_start(&_t, deadline);                                          \
 			wait_add(q, &_e);                                                          \
 			for (;;) {                                                                 \
-				thread_prepare_sleep((interruptible) ? SLEEP_INTERRUPTIBLE :       \
-								       SLEEP_UNINTERRUPTIBLE);     \
+				thread_prepare_sleep((interruptible) ? SLEEP_INTERRUPTIBLE         \
+								     : SLEEP_UNINTERRUPTIBLE);     \
 				if (condition)                                                     \
 					break;                                                     \
 				if ((interruptible) && thread_signalled()) {                       \
@@ -85,8 +87,8 @@ static inline bool wait_active(struct wait_queue *q)
  * NB a condition that takes a mutex may itself sleep inside and so consume the announcement; the
  * mutex implementation restores the announced state before it returns (see thread_prepare_sleep).
  */
-#define wait_event(q, condition) (void)wait_event_until(q, condition, WAIT_FOREVER, false)
-#define wait_event_interruptible(q, condition) wait_event_until(q, condition, WAIT_FOREVER, true)
+#define wait_event(q, condition)		   (void)wait_event_until(q, condition, WAIT_FOREVER, false)
+#define wait_event_interruptible(q, condition)	   wait_event_until(q, condition, WAIT_FOREVER, true)
 #define wait_event_timeout(q, condition, deadline) wait_event_until(q, condition, deadline, false)
 #define wait_event_interruptible_timeout(q, condition, deadline)                                   \
 	wait_event_until(q, condition, deadline, true)

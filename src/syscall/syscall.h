@@ -27,12 +27,18 @@ static inline struct trap_frame *syscall_frame(void)
 #define SYSCALL_DEFINE0(name)                                                                      \
 	static long do_##name(void);                                                               \
 	long sys_##name(long a, long b, long c, long d, long e, long f);                           \
-	long sys_##name(long a, long b, long c, long d, long e, long f) { return do_##name(); }    \
+	long sys_##name(long a, long b, long c, long d, long e, long f)                            \
+	{                                                                                          \
+		return do_##name();                                                                \
+	}                                                                                          \
 	static long do_##name(void)
 #define SYSCALL_DEFINE1(name, T1, a1)                                                              \
 	static long do_##name(T1 a1);                                                              \
 	long sys_##name(long a, long b, long c, long d, long e, long f);                           \
-	long sys_##name(long a, long b, long c, long d, long e, long f) { return do_##name((T1)a); } \
+	long sys_##name(long a, long b, long c, long d, long e, long f)                            \
+	{                                                                                          \
+		return do_##name((T1)a);                                                           \
+	}                                                                                          \
 	static long do_##name(T1 a1)
 #define SYSCALL_DEFINE2(name, T1, a1, T2, a2)                                                      \
 	static long do_##name(T1 a1, T2 a2);                                                       \

@@ -15,7 +15,8 @@
 struct vm_space;
 struct vm_backing;
 
-/* What a file mapping shows. Pages are shared with read and write: this is the page cache's face. */
+/* What a file mapping shows. Pages are shared with read and write: this is the page cache's face.
+ */
 struct vm_backing_ops {
 	/*
 	 * The page at index (in pages), with a reference for the caller in *out. 'write' says that
@@ -27,8 +28,10 @@ struct vm_backing_ops {
 	void (*get)(struct vm_backing *b);
 	void (*put)(struct vm_backing *b);
 	/* The path for /proc/self/maps; writes a terminated text. May be NULL. */
-	void (*describe)(struct vm_backing *b, char *buf, size_t size, uint64_t *device, uint64_t *inode);
-	/* get_page never waits for a device (an in-RAM object): pages are then mapped around a fault. */
+	void (*describe)(
+		struct vm_backing *b, char *buf, size_t size, uint64_t *device, uint64_t *inode);
+	/* get_page never waits for a device (an in-RAM object): pages are then mapped around a
+	 * fault. */
 	bool contiguous;
 };
 
@@ -52,8 +55,9 @@ uint64_t vm_space_root(const struct vm_space *s); /* for thread_set_root */
 struct vm_space *vm_current(void);
 void vm_set_current(struct vm_space *s);
 
-/* addr as for mmap(2): page aligned when MAP_FIXED. Returns the address or -errno. The backing (NULL:
- * anonymous) is referenced by the area. offset in bytes, page aligned. max_prot: what mprotect may grant later. */
+/* addr as for mmap(2): page aligned when MAP_FIXED. Returns the address or -errno. The backing
+ * (NULL: anonymous) is referenced by the area. offset in bytes, page aligned. max_prot: what
+ * mprotect may grant later. */
 intptr_t vm_mmap(struct vm_space *s, uintptr_t addr, size_t len, int prot, int flags,
 	struct vm_backing *backing, uint64_t offset, int max_prot);
 int vm_munmap(struct vm_space *s, uintptr_t addr, size_t len);
@@ -99,6 +103,7 @@ struct vm_stats {
 };
 void vm_stats(struct vm_space *s, struct vm_stats *out);
 
-/* Limits from setrlimit, bytes: RLIMIT_AS and RLIMIT_DATA, RLIMIT_STACK (growth of MAP_GROWSDOWN). */
+/* Limits from setrlimit, bytes: RLIMIT_AS and RLIMIT_DATA, RLIMIT_STACK (growth of MAP_GROWSDOWN).
+ */
 void vm_set_limits(struct vm_space *s, uint64_t as, uint64_t data, uint64_t stack);
 void vm_init(void);
