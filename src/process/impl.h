@@ -10,6 +10,7 @@
 struct process *process_create(void); /* one reference; no task yet. NULL: no memory */
 void process_add_task(
 	struct process *p, struct task *t); /* makes it visible; takes a reference of t */
+void process_hide_task(struct task *t);	    /* its number names nobody any more */
 bool process_remove_task(struct process *p, struct task *t); /* true: it was the last */
 void process_rename_task(struct task *t, uint32_t tid);
 

@@ -135,13 +135,16 @@ void process_add_task(struct process *p, struct task *t)
 	mutex_unlock(&table_lock);
 }
 
-bool process_remove_task(struct process *p, struct task *t)
+void process_hide_task(struct task *t)
 {
-	bool last;
-
 	mutex_lock(&table_lock);
 	list_del(&t->hash_link);
 	mutex_unlock(&table_lock);
+}
+
+bool process_remove_task(struct process *p, struct task *t)
+{
+	bool last;
 
 	mutex_lock(&p->lock);
 	mutex_lock(&p->signal_lock);

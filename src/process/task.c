@@ -287,6 +287,7 @@ __noreturn void task_exit(int code)
 	t->exiting = true;
 	t->exit_code = code;
 	robust_list_walk(t);
+	process_hide_task(t); /* before a pthread_join can return */
 	if (t->clear_child_tid && put_user(0u, t->clear_child_tid) == 0)
 		wake_word(p, (uintptr_t)t->clear_child_tid);
 
