@@ -25,7 +25,8 @@ test-host: host-tests
 define host_rule
 $(O)/test/host/$1$2: test/host/$1.c $(call host_says,sources,$1) $(HOST_HEADERS) test/host/host.mk
 	@mkdir -p $$(@D)
-	$(HOST_CC) $(HOST_CFLAGS) $3 $(call host_says,flags,$1) -o $$@ $$(filter %.c %.S,$$^) -pthread
+	@echo '  HOSTCC  $$@'
+	@$(HOST_CC) $(HOST_CFLAGS) $3 $(call host_says,flags,$1) -o $$@ $$(filter %.c %.S,$$^) -pthread
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_rule,$t,,$(HOST_ASAN))))
 $(foreach t,$(HOST_TSAN),$(eval $(call host_rule,$(t:.tsan=),.tsan,$(HOST_TSANFLAGS))))

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two whole stacks over a bad link, in virtual time: every byte checked, nothing may get stuck. */
-/* sources: src/net/arp.c src/net/dgram.c src/net/icmp.c src/net/inet.c src/net/ioctl.c src/net/ip.c
- * src/net/ip_frag.c src/net/netif.c src/net/netlink.c src/net/packet.c src/net/raw.c
- * src/net/socket.c src/net/sockopt.c src/net/tcp_ack.c src/net/tcp_cong.c src/net/tcp_data.c
- * src/net/tcp_in.c src/net/tcp_listen.c src/net/tcp_opt.c src/net/tcp_out.c src/net/tcp_sack.c
- * src/net/tcp_sockopt.c src/net/tcp_state.c src/net/tcp_timer.c src/net/udp.c src/net/unix.c
- * src/net/unix_msg.c src/net/unix_name.c src/net/config.c src/net/dhcp.c src/net/dhcp_packet.c
- * src/lib/hash.c src/lib/string.c src/lib/format.c src/lib/cmdline.c src/file/iter.c */
+/* sources: src/net/arp.c src/net/dgram.c src/net/icmp.c src/net/inet.c src/net/ioctl.c */
+/* sources: src/net/ip.c src/net/ip_frag.c src/net/netif.c src/net/netlink.c */
+/* sources: src/net/packet.c src/net/raw.c src/net/socket.c src/net/sockopt.c */
+/* sources: src/net/tcp_ack.c src/net/tcp_cong.c src/net/tcp_data.c src/net/tcp_in.c */
+/* sources: src/net/tcp_listen.c src/net/tcp_opt.c src/net/tcp_out.c src/net/tcp_sack.c */
+/* sources: src/net/tcp_sockopt.c src/net/tcp_state.c src/net/tcp_timer.c src/net/udp.c */
+/* sources: src/net/unix.c src/net/unix_msg.c src/net/unix_name.c src/net/config.c */
+/* sources: src/net/dhcp.c src/net/dhcp_packet.c src/lib/hash.c src/lib/string.c */
+/* sources: src/lib/format.c src/lib/cmdline.c src/file/iter.c */
 /* flags: -D_GNU_SOURCE */
 #include "net_env.h"
 
