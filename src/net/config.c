@@ -8,6 +8,9 @@
 #include "lib/format.h"
 #include "sched/random.h"
 
+#define SHUTDOWN_WAIT                                                                              \
+	(2 * NSEC_PER_SEC) /* for peers to take what was sent before the program ended */
+
 void (*net_resolv_conf)(const char *text);
 void (*net_hostname)(const char *name);
 
@@ -162,5 +165,9 @@ void net_configure(const char *cmdline)
 
 void net_shutdown(void)
 {
+	uint64_t deadline = clock_now() + SHUTDOWN_WAIT;
+
+	while (tcp_closing_count() && clock_now() < deadline)
+		thread_sleep(NSEC_PER_MSEC, false, NULL);
 	dhcp_stop();
 }

@@ -487,6 +487,8 @@ struct socket *raw_create(int protocol);
 struct socket *ping_create(void);
 bool raw_input(struct rx *rx, struct packet *p); /* copies for raw sockets; true if there was one */
 void tcp_init(void);
+/* Connections to others that were closed but not acknowledged to the end yet. */
+unsigned tcp_closing_count(void);
 struct socket *tcp_create(void);
 void tcp_input(struct rx *rx, struct packet *p); /* data at the TCP header */
 

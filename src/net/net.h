@@ -49,7 +49,8 @@ int socket_shutdown(struct file *f, int how);
 int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len);
 int socket_setopt(struct file *f, int level, int name, const void *val, uint32_t len);
 
-/* The address goes, the port stays quiet: DHCP lease released; called while the machine ends. */
+/* While the machine ends: waits (2 s at most) until peers have what closed sockets sent, releases
+ * the DHCP lease. */
 void net_shutdown(void);
 /* Sleeps until the machine has an address, has none to wait for, or ns have passed. */
 void net_wait_configured(uint64_t ns);

@@ -133,6 +133,26 @@ struct tcp_sock *tcp_lookup(uint32_t laddr, uint16_t lport, uint32_t raddr, uint
 	return t;
 }
 
+unsigned tcp_closing_count(void)
+{
+	struct net_state *n = the_net();
+	unsigned count = 0;
+
+	for (unsigned b = 0; b <= n->conn_mask; b++) {
+		struct tcp_sock *t;
+
+		if (list_empty(&n->tcp_conn[b].head))
+			continue;
+		mutex_lock(&n->tcp_conn[b].lock);
+		list_for_each_entry (t, &n->tcp_conn[b].head, conn_link)
+			count += !(t->i.route.local) &&
+				 (t->state == TCP_FIN_WAIT1 || t->state == TCP_CLOSING ||
+					 t->state == TCP_LAST_ACK);
+		mutex_unlock(&n->tcp_conn[b].lock);
+	}
+	return count;
+}
+
 /* The most specific listener; equals with SO_REUSEPORT share by flow. */
 struct tcp_sock *tcp_lookup_listener(uint32_t laddr, uint16_t lport, const struct pkt_cb *cb)
 {

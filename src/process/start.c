@@ -15,6 +15,7 @@
 #include "lib/format.h"
 #include "lib/string.h"
 #include "mem/heap.h"
+#include "net/net.h"
 
 #define CMDLINE_FILE	  "/.skiff/cmdline"
 #define CMDLINE_FILE_SIZE KIB(64)
@@ -23,6 +24,8 @@
 #define DEFAULT_PATH	  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* NULL-terminated, on the heap, with what they point to. */
+#define NETWORK_WAIT (3 * NSEC_PER_SEC) /* for an address; then the program starts without one */
+
 struct start {
 	char *line; /* all tokens */
 	char **argv, **envp;
@@ -234,6 +237,7 @@ static __noinline void start_program(const char *cmdline)
 	enter_workdir(&s);
 	open_stdio();
 	err = run(&s);
+	net_wait_configured(NETWORK_WAIT); /* DHCP ran while the program was loaded */
 	if (err == -ENOENT || err == -ENOTDIR) {
 		log_err("%s: program not found", s.argv[0]);
 		give_up(NOT_FOUND);

@@ -15,6 +15,7 @@
 #include "lib/bug.h"
 #include "lib/string.h"
 #include "mem/heap.h"
+#include "net/net.h"
 #include "sched/clock.h"
 #include "sched/futex.h"
 
@@ -271,6 +272,7 @@ static void process_end(struct process *p)
 	timers_exit(p);
 	fdtable_put(p->fds);
 	if (p->parent == NULL) {
+		net_shutdown(); /* what was sent arrives, within bounds */
 		if (stdio_in_out && stdio_in_out->drain)
 			stdio_in_out->drain(stdio_in_out);
 		if (stdio_err && stdio_err != stdio_in_out && stdio_err->drain)
