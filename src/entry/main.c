@@ -67,7 +67,7 @@ static void devices_init(void)
 }
 
 /* Only ever called from kernel_main, which has no canary of its own to be upset by the change. */
-__attribute__((no_stack_protector)) static void canary_init(void)
+__no_canary static void canary_init(void)
 {
 	uintptr_t canary;
 
@@ -75,7 +75,7 @@ __attribute__((no_stack_protector)) static void canary_init(void)
 	__stack_chk_guard = canary & ~0xfful; /* a zero byte stops string overruns */
 }
 
-__attribute__((no_stack_protector)) void kernel_main(void)
+__no_canary void kernel_main(void)
 {
 	cpu_init_boot(trap_table, (uintptr_t)syscall_entry, (uintptr_t)boot_stack_top);
 	log_init();		  /* reports from here on */

@@ -46,6 +46,7 @@ typedef struct {
 #define __aligned(n) __attribute__((aligned(n)))
 #define __noreturn   __attribute__((noreturn))
 #define __noinline   __attribute__((noinline))
+#define __no_canary  __attribute__((no_stack_protector)) /* for code that changes the canary */
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define __used		__attribute__((used))
