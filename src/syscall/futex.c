@@ -158,6 +158,18 @@ static int get_deadline(int op, const struct timespec *uts, uint64_t *deadline)
 	return 0;
 }
 
+/* The commonest form, often with nobody there. */
+static long wake_private(uint32_t *uaddr, uint32_t n)
+{
+	struct futex_key key = { (uint64_t)process_current()->vm, (uint64_t)uaddr };
+
+	if (unlikely((uintptr_t)uaddr % sizeof(uint32_t)))
+		return -EINVAL;
+	if (unlikely(!user_range_ok(uaddr, sizeof(uint32_t))))
+		return -EFAULT;
+	return futex_wake(&key, MAX((int)n, 1), FUTEX_BITSET_MATCH_ANY);
+}
+
 SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct timespec *, timeout,
 	uint32_t *, uaddr2, uint32_t, val3)
 {
@@ -166,6 +178,9 @@ SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct t
 	uint32_t val2 = (uintptr_t)timeout;
 	struct futex_key key;
 	uint64_t deadline;
+
+	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
+		return wake_private(uaddr, val);
 
 	if (command == FUTEX_WAKE) {
 		val3 = FUTEX_BITSET_MATCH_ANY;
