@@ -94,25 +94,49 @@ static pte_t *table_create(pte_t *entry)
 	return old & PTE_HUGE ? NULL : table_of(old);
 }
 
+/* One step down. NULL as for pagetable_walk. */
+static __always_inline pte_t *step(pte_t *entry, bool create)
+{
+	pte_t e = load(entry);
+
+	if (unlikely(e == 0))
+		return create ? table_create(entry) : NULL;
+	return unlikely(e & PTE_HUGE) ? NULL : table_of(e);
+}
+
+pte_t *pagetable_down(pte_t *entry, uintptr_t va, bool create)
+{
+	pte_t *table = step(entry, create);
+
+	return table ? &table[slot(va, 1)] : NULL;
+}
+
+/* A straight line for each level: this is a third of a page fault. */
+static __always_inline pte_t *walk(pte_t *table, uintptr_t va, unsigned level, bool create)
+{
+	table = step(&table[slot(va, 4)], create);
+	if (unlikely(!table))
+		return NULL;
+	if (level == 3)
+		return &table[slot(va, 3)];
+	table = step(&table[slot(va, 3)], create);
+	if (unlikely(!table))
+		return NULL;
+	if (level == 2)
+		return &table[slot(va, 2)];
+	table = step(&table[slot(va, 2)], create);
+	return likely(table) ? &table[slot(va, 1)] : NULL;
+}
+
 pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create)
 {
-	pte_t *table = phys_to_virt(pt->root);
+	pte_t *root = phys_to_virt(pt->root);
 
-	for (unsigned l = 4; l > level; l--) {
-		pte_t *entry = &table[slot(va, l)];
-		pte_t e = load(entry);
-
-		if (e == 0) {
-			table = create ? table_create(entry) : NULL;
-			if (!table)
-				return NULL;
-		} else if (unlikely(e & PTE_HUGE)) {
-			return NULL;
-		} else {
-			table = table_of(e);
-		}
+	switch (level) {
+	case 1: return walk(root, va, 1, create);
+	case 2: return walk(root, va, 2, create);
+	default: return walk(root, va, 3, create);
 	}
-	return &table[slot(va, level)];
 }
 
 pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level)
@@ -167,40 +191,45 @@ int pagetable_split(struct pagetable *pt, uintptr_t va)
 	return entry ? pagetable_split_entry(entry, 2) : 0;
 }
 
-/* Unlinks the tables below 'table' (of 'level', mapping from base) whose whole span is inside. */
-static void prune_level(pte_t *table, unsigned level, uintptr_t base, uintptr_t start,
-	uintptr_t end, struct page **freed)
+struct prune {
+	uintptr_t start, end, floor, ceiling;
+	struct page *freed;
+};
+
+/* Unlinks the tables below 'table' (of 'level', mapping from base) that p describes. */
+static void prune_level(pte_t *table, unsigned level, uintptr_t base, struct prune *p)
 {
 	uintptr_t size = level_size(level);
-	unsigned i = start > base ? (start - base) / size : 0;
+	unsigned i = p->start > base ? (p->start - base) / size : 0;
 
-	for (; i < ENTRIES && base + i * size < end; i++) {
+	for (; i < ENTRIES && base + i * size < p->end; i++) {
 		uintptr_t va = base + i * size;
 		pte_t e = table[i];
 
 		if (e == 0 || (e & PTE_HUGE))
 			continue;
 		if (level > 2)
-			prune_level(table_of(e), level - 1, va, start, end, freed);
-		if (va >= start && va + size <= end) {
+			prune_level(table_of(e), level - 1, va, p);
+		if (va >= p->floor && va + size <= p->ceiling) {
 			struct page *page = table_page(e);
 
 			atomic_xchg(&table[i], 0);
-			page->next = *freed;
-			*freed = page;
+			page->next = p->freed;
+			p->freed = page;
 		}
 	}
 }
 
-struct page *pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end)
+struct page *pagetable_prune(
+	struct pagetable *pt, uintptr_t start, uintptr_t end, uintptr_t floor, uintptr_t ceiling)
 {
-	struct page *freed = NULL;
+	struct prune p = { start, end, floor, ceiling, NULL };
 
 	/* No level-1 table fits: the usual case. */
-	if (ALIGN_UP(start, HUGE_SIZE) >= ALIGN_DOWN(end, HUGE_SIZE))
+	if (ALIGN_UP(floor, HUGE_SIZE) >= ALIGN_DOWN(ceiling, HUGE_SIZE))
 		return NULL;
-	prune_level(phys_to_virt(pt->root), 4, 0, start, end, &freed);
-	return freed;
+	prune_level(phys_to_virt(pt->root), 4, 0, &p);
+	return p.freed;
 }
 
 static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t start, uintptr_t end,

@@ -46,20 +46,24 @@ int pagetable_create(struct pagetable *pt); /* empty lower half, shared upper ha
 void pagetable_destroy(struct pagetable *pt);
 
 /*
- * The entry that maps va at level 1 (4 KiB) or 2 (2 MiB), creating tables down to it if 'create'.
+ * The entry that maps va at level 1 (4 KiB), 2 (2 MiB) or 3, creating tables down to it if 'create'.
  * NULL: absent (or no memory, when creating; or a huge leaf stands where level 1 was asked).
  */
 pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create);
+/* From va's level-2 entry to its level-1 entry; NULL as above. */
+pte_t *pagetable_down(pte_t *entry, uintptr_t va, bool create);
 /* The leaf that maps va, of either size, with its level; NULL if nothing is there. */
 pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level);
 /* Splits the 2 MiB leaf over va into 512 leaves of the same page block and bits. -ENOMEM. */
 int pagetable_split(struct pagetable *pt, uintptr_t va);
 /*
- * Unlinks the tables of the lower half whose whole span lies in [start, end), where no leaf is left
- * (the caller's exclusive lock says so). CPUs may still walk through them until their TLBs are
- * flushed: returns them chained by page->next, for the caller to put after the flush.
+ * Unlinks the tables of the lower half that map some of [start, end) and whose whole span lies in
+ * [floor, ceiling), where no leaf is left (the caller's exclusive lock says so). CPUs may still
+ * walk through them until their TLBs are flushed: returns them chained by page->next, for the
+ * caller to put after the flush.
  */
-struct page *pagetable_prune(struct pagetable *pt, uintptr_t start, uintptr_t end);
+struct page *pagetable_prune(
+	struct pagetable *pt, uintptr_t start, uintptr_t end, uintptr_t floor, uintptr_t ceiling);
 
 /* Calls fn for every leaf of the lower half that overlaps [start, end), in order; fn may
  * change the entry. */

@@ -313,28 +313,24 @@ static int fault_present(const struct fault *f, pte_t *e, pte_t old)
 /* -EAGAIN: look again. */
 static int fault_in(const struct fault *f)
 {
-	pte_t *e = pagetable_walk(&f->s->pt, f->addr, 2, true), old;
+	pte_t *huge = pagetable_walk(&f->s->pt, f->addr, 2, true), *e, old;
 	int err;
 
-	if (!e)
+	if (!huge)
 		return -ENOMEM;
-	old = load_acquire(e);
+	old = load_acquire(huge);
 	if (!f->v->backing) {
 		if (old & PTE_HUGE) /* always ours alone: fork splits before it shares */
 			return old & PTE_PRESENT ? 0 : -EACCES;
 		if (old == 0 && huge_fits(f)) {
-			err = fault_new_huge(f, e);
+			err = fault_new_huge(f, huge);
 			if (err != -EAGAIN)
 				return err;
 		}
 	}
-	e = pagetable_walk(&f->s->pt, f->addr, 1, true);
-	if (!e) {
-		unsigned level;
-
-		/* A huge leaf came in between, or there is no memory for a table. */
-		return pagetable_leaf(&f->s->pt, f->addr, &level) ? -EAGAIN : -ENOMEM;
-	}
+	e = pagetable_down(huge, f->addr, true);
+	if (!e) /* a huge leaf came in between, or there is no memory for a table */
+		return load_acquire(huge) & PTE_HUGE ? -EAGAIN : -ENOMEM;
 	old = load_acquire(e);
 	if (old)
 		return fault_present(f, e, old);

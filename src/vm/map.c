@@ -106,7 +106,8 @@ int vm_unmap_locked(struct vm_space *s, uintptr_t start, uintptr_t end)
 
 		prev = last ? rb_entry(last, struct vma, node) : NULL;
 	}
-	g.tables = pagetable_prune(&s->pt, prev ? prev->end : 0, next ? next->start : 1ul << 47);
+	g.tables = pagetable_prune(
+		&s->pt, start, end, prev ? prev->end : 0, next ? next->start : 1ul << 47);
 	gather_finish(&g);
 	free_chain(chain);
 	return 0;

@@ -75,8 +75,9 @@ TEST(map_walk_split_prune)
 	/* a table goes only when its whole span is given */
 	for (uintptr_t va = 0x600000; va < 0x800000; va += PAGE_SIZE)
 		*pagetable_leaf(&pt, va, &level) = 0;
-	CHECK(!pagetable_prune(&pt, 0x601000, 0x800000));
-	struct page *chain = pagetable_prune(&pt, 0x600000, 0x800000);
+	CHECK(!pagetable_prune(&pt, 0x600000, 0x800000, 0x601000, 0x800000));
+	CHECK(!pagetable_prune(&pt, 0x1000, 0x2000, 0, 0x200000));
+	struct page *chain = pagetable_prune(&pt, 0x654000, 0x655000, 0x600000, 0x800000);
 	REQUIRE(chain);
 	CHECK(!chain->next);
 	put_chain(chain);
@@ -84,7 +85,7 @@ TEST(map_walk_split_prune)
 	CHECK(*pagetable_leaf(&pt, 0x400000, &level));
 	*pagetable_leaf(&pt, 0x400000, &level) = 0;
 	*pagetable_leaf(&pt, 0x7fffffffe000, &level) = 0;
-	chain = pagetable_prune(&pt, 0, 1ul << 47);
+	chain = pagetable_prune(&pt, 0, 1ul << 47, 0, 1ul << 47);
 	unsigned tables = 0;
 	for (struct page *p = chain; p; p = p->next)
 		tables++;
