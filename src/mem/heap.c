@@ -69,6 +69,13 @@ struct heap_cpu {				    /* all zero is a valid initial state */
 };
 static DEFINE_PERCPU(struct heap_cpu, heap_cpu);
 
+#ifdef SKIFF_HOST
+void heap_forget_cpus(void)
+{
+	memset(heap_cpu_percpu, 0, sizeof(heap_cpu_percpu));
+}
+#endif
+
 static uint8_t class_of_16[1024 / 16 + 1]; /* fixed after heap_init */
 
 static unsigned size_to_class(size_t size)

@@ -37,6 +37,7 @@ static inline void page_zero(void *va, size_t bytes)
 #ifdef SKIFF_HOST
 extern bool (*mem_alloc_must_fail)(void);
 void page_forget_cpus(void); /* before another page_init */
+void heap_forget_cpus(void);
 static inline bool mem_alloc_fails(void)
 {
 	return mem_alloc_must_fail && mem_alloc_must_fail();

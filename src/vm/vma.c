@@ -173,7 +173,6 @@ static void attach(struct vm_space *s, struct vma *v)
 		parent = *link;
 		link = v->start < entry(parent)->start ? &parent->left : &parent->right;
 	}
-	v->space = s;
 	v->gap = v->max_gap = 0;
 	rb_insert(&s->areas, &v->node, parent, link);
 	update_gap(s, v);

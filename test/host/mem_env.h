@@ -3,13 +3,17 @@
 #pragma once
 
 #include <pthread.h>
-#include <sys/mman.h>
 
+#include "abi/mman.h"
 #include "cpu/boot_info.h"
 #include "cpu/layout.h"
 #include "cpu/percpu.h"
 #include "lib/bug.h"
 #include "lib/types.h"
+
+/* <sys/mman.h> defines again what abi/mman.h has. */
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, long offset);
+int munmap(void *addr, size_t len);
 
 char *host_physmap;
 _Thread_local uint32_t host_cpu_id;
@@ -29,7 +33,7 @@ static void env_memory(uint64_t limit)
 		munmap(host_physmap, env_mapped);
 	host_physmap = mmap(NULL, limit, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (host_physmap == MAP_FAILED)
+	if (host_physmap == (void *)-1)
 		abort();
 	env_mapped = limit;
 }

@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Address spaces against a naive model: one record per page, random calls, every byte compared. */
+/* tsan */
+/* sources: src/mem/page.c src/mem/pagetable.c src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
+/* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
+/* sources: src/vm/advise.c src/vm/space.c */
+#include "t.h"
+#include <sched.h>
+#include "mem_env.h"
+#include "cpu/uaccess.h"
+#include "mem/heap.h"
+#include "mem/impl.h"
+#include "sched/random.h"
+#include "sched/thread.h"
+#include "vm/impl.h"
+
+/* ---- what the kernel has around vm/ ---- */
+
+struct pagetable kernel_pagetable;
+_Thread_local struct thread *host_current;
+static unsigned long random_state = 1;
+static unsigned flushes;
+
+void mutex_init(struct mutex *m)
+{
+	*m = (struct mutex){ 0 };
+}
+void mutex_lock(struct mutex *m)
+{
+	while (__atomic_exchange_n(&m->count, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+void mutex_unlock(struct mutex *m)
+{
+	__atomic_store_n(&m->count, 0, __ATOMIC_RELEASE);
+}
+void rwlock_init(struct rwlock *l)
+{
+	*l = (struct rwlock){ 0 };
+}
+void read_lock(struct rwlock *l)
+{
+	for (;; sched_yield()) {
+		uint32_t n = __atomic_load_n(&l->readers, __ATOMIC_RELAXED);
+		if (n != UINT32_MAX && __atomic_compare_exchange_n(&l->readers, &n, n + 1, false,
+					       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return;
+	}
+}
+void read_unlock(struct rwlock *l)
+{
+	__atomic_fetch_sub(&l->readers, 1, __ATOMIC_RELEASE);
+}
+void write_lock(struct rwlock *l)
+{
+	uint32_t zero = 0;
+	while (!__atomic_compare_exchange_n(
+		&l->readers, &zero, UINT32_MAX, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		zero = 0;
+		sched_yield();
+	}
+}
+void write_unlock(struct rwlock *l)
+{
+	__atomic_store_n(&l->readers, 0, __ATOMIC_RELEASE);
+}
+void schedule(void)
+{
+}
+void thread_set_root(uint64_t root)
+{
+	host_current->page_root = root;
+}
+uint64_t random_u64(void)
+{
+	return t_random(&random_state);
+}
+int copy_to_user(void *dst, const void *src, size_t n)
+{
+	memcpy(dst, src, n);
+	return 0;
+}
+void tlb_init(void)
+{
+}
+void tlb_flush(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	__atomic_fetch_add(&flushes, 1, __ATOMIC_RELAXED);
+}
+void tlb_leave(struct vm_space *s)
+{
+}
+
+/* ---- a file ---- */
+
+#define FILE_PAGES 600
+struct test_file {
+	struct vm_backing b;
+	struct mutex lock;
+	struct page *page[FILE_PAGES];
+	uint64_t size; /* pages */
+	int refs;
+};
+
+static int file_get_page(struct vm_backing *b, uint64_t index, bool write, struct page **out)
+{
+	struct test_file *f = (struct test_file *)b;
+	int err = 0;
+	mutex_lock(&f->lock);
+	if (index >= f->size) {
+		err = -EFAULT;
+	} else if (!f->page[index] && !(f->page[index] = page_alloc_zeroed(0))) {
+		err = -ENOMEM;
+	} else {
+		page_get(f->page[index]);
+		*out = f->page[index];
+	}
+	mutex_unlock(&f->lock);
+	return err;
+}
+static void file_ref(struct vm_backing *b)
+{
+	__atomic_fetch_add(&((struct test_file *)b)->refs, 1, __ATOMIC_RELAXED);
+}
+static void file_unref(struct vm_backing *b)
+{
+	__atomic_fetch_sub(&((struct test_file *)b)->refs, 1, __ATOMIC_RELAXED);
+}
+static struct vm_backing_ops file_ops = { file_get_page, file_ref, file_unref, NULL, true };
+
+static void file_start(struct test_file *f)
+{
+	memset(f, 0, sizeof(*f));
+	vm_backing_init(&f->b, &file_ops);
+	f->size = FILE_PAGES;
+}
+static void file_cut(struct test_file *f, uint64_t from, uint64_t to)
+{
+	struct page *gone[FILE_PAGES];
+	unsigned n = 0;
+	mutex_lock(&f->lock);
+	for (uint64_t i = from; i < to; i++)
+		if (f->page[i]) {
+			gone[n++] = f->page[i];
+			f->page[i] = NULL;
+		}
+	mutex_unlock(&f->lock);
+	vm_backing_unmap(&f->b, from, to);
+	while (n)
+		page_put(gone[--n]);
+}
+
+/* ---- machine ---- */
+
+static struct thread self;
+
+static void start(uint64_t size)
+{
+	static struct boot_info b;
+	env_machine(&b, size);
+	mem_alloc_must_fail = NULL;
+	host_cpu_id = 0;
+	host_current = &self;
+	page_forget_cpus();
+	page_init(&b);
+	page_open_high_memory();
+	heap_forget_cpus();
+	heap_init();
+	kernel_pagetable.root = page_to_phys(page_alloc_zeroed(0));
+	vm_init();
+}
+
+/* What an instruction of the program does. 0, or vm_fault's error. */
+static int access_word(struct vm_space *s, uintptr_t va, bool write, uint64_t *word)
+{
+	for (int tries = 0; tries < 5; tries++) {
+		unsigned level;
+		pte_t *e = pagetable_leaf(&s->pt, va, &level);
+		pte_t old = e ? load_acquire(e) : 0;
+		if ((old & PTE_PRESENT) && (!write || (old & PTE_WRITE))) {
+			uintptr_t size = level == 2 ? HUGE_SIZE : PAGE_SIZE;
+			uint64_t *p = phys_to_virt(PADDR((old & PTE_ADDR_MASK) + va % size));
+			if (write)
+				*p = *word;
+			else
+				*word = *p;
+			if (write)
+				(void)atomic_or(e, PTE_DIRTY);
+			return 0;
+		}
+		int err = vm_fault(s, va, write ? VM_WRITE : VM_READ);
+		if (err)
+			return err;
+	}
+	T_FAIL("fault does not help at %lx", va);
+	return 0;
+}
+
+/* ---- the model ---- */
+
+#define BASE   0x10000000ul
+#define WINDOW 2600 /* pages: five 2 MiB blocks */
+enum kind { NONE, ANON, PRIVATE_FILE, SHARED_FILE, SHARED_ANON };
+#define SHM_COUNT 400
+
+struct record {
+	enum kind kind;
+	int prot;
+	unsigned object; /* SHARED_ANON: which one */
+	uint64_t index;	 /* page of the object */
+	bool copied;	 /* PRIVATE_FILE */
+	uint64_t value;	 /* ANON, or the copy */
+};
+static struct record model[WINDOW];
+static uint64_t file_value[FILE_PAGES];
+static uint64_t shm_value[SHM_COUNT][64];
+static unsigned shm_next;
+static struct test_file file;
+static struct vm_space *space;
+
+static uintptr_t va_of(unsigned page)
+{
+	return BASE + page * PAGE_SIZE;
+}
+
+static uint64_t *model_value(struct record *r, bool write)
+{
+	switch (r->kind) {
+	case SHARED_FILE: return &file_value[r->index];
+	case SHARED_ANON: return &shm_value[r->object][r->index];
+	case PRIVATE_FILE:
+		if (write && !r->copied) {
+			r->copied = true;
+			r->value = file_value[r->index];
+		}
+		return r->copied ? &r->value : &file_value[r->index];
+	default: return &r->value;
+	}
+}
+
+static void check_access(unsigned page, bool write, uint64_t value)
+{
+	struct record *r = &model[page];
+	uint64_t got = value;
+	int err = access_word(space, va_of(page) + 8, write, &got);
+	if (r->kind == NONE) {
+		CHECK_EQ(err, -EFAULT);
+	} else if (!(r->prot & (write ? PROT_WRITE : 7))) {
+		CHECK_EQ(err, -EACCES);
+	} else {
+		CHECK_EQ(err, 0);
+		if (write)
+			*model_value(r, true) = value;
+		else
+			CHECK_EQ(got, *model_value(r, false));
+	}
+}
+
+/* The tree is ordered, its summaries are right, and it shows exactly the model. */
+static uintptr_t check_subtree(struct rb_node *n)
+{
+	if (!n)
+		return 0;
+	struct vma *v = rb_entry(n, struct vma, node);
+	uintptr_t l = check_subtree(n->left), r = check_subtree(n->right);
+	CHECK_EQ(v->max_gap, MAX(v->gap, MAX(l, r)));
+	return v->max_gap;
+}
+
+static void check_tree(void)
+{
+	uintptr_t end = 0;
+	uint64_t pages = 0;
+	unsigned count = 0;
+	for (struct rb_node *n = rb_first(&space->areas); n; n = rb_next(n)) {
+		struct vma *v = rb_entry(n, struct vma, node);
+		CHECK(v->start < v->end && v->start >= end);
+		CHECK_EQ(v->gap, vma_guard_start(v) > end ? vma_guard_start(v) - end : 0);
+		for (uintptr_t at = v->start; at < v->end; at += PAGE_SIZE) {
+			struct record *r = &model[(at - BASE) / PAGE_SIZE];
+			REQUIRE((at - BASE) / PAGE_SIZE < WINDOW);
+			CHECK(r->kind != NONE && r->prot == v->prot);
+			CHECK((v->backing == &file.b) ==
+				(r->kind == PRIVATE_FILE || r->kind == SHARED_FILE));
+			if (v->backing)
+				CHECK_EQ(r->index, (v->offset + at - v->start) / PAGE_SIZE);
+		}
+		pages += (v->end - v->start) / PAGE_SIZE;
+		end = v->end;
+		count++;
+	}
+	uint64_t expected = 0;
+	for (unsigned i = 0; i < WINDOW; i++)
+		expected += model[i].kind != NONE;
+	CHECK_EQ(pages, expected);
+	CHECK_EQ(pages, space->total);
+	CHECK_EQ(count, space->area_count);
+	check_subtree(space->areas.root);
+}
+
+static int random_prot(unsigned long r)
+{
+	static const int prots[] = { PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,
+		PROT_READ | PROT_WRITE, PROT_READ, PROT_NONE, PROT_READ | PROT_EXEC };
+	return prots[r % 6];
+}
+
+static void do_mmap(unsigned first, unsigned n, unsigned long r)
+{
+	enum kind kind = 1 + r % 4;
+	int prot = random_prot(r >> 8), flags = MAP_FIXED;
+	struct vm_backing *b = NULL;
+	uint64_t index = 0;
+	if (kind == SHARED_ANON && (shm_next == SHM_COUNT || n > 64))
+		kind = ANON;
+	if ((kind == PRIVATE_FILE || kind == SHARED_FILE) && n > FILE_PAGES)
+		kind = ANON;
+	if (kind == PRIVATE_FILE || kind == SHARED_FILE) {
+		b = &file.b;
+		index = (r >> 16) % (FILE_PAGES - n + 1);
+	} else {
+		flags |= MAP_ANONYMOUS;
+	}
+	flags |= kind == SHARED_FILE || kind == SHARED_ANON ? MAP_SHARED : MAP_PRIVATE;
+	if (r >> 40 & 1)
+		flags |= MAP_POPULATE;
+	intptr_t at =
+		vm_mmap(space, va_of(first), n * PAGE_SIZE, prot, flags, b, index * PAGE_SIZE, 7);
+	CHECK_EQ(at, va_of(first));
+	for (unsigned i = 0; i < n; i++) {
+		struct record *m = &model[first + i];
+		*m = (struct record){ kind, prot, shm_next, index + i, false, 0 };
+		/* populating a writable private mapping copies at once, as on Linux */
+		if (kind == PRIVATE_FILE && (flags & MAP_POPULATE) && (prot & PROT_WRITE))
+			(void)model_value(m, true);
+	}
+	if (kind == SHARED_ANON)
+		shm_next++;
+}
+
+static void do_protect(unsigned first, unsigned n, unsigned long r)
+{
+	int prot = random_prot(r), expected = 0;
+	unsigned i;
+	for (i = 0; i < n && model[first + i].kind != NONE; i++)
+		model[first + i].prot = prot;
+	if (i < n)
+		expected = -ENOMEM;
+	CHECK_EQ(vm_mprotect(space, va_of(first), n * PAGE_SIZE, prot), expected);
+}
+
+static void do_dont_need(unsigned first, unsigned n)
+{
+	bool hole = false;
+	for (unsigned i = 0; i < n; i++) {
+		struct record *r = &model[first + i];
+		hole |= r->kind == NONE;
+		r->copied = false;
+		if (r->kind == ANON)
+			r->value = 0;
+	}
+	CHECK_EQ(vm_madvise(space, va_of(first), n * PAGE_SIZE, MADV_DONTNEED), hole ? -ENOMEM : 0);
+}
+
+static void do_remap(unsigned first, unsigned n, unsigned to, unsigned long r)
+{
+	struct record moved[WINDOW];
+	bool keep = r & 1;
+	if (to + n > WINDOW || (to < first + n && first < to + n))
+		return;
+	/* one area: the same kind, prot and object in a row */
+	struct vma *v = vma_find(space, va_of(first));
+	if (!v || v->start > va_of(first) || v->end < va_of(first + n)) {
+		return;
+	}
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (keep ? MREMAP_DONTUNMAP : 0);
+	intptr_t at =
+		vm_mremap(space, va_of(first), n * PAGE_SIZE, n * PAGE_SIZE, flags, va_of(to));
+	CHECK_EQ(at, va_of(to));
+	memcpy(moved, &model[first], n * sizeof(moved[0]));
+	for (unsigned i = 0; i < n; i++) {
+		if (keep) {
+			model[first + i].copied = false;
+			if (moved[i].kind == ANON)
+				model[first + i].value = 0;
+		} else {
+			model[first + i] = (struct record){ 0 };
+		}
+	}
+	memcpy(&model[to], moved, n * sizeof(moved[0]));
+}
+
+static void random_calls(unsigned long seed, int calls)
+{
+	for (int i = 0; i < calls && atomic_load(&t_failures) == 0; i++) {
+		unsigned long r = t_random(&seed), q = t_random(&seed);
+		unsigned n = 1 + (q % 4 ? (q >> 4) % 20 : (q >> 4) % 1200);
+		unsigned first = (q >> 20) % (WINDOW - n);
+		switch (r % 32) {
+		case 0 ... 4: do_mmap(first, n, r >> 8); break;
+		case 5 ... 7:
+			CHECK_EQ(vm_munmap(space, va_of(first), n * PAGE_SIZE), 0);
+			memset(&model[first], 0, n * sizeof(model[0]));
+			break;
+		case 8 ... 11: do_protect(first, n, r >> 8); break;
+		case 12: do_dont_need(first, n); break;
+		case 13: do_remap(first, n, (r >> 30) % WINDOW, r >> 8); break;
+		case 14: /* the file's pages go and read as zero */
+			n = (q >> 40) % 40;
+			first = (r >> 30) % (FILE_PAGES - n);
+			file_cut(&file, first, first + n);
+			memset(&file_value[first], 0, n * sizeof(file_value[0]));
+			break;
+		default:
+			for (unsigned k = 0; k < 1 + n / 8; k++)
+				check_access(first + k * 7 % n, t_random(&seed) & 1, r + k);
+		}
+		if (i % 16 == 0)
+			check_tree();
+	}
+	for (unsigned page = 0; page < WINDOW; page++)
+		check_access(page, false, 0);
+	check_tree();
+}
+
+static void model_start(uint64_t memory)
+{
+	start(memory);
+	memset(model, 0, sizeof(model));
+	memset(file_value, 0, sizeof(file_value));
+	memset(shm_value, 0, sizeof(shm_value));
+	shm_next = 0;
+	file_start(&file);
+}
+
+TEST(random_against_model)
+{
+	for (unsigned long seed = 1; seed <= 20; seed++) {
+		model_start(seed % 3 ? MIB(256) : MIB(48));
+		uint64_t free = page_stats().free, heap = heap_bytes_in_use();
+		space = vm_space_create();
+		REQUIRE(space);
+		space->areas.update = vma_update;
+		random_calls(seed, 1500);
+		vm_space_put(space);
+		CHECK_EQ(file.refs, 0);
+		file_cut(&file, 0, FILE_PAGES);
+		CHECK_EQ(heap_bytes_in_use(), heap);
+		CHECK(free - page_stats().free < 60); /* empty slabs that the heap keeps */
+		if (atomic_load(&t_failures)) {
+			fprintf(stderr, "seed %lu\n", seed);
+			break;
+		}
+	}
+}
+
+/* ---- single things ---- */
+
+TEST(placement)
+{
+	model_start(MIB(64));
+	space = vm_space_create();
+	intptr_t last = INTPTR_MAX, at[100];
+	for (int i = 0; i < 100; i++) { /* top down, no room lost, all one area */
+		at[i] = vm_mmap(space, 0, PAGE_SIZE * 3, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+			NULL, 0, 7);
+		CHECK(at[i] > 0 && at[i] < last);
+		CHECK(i == 0 || at[i] == last - (intptr_t)PAGE_SIZE * 3);
+		last = at[i];
+	}
+	CHECK_EQ(space->area_count, 1);
+	for (int i = 1; i < 100; i += 2) /* holes are used again */
+		CHECK_EQ(vm_munmap(space, at[i], PAGE_SIZE * 3), 0);
+	CHECK_EQ(space->area_count, 50);
+	for (int i = 1; i < 100; i += 2) {
+		intptr_t a = vm_mmap(space, 0, PAGE_SIZE * 3, PROT_READ,
+			MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0, 7);
+		CHECK_EQ(a, at[i]);
+	}
+	CHECK_EQ(space->area_count, 1);
+	CHECK_EQ(vm_mmap(space, at[5] + 1, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			 NULL, 0, 7),
+		-EINVAL);
+	CHECK_EQ(vm_mmap(space, at[5], 1, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, NULL, 0, 7),
+		-EEXIST);
+	CHECK_EQ(vm_mmap(space, 0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0, 7), -EINVAL);
+	CHECK_EQ(vm_mmap(space, 0, 1ul << 48, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0, 7),
+		-ENOMEM);
+	CHECK_EQ(vm_mmap(space, 0, SIZE_MAX, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0, 7),
+		-ENOMEM);
+	CHECK_EQ(vm_mmap(space, 0, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0,
+			 7),
+		-EPERM);
+	intptr_t low = vm_mmap(space, 0, PAGE_SIZE, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, NULL, 0, 7);
+	CHECK(low > 0 && low < 0x80000000l);
+	intptr_t huge = vm_mmap(
+		space, 0, MIB(5), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0, 7);
+	CHECK_EQ(huge % HUGE_SIZE, 0);
+	vm_space_put(space);
+}
+
+TEST(stack_grows)
+{
+	model_start(MIB(64));
+	space = vm_space_create();
+	uintptr_t top = 0x7ffff0000000;
+	uint64_t word = 1;
+	vm_set_limits(space, UINT64_MAX, UINT64_MAX, MIB(8));
+	CHECK_EQ(vm_mmap(space, top - PAGE_SIZE * 2, PAGE_SIZE * 2, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, NULL, 0, 7),
+		top - PAGE_SIZE * 2);
+	CHECK_EQ(access_word(space, top - MIB(1), true, &word), 0);
+	CHECK_EQ(access_word(space, top - MIB(9), true, &word), -EFAULT);
+	/* a neighbour below keeps the guard gap */
+	CHECK(vm_mmap(space, top - MIB(4), PAGE_SIZE, PROT_READ,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0, 7) > 0);
+	CHECK_EQ(access_word(space, top - MIB(3) + PAGE_SIZE, true, &word), 0);
+	CHECK_EQ(access_word(space, top - MIB(3), true, &word), -EFAULT);
+	vm_space_put(space);
+}
+
+TEST(brk)
+{
+	model_start(MIB(64));
+	space = vm_space_create();
+	uint64_t word = 7;
+	vm_set_brk_start(space, 0x600000);
+	CHECK_EQ(vm_brk(space, 0), 0x600000);
+	CHECK_EQ(vm_brk(space, 0x601234), 0x601234);
+	CHECK_EQ(access_word(space, 0x601ff8, true, &word), 0);
+	CHECK_EQ(vm_brk(space, 0x5ff000), 0x601234);
+	CHECK_EQ(vm_brk(space, 0x640000), 0x640000);
+	CHECK_EQ(space->area_count, 1);
+	CHECK_EQ(vm_brk(space, 0x600000), 0x600000);
+	CHECK_EQ(access_word(space, 0x601ff8, false, &word), -EFAULT);
+	CHECK_EQ(vm_brk(space, 0x601000), 0x601000);
+	CHECK_EQ(access_word(space, 0x600ff8, false, &word), 0);
+	CHECK_EQ(word, 0);
+	vm_space_put(space);
+}
+
+/* ---- no memory ---- */
+
+static void scenario(void)
+{
+	uint64_t word = 5;
+	space = vm_space_create();
+	if (!space)
+		return;
+	for (unsigned i = 0; i < 6; i++) {
+		int flags = MAP_FIXED | (i & 1 ? MAP_SHARED : MAP_PRIVATE) |
+			    (i < 4 ? MAP_ANONYMOUS : 0);
+		(void)vm_mmap(space, va_of(i * 600), MIB(2), PROT_READ | PROT_WRITE, flags,
+			i < 4 ? NULL : &file.b, 0, 7);
+		for (unsigned k = 0; k < 512; k += 100)
+			(void)access_word(space, va_of(i * 600 + k), k % 200, &word);
+	}
+	(void)vm_munmap(space, va_of(100), PAGE_SIZE * 7);
+	(void)vm_mprotect(space, va_of(620), PAGE_SIZE * 7, PROT_READ);
+	(void)vm_mremap(
+		space, va_of(1200), MIB(1), MIB(1), MREMAP_MAYMOVE | MREMAP_FIXED, va_of(5000));
+	(void)vm_mremap(space, va_of(2400), PAGE_SIZE, MIB(3), MREMAP_MAYMOVE, 0);
+	(void)vm_madvise(space, va_of(1801), PAGE_SIZE * 9, MADV_DONTNEED);
+	mem_alloc_must_fail = NULL; /* the end needs nothing */
+	vm_space_put(space);
+	file_cut(&file, 0, FILE_PAGES);
+	CHECK_EQ(file.refs, 0);
+}
+
+TEST(each_allocation_fails)
+{
+	model_start(MIB(256));
+	uint64_t heap = heap_bytes_in_use();
+	T_EACH_ALLOC_FAILS({
+		mem_alloc_must_fail = t_alloc_must_fail;
+		scenario();
+		mem_alloc_must_fail = NULL;
+		CHECK_EQ(heap_bytes_in_use(), heap);
+	});
+}
+
+/* ---- threads: faults beside mmap, munmap and truncation ---- */
+
+#define CPUS 4
+static _Atomic bool stop;
+
+static void *fault_thread(void *arg)
+{
+	struct thread me = { .page_root = vm_space_root(space) };
+	unsigned long seed = (unsigned long)arg + 1;
+	host_cpu_id = (unsigned long)arg;
+	host_current = &me;
+	while (!stop) {
+		unsigned long r = t_random(&seed);
+		(void)vm_fault(space, va_of(r % WINDOW), (r >> 32) & 1 ? VM_WRITE : VM_READ);
+	}
+	return NULL;
+}
+
+static void *cut_thread(void *arg)
+{
+	struct thread me = { 0 };
+	unsigned long seed = 77;
+	host_cpu_id = (unsigned long)arg;
+	host_current = &me;
+	while (!stop) {
+		unsigned first = t_random(&seed) % (FILE_PAGES - 20);
+		file_cut(&file, first, first + 20);
+		sched_yield();
+	}
+	return NULL;
+}
+
+TEST(threads)
+{
+	pthread_t t[CPUS];
+	unsigned long seed = 3;
+	cpu_online_count = CPUS;
+	model_start(MIB(128));
+	file_ops.contiguous = true;
+	uint64_t heap = heap_bytes_in_use();
+	space = vm_space_create();
+	host_current->page_root = vm_space_root(space);
+	stop = false;
+	for (unsigned long i = 1; i < CPUS; i++)
+		pthread_create(&t[i], NULL, i == 1 ? cut_thread : fault_thread, (void *)i);
+	for (int i = 0; i < 3000; i++) {
+		unsigned long r = t_random(&seed);
+		unsigned n = 1 + (r >> 10) % 500, first = (r >> 20) % (WINDOW - n);
+		bool shared = r & 0x100, from_file = r & 0x200;
+		switch (r % 4) {
+		case 0:
+		case 1:
+			(void)vm_mmap(space, va_of(first), n * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) |
+					(from_file ? 0 : MAP_ANONYMOUS),
+				from_file ? &file.b : NULL, 0, 7);
+			break;
+		case 2: (void)vm_munmap(space, va_of(first), n * PAGE_SIZE); break;
+		case 3: (void)vm_mprotect(space, va_of(first), n * PAGE_SIZE, r >> 50 & 3); break;
+		}
+	}
+	stop = true;
+	for (int i = 1; i < CPUS; i++)
+		pthread_join(t[i], NULL);
+	for (struct rb_node *n = rb_first(&space->areas); n; n = rb_next(n))
+		CHECK(rb_entry(n, struct vma, node)->end > 0);
+	vm_space_clear(space);
+	CHECK_EQ(space->resident_anon, 0);
+	CHECK_EQ(space->resident_file, 0);
+	vm_space_put(space);
+	CHECK_EQ(file.refs, 0);
+	file_cut(&file, 0, FILE_PAGES);
+	CHECK_EQ(heap_bytes_in_use(), heap);
+	cpu_online_count = 1;
+}
