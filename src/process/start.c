@@ -142,6 +142,7 @@ static void parse(struct start *s, const char *cmdline)
 	s->line = whole_line(cmdline);
 	if (!s->line)
 		no_memory();
+	(void)cmdline_get(s->line, "hostname", 0, process_hostname, sizeof(process_hostname));
 	s->argv = token_list(s->line, "arg", 0);
 	s->envp = token_list(s->line, "env", 4);
 	env_default(s->envp, "PATH", DEFAULT_PATH);
