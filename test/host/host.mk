@@ -9,6 +9,9 @@ HOST_CFLAGS	:= -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -f
 		   -Wno-missing-prototypes -Wno-unused-function -Isrc -Iinclude -Itest/host -DSKIFF_HOST
 HOST_ASAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSANFLAGS	:= -fsanitize=thread
+# The whole network stack, for /* sources: $(HOST_NET) */
+HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
+		   src/file/iter.c
 HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h)
 HOST_BIN	:= $(HOST_TESTS:%=$(O)/test/host/%) $(HOST_TSAN:%=$(O)/test/host/%)
 

@@ -598,13 +598,13 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 			}
 		net_thread_kick();
 		net_thread_work();
-		for (int k = 0; k < NEIGH_COUNT; k++)
-			pkt_free_list(net->neigh[k].pending);
 		struct list_node *f = &net->frags;
 
 		if (!list_empty(f)) { /* let them time out */
 			env_run(31 * NSEC_PER_SEC);
 		}
+		for (int k = 0; k < NEIGH_COUNT; k++)
+			pkt_free_list(net->neigh[k].pending);
 		timer_cancel(&net->neigh_timer);
 		timer_cancel(&net->frag_timer);
 		heap_free(net->tcp_conn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two whole stacks over a bad link, in virtual time: every byte checked, nothing may get stuck. */
-/* sources: src/net/arp.c src/net/dgram.c src/net/icmp.c src/net/inet.c src/net/ioctl.c */
+/* sources: $(HOST_NET) */
 /* sources: src/net/ip.c src/net/ip_frag.c src/net/netif.c src/net/netlink.c */
 /* sources: src/net/packet.c src/net/raw.c src/net/socket.c src/net/sockopt.c */
 /* sources: src/net/tcp_ack.c src/net/tcp_cong.c src/net/tcp_data.c src/net/tcp_in.c */

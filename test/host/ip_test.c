@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checksums, IPv4 and its fragments, ICMP, UDP, ARP, and mutated frames into the whole stack. */
+/* sources: $(HOST_NET) */
+/* flags: -D_GNU_SOURCE */
+#include "tcp_peer.h"
+
+static uint8_t frame[70000], buf[70000];
+
+static size_t put_udp(uint16_t sport, uint16_t dport, const void *text, size_t n)
+{
+	size_t at = put_ip(frame, IPPROTO_UDP, 8 + n, PEER, ME);
+	struct udp_header *h = (struct udp_header *)(frame + at);
+
+	*h = (struct udp_header){ be16(sport), be16(dport), be16((uint16_t)(8 + n)), 0 };
+	memcpy(h + 1, text, n);
+	h->checksum = csum_fold(
+		csum_add(csum_pseudo(PEER, ME, IPPROTO_UDP, (uint32_t)(8 + n)), h, 8 + n));
+	return at + 8 + n;
+}
+static struct file *udp_at(uint16_t port)
+{
+	struct file *f = socket_create(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	CHECK_EQ(env_bind(f, 0, port), 0);
+	return f;
+}
+
+TEST(checksum_of_rfc_1071)
+{
+	static const uint8_t d[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
+	uint16_t sum = csum_fold(csum_add(0, d, 8));
+
+	CHECK_EQ(get_be16(&sum), 0x220d);
+	unsigned long seed = 5;
+
+	for (int i = 0; i < 1000; i++) { /* against the definition, in pieces of any length */
+		size_t n = t_random(&seed) % 200, cut = n ? t_random(&seed) % n : 0;
+		uint32_t plain = 0;
+
+		for (size_t k = 0; k < n; k++) {
+			buf[k] = (uint8_t)t_random(&seed);
+			plain += k & 1 ? buf[k] : (uint32_t)buf[k] << 8;
+		}
+		while (plain >> 16)
+			plain = (plain & 0xffff) + (plain >> 16);
+		struct packet a = { .data = buf, .len = (uint32_t)cut },
+			      b = { .data = buf + cut, .len = (uint32_t)(n - cut) };
+
+		a.frags = &b;
+		sum = csum_fold(csum_packet(0, &a));
+		CHECK_EQ((uint16_t)~get_be16(&sum), plain);
+	}
+}
+TEST(echo_is_answered)
+{
+	struct packet *p;
+
+	peer_setup();
+	size_t at = put_ip(frame, IPPROTO_ICMP, 60, PEER, ME);
+
+	memset(frame + at, 7, 60);
+	frame[at] = ICMP_ECHO;
+	frame[at + 1] = 0;
+	memset(frame + at + 2, 0, 2);
+	uint16_t sum = csum_fold(csum_add(0, frame + at, 60));
+
+	memcpy(frame + at + 2, &sum, 2);
+	inject(frame, at + 60);
+	p = out_next();
+	REQUIRE(p);
+	CHECK_EQ(p->data[34], ICMP_ECHO_REPLY);
+	CHECK_MEM(p->data + 38, frame + at + 4, 56);
+	CHECK_EQ(csum_fold(csum_add(0, p->data + 34, 60)), 0);
+	packet_free(p);
+	peer_teardown();
+}
+TEST(arp_request_is_answered)
+{
+	struct packet *p;
+	uint8_t f[42];
+	struct arp_packet *a = (struct arp_packet *)(f + 14);
+
+	peer_setup();
+	memset(f, 0xff, 6);
+	memcpy(f + 6, peer_mac, 6);
+	put_be16(f + 12, ETH_ARP);
+	*a = (struct arp_packet){ be16(1), be16(ETH_IPV4), 6, 4, be16(ARP_REQUEST), { 0 }, PEER,
+		{ 0 }, ME };
+	memcpy(a->sha, peer_mac, 6);
+	inject(f, sizeof(f));
+	p = out_next();
+	REQUIRE(p);
+	a = (struct arp_packet *)(p->data + 14);
+	CHECK_EQ(a->op, be16(ARP_REPLY));
+	CHECK_EQ(a->spa, ME);
+	CHECK_MEM(a->tha, peer_mac, 6);
+	packet_free(p);
+	peer_teardown();
+}
+TEST(unresolved_neighbour_is_reported)
+{
+	peer_setup();
+	struct file *u = udp_at(0);
+
+	CHECK_EQ(env_dial(u, IP4(10, 0, 0, 99), 9), 0);
+	CHECK_EQ(env_write(u, "x", 1, 0), 1);
+	env_run(5 * NSEC_PER_SEC);
+	CHECK_EQ(env_read(u, buf, 10, 0), -EHOSTUNREACH);
+	file_put(u);
+	peer_teardown();
+}
+TEST(no_route)
+{
+	peer_setup();
+	struct file *u = udp_at(0);
+
+	CHECK_EQ(env_sendto(u, "x", 1, IP4(192, 0, 2, 1), 9), -ENETUNREACH);
+	CHECK_EQ(env_sendto(u, "x", 1, IP4(10, 0, 0, 255), 9),
+		-EACCES); /* broadcast not asked for */
+	file_put(u);
+	peer_teardown();
+}
+TEST(udp_receives_truncates_and_peeks)
+{
+	struct iter it;
+	struct socket_message m = { .data = &it, .flags = MSG_PEEK | MSG_TRUNC };
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	inject(frame, put_udp(999, 53, "hello", 5));
+	CHECK(env_poll(u) & POLLIN);
+	iter_init_one(&it, buf, 3, false);
+	CHECK_EQ(socket_recv(u, &m), 5);
+	CHECK(m.flags & MSG_TRUNC);
+	CHECK_EQ(((struct sockaddr_in *)&m.name)->sin_port, be16(999));
+	CHECK_EQ(env_read(u, buf, 100, 0), 5);
+	CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	file_put(u);
+	peer_teardown();
+}
+TEST(udp_bad_checksum_and_length_are_dropped)
+{
+	size_t n;
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	n = put_udp(999, 53, "hello", 5);
+	frame[n - 1] ^= 1;
+	inject(frame, n);
+	CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	n = put_udp(999, 53, "hello", 5);
+	put_be16(frame + 38, 100); /* longer than the packet */
+	inject(frame, n);
+	put_be16(frame + 38, 3);
+	inject(frame, n);
+	CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	n = put_udp(999, 53, "hello", 5);
+	memset(frame + 40, 0, 2); /* none */
+	inject(frame, n);
+	CHECK_EQ(env_read(u, buf, 100, 0), 5);
+	file_put(u);
+	peer_teardown();
+}
+TEST(udp_unknown_port_is_reported)
+{
+	struct packet *p;
+
+	peer_setup();
+	inject(frame, put_udp(999, 53, "hello", 5));
+	p = out_next();
+	REQUIRE(p);
+	CHECK_EQ(p->data[34], ICMP_UNREACHABLE);
+	CHECK_EQ(p->data[35], ICMP_PORT_UNREACH);
+	CHECK_MEM(p->data + 42, frame + 14, 28);
+	packet_free(p);
+	peer_teardown();
+}
+TEST(udp_connected_takes_its_peer_only)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	CHECK_EQ(env_dial(u, PEER, 1000), 0);
+	inject(frame, put_udp(999, 53, "no", 2));
+	inject(frame, put_udp(1000, 53, "yes", 3));
+	CHECK_EQ(env_read(u, buf, 100, 0), 3);
+	file_put(u);
+	peer_teardown();
+}
+TEST(udp_queue_is_bounded)
+{
+	unsigned n = 0;
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	for (int i = 0; i < 5000; i++)
+		inject(frame, put_udp(999, 53, buf, 1000));
+	while (env_read(u, buf, 2000, 0) == 1000)
+		n++;
+	CHECK(n > 50 && n < 300);
+	file_put(u);
+	peer_teardown();
+}
+TEST(loopback_udp_refused)
+{
+	peer_setup();
+	struct file *u = udp_at(0);
+
+	CHECK_EQ(env_dial(u, IP4(127, 0, 0, 1), 9), 0);
+	CHECK_EQ(env_write(u, "x", 1, 0), 1);
+	CHECK_EQ(env_write(u, "x", 1, 0), -ECONNREFUSED);
+	file_put(u);
+	peer_teardown();
+}
+TEST(bind_conflicts)
+{
+	int one = 1;
+
+	peer_setup();
+	struct file *a = udp_at(53), *b = socket_create(AF_INET, SOCK_DGRAM, 0);
+
+	CHECK_EQ(env_bind(b, 0, 53), -EADDRINUSE);
+	CHECK_EQ(env_bind(b, IP4(127, 0, 0, 1), 53), -EADDRINUSE);
+	CHECK_EQ(env_bind(b, IP4(192, 0, 2, 1), 53), -EADDRNOTAVAIL);
+	socket_setopt(a, SOL_SOCKET, SO_REUSEADDR, &one, 4);
+	socket_setopt(b, SOL_SOCKET, SO_REUSEADDR, &one, 4);
+	CHECK_EQ(env_bind(b, 0, 53), 0);
+	CHECK_EQ(env_bind(b, 0, 54), -EINVAL);
+	file_put(a);
+	file_put(b);
+	peer_teardown();
+}
+
+/* ---- fragments ---- */
+
+static void fragment(size_t total, size_t off, size_t n, uint16_t id, bool more)
+{
+	static uint8_t whole[66000];
+	struct udp_header *h = (struct udp_header *)whole;
+	size_t at = put_ip(frame, IPPROTO_UDP, n, PEER, ME);
+	struct ip_header *ip = (struct ip_header *)(frame + 14);
+
+	*h = (struct udp_header){ be16(999), be16(53), be16((uint16_t)total), 0 };
+	for (size_t i = 8; i < total; i++)
+		whole[i] = (uint8_t)(i * 7);
+	ip->id = be16(id);
+	ip->frag = be16((uint16_t)(off / 8 | (more ? IP_MF : 0)));
+	ip->checksum = 0;
+	ip->checksum = csum_fold(csum_add(0, ip, 20));
+	memcpy(frame + at, whole + off, n);
+	inject(frame, at + n);
+}
+TEST(fragments_in_any_order)
+{
+	static const int order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
+		{ 2, 0, 1 }, { 2, 1, 0 } };
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	for (int k = 0; k < 6; k++) {
+		for (int i = 0; i < 3; i++) {
+			size_t off = (size_t)order[k][i] * 1000;
+
+			fragment(2500, off, off == 2000 ? 500 : 1000, (uint16_t)k, off < 2000);
+		}
+		CHECK_EQ(env_read(u, buf, 10000, 0), 2492);
+		for (size_t i = 8; i < 2500; i++)
+			if (buf[i - 8] != (uint8_t)(i * 7)) {
+				T_FAIL("wrong byte %zu", i);
+				break;
+			}
+	}
+	CHECK(list_empty(&me.net.frags));
+	file_put(u);
+	peer_teardown();
+}
+TEST(overlapping_fragments_drop_the_packet)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	fragment(2000, 0, 1000, 1, true);
+	fragment(2000, 992, 1008, 1, false);
+	CHECK_EQ(env_read(u, buf, 10000, 0), -EAGAIN);
+	CHECK(list_empty(&me.net.frags));
+	file_put(u);
+	peer_teardown();
+}
+TEST(fragments_time_out_and_are_bounded)
+{
+	peer_setup();
+	for (unsigned i = 0; i < 3000; i++)
+		fragment(60000, 0, 1400, (uint16_t)i, true);
+	CHECK(me.net.frag_bytes < MIB(2));
+	env_run(40 * NSEC_PER_SEC);
+	CHECK(list_empty(&me.net.frags));
+	CHECK_EQ(me.net.frag_bytes, 0);
+	peer_teardown();
+}
+TEST(large_datagram_is_fragmented)
+{
+	size_t total = 0;
+	struct packet *p;
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	CHECK_EQ(env_sendto(u, buf, 5000, PEER, 9), 5000);
+	while ((p = out_next())) {
+		CHECK(p->len <= 1514);
+		total += get_be16(p->data + 16) - 20u;
+		packet_free(p);
+	}
+	CHECK_EQ(total, 5008);
+	CHECK_EQ(env_sendto(u, buf, 65508, PEER, 9), -EMSGSIZE);
+	int on = IP_PMTUDISC_DO;
+
+	socket_setopt(u, SOL_IP, IP_MTU_DISCOVER, &on, 4);
+	CHECK_EQ(env_sendto(u, buf, 5000, PEER, 9), -EMSGSIZE);
+	file_put(u);
+	peer_teardown();
+}
+TEST(large_datagram_over_loopback)
+{
+	struct file *u, *v;
+
+	peer_setup();
+	u = udp_at(53);
+	v = udp_at(0);
+	for (size_t i = 0; i < 60000; i++)
+		buf[i] = (uint8_t)(i % 251);
+	CHECK_EQ(env_sendto(v, buf, 60000, IP4(127, 0, 0, 1), 53), 60000);
+	memset(buf, 0, sizeof(buf));
+	CHECK_EQ(env_read(u, buf, sizeof(buf), 0), 60000);
+	CHECK_EQ(buf[59999], 59999 % 251);
+	file_put(u);
+	file_put(v);
+	peer_teardown();
+}
+TEST(martians_and_malformed_headers_are_dropped)
+{
+	struct ip_header *ip = (struct ip_header *)(frame + 14);
+	static const struct {
+		int at;
+		uint8_t value;
+	} bad[] = { { 0, 0x65 }, { 0, 0x44 }, { 0, 0x4f }, { 2, 0xff }, { 3, 10 }, { 12, 127 },
+		{ 12, 224 }, { 16, 11 } };
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		size_t n = put_udp(999, 53, "hello", 5);
+
+		((uint8_t *)ip)[bad[i].at] = bad[i].value;
+		ip->checksum = 0;
+		ip->checksum = csum_fold(csum_add(0, ip, 20));
+		inject(frame, n);
+		CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	}
+	file_put(u);
+	peer_teardown();
+}
+
+/* Sound frames with a few bytes changed and the checksums made right again, into the whole stack.
+ */
+TEST(mutated_frames)
+{
+	unsigned long seed = 99;
+
+	for (int round = 0; round < 100; round++) {
+		peer_setup();
+		struct file *u = udp_at(53), *l = listener_at(80);
+
+		for (int i = 0; i < 400; i++) {
+			size_t n;
+
+			if (t_random(&seed) % 3 == 0) {
+				n = put_udp(999, (uint16_t)(53 + t_random(&seed) % 2), buf,
+					t_random(&seed) % 300);
+			} else {
+				static const uint8_t kind[] = { IPPROTO_TCP, IPPROTO_ICMP,
+					IPPROTO_TCP, 99 };
+
+				n = t_random(&seed) % 120;
+				n += put_ip(frame, kind[t_random(&seed) % 4], n, PEER, ME);
+				for (size_t k = 34; k < n; k++)
+					frame[k] = (uint8_t)t_random(&seed);
+				if (n > 50) {
+					put_be16(frame + 36, 80);
+					if (t_random(&seed) % 2)
+						frame[46] = 0x50 + 16 * (t_random(&seed) % 3);
+				}
+			}
+			for (unsigned k = t_random(&seed) % 4; k; k--)
+				frame[14 + t_random(&seed) % (n - 14)] = (uint8_t)t_random(&seed);
+			if (t_random(&seed) % 20 == 0)
+				put_be16(frame + 12, ETH_ARP);
+			struct ip_header *ip = (struct ip_header *)(frame + 14);
+
+			if (t_random(&seed) % 8) {
+				ip->checksum = 0;
+				ip->checksum = csum_fold(
+					csum_add(0, ip, MIN((ip->ver_ihl & 15) * 4ul, n - 14)));
+			}
+			if (n > 54 && ip->protocol == IPPROTO_TCP) {
+				memset(frame + 50, 0, 2);
+				uint16_t sum =
+					csum_fold(csum_add(csum_pseudo(ip->src, ip->dst,
+								   IPPROTO_TCP, (uint32_t)(n - 34)),
+						frame + 34, n - 34));
+
+				memcpy(frame + 50, &sum, 2);
+			} else if (n > 38 && ip->protocol == IPPROTO_ICMP) {
+				memset(frame + 36, 0, 2);
+				uint16_t sum = csum_fold(csum_add(0, frame + 34, n - 34));
+
+				memcpy(frame + 36, &sum, 2);
+			}
+			inject(frame, t_random(&seed) % 10 ? n : t_random(&seed) % n);
+			if (i % 50 == 0)
+				env_run(NSEC_PER_SEC);
+		}
+		out_clear();
+		file_put(u);
+		file_put(l);
+		peer_teardown();
+	}
+}
