@@ -7,7 +7,7 @@
 
 int main(void)
 {
-	int *volatile p = NULL;
+	volatile int *volatile p = NULL;
 	puts("before");
 	fflush(stdout);
 	*p = 1;

@@ -95,6 +95,7 @@ int main(int argc, char **argv)
 	const char *tmp = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
 
 	main_thread = pthread_self();
+	setvbuf(stdout, NULL, _IOLBF, 0); /* what a test said before a crash is worth having */
 	for (int i = 0; i < RLIMIT_NLIMITS; i++)
 		getrlimit(i, &limits[i]);
 	for (int i = 2; i < argc; i++) {

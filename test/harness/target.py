@@ -16,9 +16,11 @@ class Result:
         self.status, self.out, self.err, self.late = status, out, err, late
 
     def text(self):
-        tail = self.err.decode(errors="replace").splitlines()[-40:]
+        lines = self.err.decode(errors="replace").splitlines()
+        if len(lines) > 45: # a crash report says what matters first
+            lines = lines[:40] + ["..."] + lines[-4:]
         how = "no answer in time" if self.late else f"status {self.status}"
-        return "\n".join([how] + tail)
+        return "\n".join([how] + lines)
 
 
 def end(process):
