@@ -7,6 +7,7 @@
 #include "diag/log.h"
 #include "lib/format.h"
 #include "lib/string.h"
+#include "mem/heap.h"
 #include "mem/page.h"
 
 #define VECTOR_PAGE_FAULT    14
@@ -37,10 +38,15 @@ void process_out_of_memory(void)
 	struct page_stats pages = page_stats();
 	struct vm_stats vm;
 
-	vm_stats(p->vm, &vm);
-	log_err("out of memory: %s (pid %u) dies; of %lu KiB it holds %lu KiB, %lu KiB are free",
-		task_current()->thread.name, p->pid, pages.total * 4, vm.resident * 4,
-		pages.free * 4);
+	/* The first task to find out reports; the others just end. */
+	if (!__atomic_exchange_n(&p->out_of_memory, true, __ATOMIC_RELAXED)) {
+		vm_stats(p->vm, &vm);
+		log_err("out of memory: %s (pid %u) dies; of %lu KiB %lu are free",
+			task_current()->thread.name, p->pid, pages.total * 4, pages.free * 4);
+		log_err("  the program holds %lu KiB, the stacks of its %u threads in the kernel %lu KiB, the kernel's heap %lu KiB",
+			vm.resident * 4, p->task_count, p->task_count * KSTACK_SIZE >> 10,
+			heap_bytes_in_use() >> 10);
+	}
 	process_exit_group(SIGKILL);
 }
 

@@ -103,7 +103,8 @@ struct process {
 	unsigned queued;	       /* siginfos in all sets, against RLIMIT_SIGPENDING */
 	struct wait_queue signal_wait; /* signalfd, sigtimedwait: told of every new signal */
 	bool group_exit;
-	int exit_code; /* as wait(2) encodes it */
+	bool out_of_memory; /* atomic: it has been said */
+	int exit_code;	    /* as wait(2) encodes it */
 	bool stopped; /* by a stop signal: tasks wait on stop_wait before they return to the program
 		       */
 	struct task *exec_task;			/* in execve: every other task must end */
