@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI: only what is needed to find the CPUs, the interrupt controllers and the power switch. There
- * is no AML interpreter; the one AML object we want, \_S5, is a constant package everywhere.
+ * ACPI: only what is needed to find the CPUs, the interrupt controllers, the power switch and, on
+ * machines without PCI, the virtio devices. There is no AML interpreter: \_S5 is a constant package
+ * everywhere, and a device's registers and interrupt are resource descriptors of a fixed shape.
  */
 #include "drivers/machine.h"
 #include "abi/errno.h"
@@ -134,7 +135,8 @@ static void parse_fadt(struct machine *m, const uint8_t *t, size_t len)
 		memcpy(&m->reset, t + FADT_RESET_REG, sizeof(m->reset));
 		m->reset_value = t[FADT_RESET_VALUE];
 	}
-	if (flags & FADT_FLAG_HW_REDUCED) {
+	m->hardware_reduced = flags & FADT_FLAG_HW_REDUCED;
+	if (m->hardware_reduced) {
 		if (FADT_SLEEP_CONTROL + sizeof(m->sleep_control) <= len)
 			memcpy(&m->sleep_control, t + FADT_SLEEP_CONTROL, sizeof(m->sleep_control));
 		return;
@@ -272,6 +274,51 @@ int acpi_find_s5(uint64_t dsdt, uint8_t *typ_a, uint8_t *typ_b)
 			continue;
 		if (parse_s5_package(t + at + 4, len - at - 4, typ_a, typ_b) == 0)
 			return 0;
+	}
+	return -ENOENT;
+}
+
+#define VIRTIO_MMIO_HID	  "LNRO0005"
+#define AML_MEMORY32FIXED 0x86
+#define AML_INTERRUPT	  0x89
+#define RESOURCES_WITHIN  256 /* bytes behind the name */
+
+/* Memory32Fixed: 86 09 00 rw base32 size32. Interrupt: 89 06 00 flags 01 gsi32. */
+static bool parse_resources(const uint8_t *p, size_t left, struct acpi_virtio_mmio *found)
+{
+	bool memory = false;
+
+	for (size_t at = 0; at + 9 <= left; at++) {
+		if (!memory && at + 12 <= left && p[at] == AML_MEMORY32FIXED && p[at + 1] == 9 &&
+			p[at + 2] == 0) {
+			found->base = field(p, left, at + 4, 4);
+			found->size = field(p, left, at + 8, 4);
+			memory = true;
+			at += 11;
+		} else if (memory && p[at] == AML_INTERRUPT && p[at + 1] == 6 && p[at + 2] == 0 &&
+			   p[at + 4] == 1) {
+			found->gsi = field(p, left, at + 5, 4);
+			return true;
+		}
+	}
+	return false;
+}
+
+int acpi_next_virtio_mmio(uint64_t dsdt, size_t *at, struct acpi_virtio_mmio *found)
+{
+	const size_t name = sizeof(VIRTIO_MMIO_HID) - 1;
+	size_t len;
+	const uint8_t *t = map_table(dsdt, "DSDT", &len);
+
+	if (!t)
+		return -ENOENT;
+	for (size_t i = MAX(*at, sizeof(struct acpi_header)); i + name <= len; i++) {
+		if (t[i] != 'L' || memcmp(t + i, VIRTIO_MMIO_HID, name) != 0)
+			continue;
+		*at = i + name;
+		if (parse_resources(t + *at, MIN(len - *at, (size_t)RESOURCES_WITHIN), found))
+			return 0;
+		i = *at - 1;
 	}
 	return -ENOENT;
 }

@@ -42,6 +42,7 @@ struct machine {
 	struct acpi_gas reset;
 	uint8_t reset_value;
 	uint64_t dsdt;
+	bool hardware_reduced;
 	uint64_t ecam; /* of PCI segment 0, bus 0 */
 	uint8_t ecam_last_bus;
 };
@@ -62,6 +63,15 @@ uint64_t acpi_find_rsdp(void);
 int acpi_parse(struct machine *m, uint64_t rsdp);
 /* The two SLP_TYP values of \_S5; -ENOENT. */
 int acpi_find_s5(uint64_t dsdt, uint8_t *typ_a, uint8_t *typ_b);
+
+/*
+ * The next virtio-mmio device that the DSDT describes at or behind offset *at, which moves on;
+ * -ENOENT: no more. *at starts at 0.
+ */
+struct acpi_virtio_mmio {
+	uint32_t base, size, gsi;
+};
+int acpi_next_virtio_mmio(uint64_t dsdt, size_t *at, struct acpi_virtio_mmio *found);
 
 /* 0, or -ENOENT: no valid MP table at the top of base memory, or in the BIOS segment. */
 int mptable_parse_ebda(struct machine *m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Virtio over memory-mapped registers, versions 1 (legacy, QEMU's default) and 2. Devices are named
- * on the command line, as Linux does it: virtio_mmio.device=SIZE@BASE:IRQ[:ID].
+ * on the command line, as Linux does it: virtio_mmio.device=SIZE@BASE:IRQ[:ID], or in the DSDT.
  */
 #include "drivers/drivers.h"
 #include "drivers/machine.h"
@@ -200,14 +200,31 @@ static bool parse_device(const char *s, uint64_t *size, uint64_t *base, uint64_t
 	       *irq < 256;
 }
 
+/* Machines without PCI and without a command line entry per device: microvm with ACPI. */
+static void add_described_devices(void)
+{
+	struct acpi_virtio_mmio d;
+	size_t at = 0;
+
+	for (unsigned n = 0; n < MAX_DEVICES; n++) {
+		if (acpi_next_virtio_mmio(machine.dsdt, &at, &d) < 0)
+			return;
+		if (d.size >= MIN_REGISTER_SIZE && d.size <= MIB(1))
+			add_device(d.base, d.size, d.gsi);
+	}
+}
+
 void virtio_mmio_init(const char *cmdline)
 {
 	uint64_t size, base, irq;
 	char value[64];
 
 	for (unsigned n = 0; n < MAX_DEVICES; n++) {
-		if (cmdline_get(cmdline, "virtio_mmio.device", n, value, sizeof(value)) < 0)
+		if (cmdline_get(cmdline, "virtio_mmio.device", n, value, sizeof(value)) < 0) {
+			if (n == 0 && machine.hardware_reduced)
+				add_described_devices();
 			return;
+		}
 		if (parse_device(value, &size, &base, &irq))
 			add_device(base, size, irq);
 		else

@@ -184,6 +184,35 @@ TEST(refusals)
 	unmap_all();
 }
 
+static const uint8_t mmio[] = { 'L', 'N', 'R', 'O', '0', '0', '0', '5', 0, 8, '_', 'C', 'R', 'S',
+	0x11, 0x1a, 0x0a, 0x17, 0x86, 9, 0, 1, 0, 2, 0xb0, 0xfe, 0, 2, 0, 0, 0x89, 6, 0, 1, 1, 25,
+	0, 0, 0, 0x79, 0 };
+
+TEST(virtio_mmio)
+{
+	struct acpi_virtio_mmio d;
+	size_t at = 0;
+
+	build();
+	put(DSDT + 120, mmio, sizeof(mmio));
+	put(DSDT + 200, mmio, sizeof(mmio));
+	for (int i = 0; i < 2; i++) {
+		d = (struct acpi_virtio_mmio){ 0 };
+		CHECK_EQ(acpi_next_virtio_mmio(DSDT, &at, &d), 0);
+		CHECK(d.base == 0xfeb00200 && d.size == 0x200 && d.gsi == 25);
+	}
+	CHECK_EQ(acpi_next_virtio_mmio(DSDT, &at, &d), -ENOENT);
+	unmap_all();
+	for (size_t n = 1; n <= sizeof(mmio); n++) {
+		build();
+		put(DSDT + 60, mmio, n);
+		put_u32(DSDT + 4, 60 + n);
+		at = 0;
+		CHECK_EQ(acpi_next_virtio_mmio(DSDT, &at, &d), n < 39 ? -ENOENT : 0);
+		unmap_all();
+	}
+}
+
 /* The object at the very end of the table, cut at every length. */
 TEST(s5_cut)
 {
@@ -218,9 +247,14 @@ TEST(damaged)
 			if (len >= 36 && len < 0x1000)
 				set_sum(memory + tables[t] - BASE, len, 9);
 		}
+		put(DSDT + 150, mmio, sizeof(mmio));
 		memory[DSDT - BASE + t_random(&seed) % 300] = t_random(&seed);
 		acpi_parse(&m, RSDP);
 		acpi_find_s5(DSDT, &a, &b);
+		size_t at = 0;
+		struct acpi_virtio_mmio d;
+		while (acpi_next_virtio_mmio(DSDT, &at, &d) == 0)
+			;
 		CHECK(m.cpu_count <= MAX_CPUS && m.ioapic_count <= MACHINE_MAX_IOAPICS);
 		unmap_all();
 	}
