@@ -64,7 +64,7 @@ SYSCALL_DEFINE3(sched_getaffinity, int, tid, unsigned, len, uint64_t *, umask)
 	for_each_cpu (cpu)
 		mask[cpu / 64] |= t->thread.affinity[cpu / 64] & 1ull << (cpu % 64);
 	task_put(t);
-	return copy_to_user(umask, mask, size) ? -EFAULT : size;
+	return copy_to_user(umask, mask, size) ? -EFAULT : (long)size;
 }
 
 SYSCALL_DEFINE3(sched_setaffinity, int, tid, unsigned, len, const uint64_t *, umask)
