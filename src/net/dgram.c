@@ -267,7 +267,7 @@ int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_
 {
 	if (level == SOL_IP)
 		return inet_setopt(inet_sk(s), name, val, len);
-	return level == SOL_TCP ? -EOPNOTSUPP : -ENOPROTOOPT;
+	return -ENOPROTOOPT;
 }
 
 /* ---- sending ---- */

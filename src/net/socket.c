@@ -317,7 +317,7 @@ struct file *socket_create(int family, int type, int protocol)
 		return ERR_PTR(-EINVAL);
 	if (family < 0 || family >= AF_MAX)
 		return ERR_PTR(-EAFNOSUPPORT);
-	if (kind == 0 || kind > SOCK_PACKET)
+	if (kind > SOCK_PACKET)
 		return ERR_PTR(-EINVAL);
 	switch (family) {
 	case AF_INET: s = inet_create(kind, protocol); break;

@@ -432,7 +432,9 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 			free_read(t);
 			after_read(t);
 		}
-		if (r < 0 || m->data->fault || done >= MAX(target, (size_t)1) || done == want)
+		if (!want && tcp_readable_bytes(t))
+			break;
+		if (r < 0 || m->data->fault || done >= MAX(target, (size_t)1))
 			break;
 		if (done && (t->urg != URG_NONE && t->urg_seq == seq))
 			break;

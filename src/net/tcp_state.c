@@ -549,6 +549,7 @@ static int connect_result(struct tcp_sock *t)
 		int err = socket_take_error(&t->i.s);
 
 		t->connecting = false;
+		t->i.s.shut = 0; /* as fresh: it may try again */
 		t->i.raddr = 0;
 		t->i.rport = 0;
 		return err ? err : -ECONNABORTED;

@@ -188,8 +188,8 @@ static ssize_t send_packet(struct unix_sock *u, struct unix_sock *to, struct soc
 	q = unix_message_make(m, n, &err);
 	if (!q)
 		return err;
-	if (u->s.type == SOCK_DGRAM)
-		unix_copy_name(u->bound ? u : NULL, &q->from, &q->from_len);
+	if (u->s.type == SOCK_DGRAM && u->bound)
+		unix_copy_name(u, &q->from, &q->from_len);
 	err = deliver_waiting(u, to, q, m->flags, deadline);
 	if (err)
 		unix_message_free(q);
@@ -218,7 +218,9 @@ static ssize_t unix_send(struct socket *s, struct socket_message *m, const struc
 		return r;
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (is_connection(u) && m->name_len)
+	if (s->type == SOCK_SEQPACKET)
+		m->name_len = 0;
+	if (is_stream(u) && m->name_len)
 		return u->connected ? -EISCONN : is_stream(u) ? -EOPNOTSUPP : -ENOTCONN;
 	if (s->shut & SHUT_SND)
 		return socket_sigpipe(m);

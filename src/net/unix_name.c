@@ -94,6 +94,21 @@ static int bind_path(struct unix_sock *u, const struct sockaddr_un *a, uint32_t 
 	return 0;
 }
 
+static bool path_exists(const struct sockaddr_un *a, const struct path_context *c)
+{
+	char path[UNIX_PATH_MAX + 1] = { 0 };
+	void *node;
+	int err;
+
+	if (!unix_path_ops)
+		return false;
+	memcpy(path, a->sun_path, sizeof(a->sun_path));
+	err = unix_path_ops->lookup(c, path, &node);
+	if (!err)
+		unix_path_ops->put(node);
+	return !err || err == -ECONNREFUSED;
+}
+
 int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c)
 {
@@ -102,13 +117,13 @@ int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	uint32_t n;
 	int err = 0;
 
-	if (u->bound)
-		return -EINVAL;
 	if (len == sizeof(uint16_t) && a->ss_family == AF_UNIX)
-		return autobind(u);
+		return u->bound ? -EINVAL : autobind(u);
 	err = check_name(a, len, &name, &n);
 	if (err)
 		return err;
+	if (u->bound) /* Linux makes the file first and looks at the socket then */
+		return name.sun_path[0] && path_exists(&name, c) ? -EADDRINUSE : -EINVAL;
 	if (name.sun_path[0])
 		return bind_path(u, &name, n, c);
 	mutex_lock(&names_lock);
