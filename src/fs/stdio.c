@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program's standard streams on the stdio ports. Without a terminal on the host they behave as
- * pipes do: no seeking, isatty says no, and every byte passes as it is.
+ * The program's standard streams on the stdio ports. With a terminal on the host they are the one
+ * of tty.c; without, they behave as pipes do: no seeking, isatty says no, and every byte passes as
+ * it is.
  */
 
 #include "fs/stdio.h"
@@ -157,6 +158,8 @@ bool stdio_is_tty(void)
 
 static struct file *console_open(void *arg, uint32_t flags)
 {
+	if (stdio_is_tty())
+		return tty_open(arg, flags);
 	return file_create(&stream_ops, &streams[1], flags);
 }
 
@@ -167,6 +170,12 @@ struct file *fs_stdio_open(int fd)
 
 	if (fd < 0 || fd > 2)
 		return ERR_PTR(-EBADF);
+	if (stdio_is_tty() && !(fd == 2 && stdio_err != stdio_in_out)) {
+		struct path_context c = { .root = fs_root(), .cwd = fs_root() };
+
+		tty_start();
+		return fs_open(&c, NULL, "/dev/console", O_RDWR, 0);
+	}
 	f = file_create(&stream_ops, &streams[fd], modes[fd]);
 	return f ? f : ERR_PTR(-ENOMEM);
 }
@@ -174,4 +183,6 @@ struct file *fs_stdio_open(int fd)
 void stdio_init(void)
 {
 	devfs_add("console", S_IFCHR | 0600, 5, 1, console_open, NULL);
+	devfs_add("tty", S_IFCHR | 0666, 5, 0, tty_open, NULL);
+	tty_init();
 }

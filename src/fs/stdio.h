@@ -6,5 +6,9 @@
 #include "fs/impl.h"
 
 void stdio_init(void); /* /dev/console and /dev/tty; before drivers are up */
-struct file *tty_open(void *port_of, uint32_t flags);
-bool stdio_is_tty(void);
+bool stdio_is_tty(void); /* tty=1 on the command line */
+
+/* tty.c: the line discipline. tty_start: once drivers are up, before the first open. */
+void tty_init(void);
+void tty_start(void);
+struct file *tty_open(void *arg, uint32_t flags); /* -ENXIO without a terminal */

@@ -149,6 +149,7 @@ int sysfs_add_dir(const char *path, const struct procfs_dir_ops *ops, void *arg)
 int devfs_add(const char *path, uint32_t mode_with_type, uint32_t major, uint32_t minor,
 	struct file *(*open)(void *arg, uint32_t flags), void *arg);
 
+extern int fs_tty_group; /* the terminal's foreground process group; process/ sets the first */
 /* The program's descriptor 0, 1 or 2 on the stdio ports: a terminal or a plain stream. ERR_PTR. */
 struct file *fs_stdio_open(int fd);
 /* A dentry that stands for a file without a name (pipe, socket), for /proc/self/fd/N: opening it

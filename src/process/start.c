@@ -293,6 +293,7 @@ void process_start_first(const char *cmdline)
 	t->start = start_program;
 	t->start_arg = cmdline;
 	first = p;
+	fs_tty_group = (int)p->pgid;
 	next_control = stdio_control;
 	stdio_control = control_line;
 	task_start(t);

@@ -542,6 +542,90 @@ def terminal():
     os.close(main)
 
 
+# ---- with the real kernel ----
+
+BUILT = ROOT / "build/skiff.elf"
+REAL = {k: v for k, v in ENV.items() if k != "SKIFF_KERNEL"}
+
+
+def real(*args, **more):
+    return subprocess.run([SKIFF, "run", "--net", "none", *map(str, args)], env=REAL, timeout=60, **more)
+
+
+@test
+def guest_streams():
+    if not BUILT.exists():
+        return "no kernel is built"
+    data = bytes(range(256)) * 4000
+    for machine in ("microvm", "q35", "pc"):
+        r = real("--machine", machine, "cat", input=data, capture_output=True)
+        check(r.returncode == 0 and r.stdout == data and not r.stderr, (machine, len(r.stdout), r.stderr[:500]))
+    r = real("sh", "-c", "echo out; echo err >&2; exit 7", capture_output=True, input=b"")
+    check(r.returncode == 7 and r.stdout == b"out\n" and r.stderr == b"err\n", r)
+    r = real("sh", "-c", "echo a; echo b >&2; echo c; echo d >&2", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(r.stdout == b"a\nb\nc\nd\n", r.stdout)
+    r = subprocess.run(f"{SKIFF} run --net none yes | head -2; echo ${{PIPESTATUS[0]}}", shell=True, env=REAL,
+                       executable="/bin/bash", capture_output=True, timeout=60)
+    check(r.stdout == b"y\ny\n141\n", r)
+
+
+@test
+def guest_image():
+    if not BUILT.exists():
+        return "no kernel is built"
+    image = tmp / "real.img"
+    skiff("build", "-o", image, "-w", "/usr", "-e", "K=a b", "sh", "-c", 'pwd; echo "$K:$0:$1"', "zero")
+    r = real(image, "one two", capture_output=True)
+    check(r.returncode == 0 and r.stdout == b"/usr\na b:zero:one two\n", r)
+    r = real("printf", "%s.", *["x" * 1000] * 20, capture_output=True)
+    check(r.stdout == (b"x" * 1000 + b".") * 20, r)
+
+
+@test
+def guest_signals():
+    if not BUILT.exists():
+        return "no kernel is built"
+    for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        p = subprocess.Popen([SKIFF, "run", "--net", "none", "sh", "-c", "echo up; read x"], env=REAL,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        check(p.stdout.read(3) == b"up\n")
+        p.send_signal(sig)
+        check(p.wait(30) == 128 + sig, (sig, p.returncode))
+
+
+@test
+def guest_terminal():
+    """The line discipline: echo, editing, Ctrl-C, Ctrl-D, size."""
+    if not BUILT.exists():
+        return "no kernel is built"
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 97, 0, 0))
+
+    def own_terminal():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def session(steps, status, *program):
+        p = subprocess.Popen([SKIFF, "run", "--net", "none", *program], env=REAL, stdin=side, stdout=side,
+                             stderr=side, preexec_fn=own_terminal)
+        for send, expect in steps:
+            os.write(main, send)
+            text, end = b"", time.monotonic() + 30
+            while not re.search(expect, text):
+                check(time.monotonic() < end, (send, expect, text))
+                if select.select([main], [], [], 1)[0]:
+                    text += os.read(main, 4096)
+        check(p.wait(30) == status, p.returncode)
+
+    session([(b"", b"31 97")], 0, "stty", "size")
+    session([(b"abx\x7fc\r", rb"abx\x08 \x08c\r\nabc\r\n"), (b"\x04", b"")], 0, "cat")
+    session([(b"word one\x17two\r", rb"\r\nword two\r\n"), (b"zz\x15y\r", rb"\r\ny\r\n"), (b"\x03", rb"\^C")],
+            130, "cat")
+    session([(b"", b"1\r\n"), (b"\x1c", rb"\^\\")], 131, "sh", "-c", "echo 1; read x; read y")
+    os.close(side)
+    os.close(main)
+
+
 # ---- installing ----
 
 @test
