@@ -16,9 +16,8 @@
  * reads that mask: so a CPU it does not see will walk the changed tables.
  *
  * One shoot-down at a time: a mutex guards the request, and its holder sleeps until the last CPU's
- * handler wakes it. The handler must be done with the initiator's struct thread before that can go
- * away, hence the second flag 'woken'; it is set right after the wake-up, so the initiator finds it
- * set but for the rarest timing, and then sleeps for a moment.
+ * handler wakes it. A handler pins the initiator before it counts itself off, as the initiator may
+ * run on, and even exit, from then on.
  */
 
 #include "cpu/apic.h"
@@ -51,7 +50,6 @@ static struct {
 	struct thread *initiator;
 	uint64_t cpus[MAX_CPUS / 64]; /* atomic: still to answer */
 	uint32_t left;		      /* atomic: how many */
-	bool woken;		      /* atomic */
 } request;
 
 static void flush_all(void)
@@ -94,16 +92,16 @@ static void on_interrupt(void *arg)
 	if (!(load_acquire(&request.cpus[cpu / 64]) & cpu_bit(cpu)))
 		return;
 	initiator = request.initiator;
+	thread_pin(initiator);
 	if (request.leave)
 		leave_here(request.space);
 	else if (this_cpu(tlb_cpu)->loaded == request.space)
 		flush_here(request.start, request.end);
 	old = atomic_and(&request.cpus[cpu / 64], ~cpu_bit(cpu));
 	BUG_ON(!(old & cpu_bit(cpu)));
-	if (atomic_sub(&request.left, 1) != 1)
-		return;
-	thread_wake(initiator);
-	store_release(&request.woken, true);
+	if (atomic_sub(&request.left, 1) == 1)
+		thread_wake(initiator);
+	thread_unpin(initiator);
 }
 
 static void wait_for_answers(void)
@@ -115,8 +113,6 @@ static void wait_for_answers(void)
 		schedule();
 	}
 	thread_cancel_sleep();
-	while (!load_acquire(&request.woken))
-		(void)thread_sleep(20 * NSEC_PER_USEC, false, NULL);
 }
 
 /* The CPUs of s, but this one, that must be interrupted; lazy ones are told in passing. */
@@ -158,7 +154,6 @@ static void shoot_down(struct vm_space *s, uintptr_t start, uintptr_t end, bool 
 		request.end = end;
 		request.leave = leave;
 		request.initiator = thread_current();
-		store_relaxed(&request.woken, false);
 		store_relaxed(&request.left, n);
 		/* A handler acts on its bit; all the rest must be there by then. */
 		for (unsigned i = 0; i < ARRAY_SIZE(chosen); i++)
