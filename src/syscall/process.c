@@ -319,13 +319,13 @@ SYSCALL_DEFINE5(execveat, int, dirfd, const char *, upath, char *const *, uargv,
 	char *path;
 	long err;
 
-	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-		return -EINVAL;
 	path = string_from_user(upath, PATH_SIZE, &err);
 	if (!path)
 		return err;
 	if (!*path && !(flags & AT_EMPTY_PATH)) {
 		err = -ENOENT;
+	} else if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
+		err = -EINVAL;
 	} else if (*path == '/' || (dirfd == AT_FDCWD && *path)) {
 		r = (struct exec_request){ .path = path, .name = path };
 		err = exec_request(&r, uargv, uenvp);
