@@ -66,6 +66,7 @@ struct runqueue {
 	uint64_t running_root; /* page_root of the thread that runs; 0: a kernel thread */
 	bool yielding;
 	bool prev_moves; /* finish_switch gives prev to another CPU */
+	uint64_t next_balance;
 	uint64_t poll_ns; /* how long idle looks before it halts */
 	uint64_t switches, ipis, idle_ns;
 

@@ -7,6 +7,7 @@
 
 #include "sched/impl.h"
 #include "abi/sched.h"
+#include "cpu/barrier.h"
 
 /* 1024 * 86^(nice/20): what a nanosecond of run time costs. */
 static const uint32_t nice_weight[40] = { 12, 15, 19, 23, 29, 36, 45, 57, 71, 88, 110, 138, 172,
@@ -197,6 +198,12 @@ uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t sc
 	return MAX(SLICE_MIN, growth_time(limit - running->run_key, weight(running) * scale));
 }
 
+/* One that is just leaving this CPU (woken before it was off it) must not go elsewhere: S3. */
+static bool may_steal(const struct thread *t, uint32_t cpu)
+{
+	return thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu);
+}
+
 struct thread *rq_steal(struct runqueue *rq, uint32_t cpu)
 {
 	struct thread *t;
@@ -204,13 +211,13 @@ struct thread *rq_steal(struct runqueue *rq, uint32_t cpu)
 	/* One that fell asleep and was woken before its CPU switched away still stands on its
 	 * stack. */
 	list_for_each_entry (t, &rq->realtime, run_link)
-		if (thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu)) {
+		if (may_steal(t, cpu) && !load_acquire(&t->on_cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}
 	for (struct rb_node *n = rq->first; n; n = rb_next(n)) {
 		t = rb_entry(n, struct thread, run_node);
-		if (thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu)) {
+		if (may_steal(t, cpu) && !load_acquire(&t->on_cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}

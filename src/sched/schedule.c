@@ -88,20 +88,21 @@ static void send_ipi(uint32_t cpu)
 	apic_send_ipi(cpu, IRQ_VECTOR_WAKE);
 }
 
+/*
+ * Always looks at what is armed: the interrupt may just have taken the old value away, so comparing
+ * with that says nothing.
+ */
 void sched_timer_set(uint32_t cpu, uint64_t expiry)
 {
 	struct runqueue *rq = cpu_of(runqueue, cpu);
-	uint64_t old = load_relaxed(&rq->next_timer);
+	bool on;
 
-	store_release(&rq->next_timer, expiry);
-	if (expiry >= old)
-		return; /* an early interrupt at worst */
+	atomic_xchg(&rq->next_timer, expiry);
 	if (cpu == cpu_id()) {
-		bool on = irq_save();
-
+		on = irq_save();
 		program_timer(rq);
 		irq_restore(on);
-	} else {
+	} else if (expiry != UINT64_MAX) {
 		send_ipi(cpu);
 	}
 }
@@ -299,23 +300,51 @@ static struct thread *first_allowed(struct runqueue *rq)
 	return t;
 }
 
-/* An idle CPU asked for work: gives it the first thread that may go there. */
-static void serve_pull(struct runqueue *rq)
+/* Hands the first queued thread that may go there to another CPU. */
+static void give_one(struct runqueue *rq, uint32_t to)
 {
-	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
-	struct runqueue *target;
-	struct thread *t;
+	struct runqueue *target = cpu_of(runqueue, to);
+	struct thread *t = rq_steal(rq, to);
 
-	if (to >= cpu_count() || to == cpu_id())
-		return;
-	t = rq_steal(rq, to);
 	if (!t)
 		return;
-	target = cpu_of(runqueue, to);
 	store_relaxed(&t->cpu, to);
 	mpsc_push(&target->incoming, &t->incoming);
 	if (needs_ipi(target, t))
 		send_ipi(to);
+}
+
+/* An idle CPU asked for work. */
+static void serve_pull(struct runqueue *rq)
+{
+	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
+
+	if (to < cpu_count() && to != cpu_id())
+		give_one(rq, to);
+}
+
+/*
+ * Idle CPUs help themselves; this is for when all are busy, but not equally. Only a CPU with a
+ * queue looks, now and then, at a decision that it makes anyway; one that runs a single thread has
+ * no timer and cannot look.
+ */
+#define BALANCE_INTERVAL (SCALE_TAU / 4)
+
+static void balance(struct runqueue *rq, uint64_t now)
+{
+	uint32_t least = rq->queued, to = MAX_CPUS;
+
+	rq->next_balance = now + BALANCE_INTERVAL;
+	for_each_cpu (cpu) {
+		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
+
+		if (queued < least) {
+			least = queued;
+			to = cpu;
+		}
+	}
+	if (to < MAX_CPUS && rq->queued >= least + 2)
+		give_one(rq, to);
 }
 
 static void ask_for_work(struct runqueue *rq)
@@ -471,6 +500,8 @@ static void reschedule(void)
 		drain_incoming(rq);
 		if (unlikely(load_relaxed(&rq->pull_request)))
 			serve_pull(rq);
+		if (unlikely(rq->queued >= 2 && now >= rq->next_balance))
+			balance(rq, now);
 		irq_disable();
 		if (likely(mpsc_empty(&rq->incoming)))
 			break;

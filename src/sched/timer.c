@@ -227,12 +227,14 @@ static void wake_sleeper(struct timer *t)
 {
 	struct sleep_timer *s = container_of(t, struct sleep_timer, timer);
 
+	store_release(&s->fired, true);
 	thread_wake(s->thread);
 }
 
 void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
 {
 	s->deadline = deadline;
+	s->fired = false;
 	if (deadline == UINT64_MAX)
 		return;
 	s->thread = thread_current();
@@ -249,5 +251,5 @@ void sleep_timer_stop(struct sleep_timer *s)
 
 bool sleep_timer_expired(const struct sleep_timer *s)
 {
-	return s->deadline != UINT64_MAX && clock_now() >= s->deadline;
+	return s->deadline != UINT64_MAX && (load_acquire(&s->fired) || clock_now() >= s->deadline);
 }

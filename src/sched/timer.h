@@ -37,6 +37,7 @@ struct sleep_timer {
 	struct timer timer;
 	struct thread *thread;
 	uint64_t deadline;
+	bool fired; /* atomic: by then it has expired, whatever this CPU's clock says */
 };
 void sleep_timer_start(struct sleep_timer *s, uint64_t deadline);
 void sleep_timer_stop(struct sleep_timer *s);
