@@ -415,8 +415,8 @@ void qemu_command(const struct options *o, const struct image *img, const struct
 	strv_add(argv, "-m");
 	strv_take(argv, memory_text(memory_size(o, img)));
 	if (o->machine != MACHINE_MICROVM) {
-		/* Microvm's firmware does for the others too: the kernel needs no BIOS services, and
-		 * SeaBIOS takes millions of instructions longer. */
+		/* Microvm's firmware does for the others too: the kernel needs no BIOS services,
+		 * and SeaBIOS takes millions of instructions longer. */
 		strv_add(argv, "-bios");
 		strv_add(argv, "qboot.rom");
 	} else {
