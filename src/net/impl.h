@@ -153,7 +153,7 @@ struct socket {
 	uint32_t rcvlowat, priority, mark;
 	int32_t bound_if;
 	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, passcred, timestamp,
-		timestampns, linger_on, debug, dontroute, rxq_ovfl, zerocopy, no_check;
+		timestampns, linger_on, debug, dontroute, rxq_ovfl, no_check;
 	uint32_t linger; /* seconds */
 	int32_t peek_off;
 
@@ -269,7 +269,7 @@ struct net_state {
 	unsigned conn_mask;
 	struct inet_bucket raw;
 	uint32_t tcp_time_wait; /* atomic: how many */
-	uint32_t ip_id, buffer_max;
+	uint32_t ip_id, buffer_max, time_wait_max;
 	struct hash_key hash_key, isn_key;
 
 	struct mutex neigh_lock;

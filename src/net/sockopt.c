@@ -101,7 +101,6 @@ static bool *flag_option(struct socket *s, int name)
 	case SO_TIMESTAMP: return &s->timestamp;
 	case SO_TIMESTAMPNS: return &s->timestampns;
 	case SO_RXQ_OVFL: return &s->rxq_ovfl;
-	case SO_ZEROCOPY: return &s->zerocopy;
 	default: return NULL;
 	}
 }
@@ -257,6 +256,7 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 	case SO_MAX_PACING_RATE:
 	case SO_TXREHASH:
 	case SO_BUF_LOCK: return 0;
+	case SO_ZEROCOPY: /* we would owe completions on the error queue */ return -EOPNOTSUPP;
 	case SO_DETACH_FILTER: return -ENOENT;
 	case SO_TYPE:
 	case SO_PROTOCOL:

@@ -30,6 +30,9 @@ void tcp_init(void)
 	/* One connection may queue a 32nd of memory, 4 MiB at most: Linux's tcp_rmem[2] in spirit.
 	 */
 	n->buffer_max = (uint32_t)MIN(MAX(page_stats().total * PAGE_SIZE / 32, KIB(256)), MIB(4));
+	/* A 64th of it may remember connections that are over. */
+	n->time_wait_max = (uint32_t)MIN(
+		page_stats().total * PAGE_SIZE / 64 / sizeof(struct tcp_sock), 32768ul);
 }
 
 struct tcp_sock *tcp_alloc(void)
@@ -330,7 +333,8 @@ void tcp_enter_time_wait(struct tcp_sock *t)
 {
 	for (int k = 0; k < TCP_TIMERS; k++)
 		tcp_timer_stop(t, k);
-	if (t->i.s.detached && load_relaxed(&the_net()->tcp_time_wait) >= TCP_MAX_TIME_WAIT) {
+	if (t->i.s.detached &&
+		load_relaxed(&the_net()->tcp_time_wait) >= the_net()->time_wait_max) {
 		tcp_send_ack(t);
 		tcp_done(t, 0);
 		return;
@@ -549,9 +553,14 @@ static int connect_result(struct tcp_sock *t)
 		int err = socket_take_error(&t->i.s);
 
 		t->connecting = false;
-		t->i.s.shut = 0; /* as fresh: it may try again */
+		t->i.s.shut = 0; /* as fresh: it may try again, from elsewhere */
 		t->i.raddr = 0;
 		t->i.rport = 0;
+		if (!t->i.explicit_port) {
+			inet_unbind(&t->i);
+			t->i.lport = 0;
+			t->i.laddr = 0;
+		}
 		return err ? err : -ECONNABORTED;
 	}
 	t->connecting = false;
