@@ -5,7 +5,7 @@
 #include "drivers/drivers.h"
 #include "fs/impl.h"
 
-void stdio_init(void); /* /dev/console and /dev/tty; before drivers are up */
+void stdio_init(void);	 /* /dev/console and /dev/tty; before drivers are up */
 bool stdio_is_tty(void); /* tty=1 on the command line */
 
 /* tty.c: the line discipline. tty_start: once drivers are up, before the first open. */

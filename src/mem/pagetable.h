@@ -46,8 +46,9 @@ int pagetable_create(struct pagetable *pt); /* empty lower half, shared upper ha
 void pagetable_destroy(struct pagetable *pt);
 
 /*
- * The entry that maps va at level 1 (4 KiB), 2 (2 MiB) or 3, creating tables down to it if 'create'.
- * NULL: absent (or no memory, when creating; or a huge leaf stands where level 1 was asked).
+ * The entry that maps va at level 1 (4 KiB), 2 (2 MiB) or 3, creating tables down to it if
+ * 'create'. NULL: absent (or no memory, when creating; or a huge leaf stands where level 1 was
+ * asked).
  */
 pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create);
 /* From va's level-2 entry to its level-1 entry; NULL as above. */
