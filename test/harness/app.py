@@ -8,7 +8,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import target
+from harness import tap, target
 from harness.guest import wanted
 
 DIR = "build/test/app"
@@ -17,31 +17,45 @@ DIR = "build/test/app"
 class Server:
     """A server in a guest (or on the host) with one port published."""
 
-    def __init__(self, program, args, port, cpus, memory="512M"):
-        self.port = target.free_port()
+    def __init__(self, program, args, port, cpus, memory="512M", own_network=False):
+        self.network = None
+        self.host, self.prefix, self.port = "127.0.0.1", [], target.free_port()
+        options = ["--publish", f"{self.port}:{port}"]
+        if own_network and tap.possible() and not target.on_host():
+            self.network = tap.Network()
+            self.host, self.prefix, self.port = tap.GUEST, self.network.prefix, port
+            options = self.network.options
         argv = [program] + [a.replace("PORT", str(self.port if target.on_host() else port))
                             for a in args]
         if not target.on_host():
-            argv = target.guest(program, argv[1:], cpus=cpus, memory=memory, net="user",
-                                options=["-p", f"{self.port}:{port}"])
+            argv = self.prefix + target.guest(program, argv[1:], cpus=cpus, memory=memory,
+                                              net="user", options=options)
         self.argv = argv
         self.log = open(f"{DIR}/{os.path.basename(program)}-{self.port}.log", "w+b")
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log)
 
-    def answers(self, question, answer, limit=60):
+    def command(self, argv):
+        """A client's command line: where to find the server, and in which network."""
+        words = {"PORT": str(self.port), "HOST": self.host}
+        for name, value in words.items():
+            argv = [a.replace(name, value) for a in argv]
+        return self.prefix + argv
+
+    def answers(self, ready, limit=60):
+        """Whether the server becomes ready: ready(self) is asked until it says so."""
         end = time.monotonic() + limit
         while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 5) as s:
-                    s.sendall(question)
-                    s.settimeout(5)
-                    if s.recv(100).startswith(answer):
-                        return True
-            except OSError:
-                pass
+            if ready(self):
+                return True
             time.sleep(0.1)
         return False
+
+    def end(self):
+        target.end(self.process)
+        if self.network:
+            self.network.end()
+            self.network = None
 
     def text(self):
         self.log.seek(0)
@@ -60,9 +74,22 @@ class Server:
         return self.process.returncode
 
 
+def speaks(question, answer):
+    """Ready when it answers a question on its port."""
+    def ready(server):
+        try:
+            with socket.create_connection((server.host, server.port), 5) as s:
+                s.sendall(question)
+                s.settimeout(5)
+                return s.recv(100).startswith(answer)
+        except OSError:
+            return False
+    return ready
+
+
 def client(score, name, server, argv, limit, check=None):
     """One client against the server: status 0, and check(output) if there is one."""
-    done = target.run([a.replace("PORT", str(server.port)) for a in argv], limit=limit)
+    done = target.run(server.command(argv), limit=limit)
     good = done.status == 0 and not done.late and (check is None or check(done.out))
     score.result(name, good, done.out.decode(errors="replace")[-1500:] + done.text()
                  + "\nthe server said:\n" + server.text())
@@ -74,7 +101,7 @@ def memcached(score, threads, cpus, only=None):
     server = Server("/usr/bin/memcached", ["-u", "root", "-t", str(threads), "-p", "PORT", "-U",
                                            "0", "-l", "0.0.0.0", "-m", "200"], 11211, cpus)
     try:
-        if not server.answers(b"version\r\n", b"VERSION"):
+        if not server.answers(speaks(b"version\r\n", b"VERSION")):
             score.bad(name, "no answer\n" + server.text())
             return
         score.ok(name + "/answers")
@@ -99,16 +126,19 @@ def redis(score, cpus):
     name = f"app/redis-cpus{cpus}"
     server = Server("/usr/bin/redis-server",
                     ["--port", "PORT", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "",
-                     "--appendonly", "no"], 6379, cpus)
-    cli = ["redis-cli", "-h", "127.0.0.1", "-p", "PORT"]
-    bench = ["redis-benchmark", "-h", "127.0.0.1", "-p", "PORT", "-q", "-t",
+                     "--appendonly", "no"], 6379, cpus, own_network=True)
+    cli = ["redis-cli", "-h", "HOST", "-p", "PORT"]
+    bench = ["redis-benchmark", "-h", "HOST", "-p", "PORT", "-q", "-t",
              "ping,set,get,incr,lpush,lrange_100", "-n", "20000", "-c", "20"]
 
     def no_error(out):
         return b"rror" not in out and out.count(b"requests per second") >= 6
 
     try:
-        if not server.answers(b"PING\r\n", b"+PONG"):
+        def ready(s):
+            return target.run(s.command(cli + ["ping"]), limit=10).out == b"PONG\n"
+
+        if not server.answers(ready):
             score.bad(name, "no answer\n" + server.text())
             return
         score.ok(name + "/answers")
@@ -126,7 +156,7 @@ def redis(score, cpus):
         score.result(name + "/ends", server.process.poll() is None and server.stop() == 0,
                      server.text())
     finally:
-        target.end(server.process)
+        server.end()
 
 
 def same(score, name, argv, stdin=b"", files=(), env=(), limit=120, cpus=1, memory=None,
