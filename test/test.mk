@@ -5,7 +5,8 @@
 include test/host/host.mk
 
 TEST_CFLAGS	:= -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-parameter \
-		   -Wno-unused-function -Wno-nonnull -fno-strict-aliasing -pthread
+		   -Wno-unused-function -Wno-nonnull -Wno-stringop-overflow \
+		   -Wno-stringop-overread -fno-strict-aliasing -pthread
 MUSL_GCC	?= musl-gcc
 
 # Says whether test/guest/NAME.c and the like carry a comment line beginning with these words.

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TEST_GUEST_NET_H
+#define TEST_GUEST_NET_H
+/* Sockets on the loopback interface, on ports that the kernel chooses. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include "t.h"
+
+static inline struct sockaddr_in net_addr(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return a;
+}
+
+static inline uint16_t net_port(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	NEED(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+	return ntohs(a.sin_port);
+}
+
+static inline int net_bound(int type)
+{
+	struct sockaddr_in a = net_addr(0);
+	int fd = socket(AF_INET, type, 0);
+	NEED(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0);
+	return fd;
+}
+
+static inline int net_listener(int backlog)
+{
+	int fd = net_bound(SOCK_STREAM);
+	NEED(listen(fd, backlog) == 0);
+	return fd;
+}
+
+static inline int net_connect(int fd, uint16_t port)
+{
+	struct sockaddr_in a = net_addr(port);
+	return connect(fd, (struct sockaddr *)&a, sizeof(a));
+}
+
+/* Two ends of a TCP connection: pair[0] connected, pair[1] accepted. */
+static inline void net_pair(int pair[2])
+{
+	int listener = net_listener(5);
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	NEED(net_connect(pair[0], net_port(listener)) == 0);
+	pair[1] = accept(listener, NULL, NULL);
+	NEED(pair[1] >= 0);
+	close(listener);
+}
+
+static inline int net_option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	if (getsockopt(fd, level, name, &value, &len) != 0)
+		return -errno;
+	return value;
+}
+
+/* Wait up to ten seconds for these events; what came. */
+static inline int net_poll(int fd, int events)
+{
+	struct pollfd p = { fd, events, 0 };
+	return poll(&p, 1, 10000) < 0 ? -errno : p.revents;
+}
+
+#endif
