@@ -353,11 +353,29 @@ static void backing_describe(
 		str_copy(buf + len, " (deleted)", size - len);
 }
 
+static int backing_punch(struct vm_backing *b, uint64_t first, uint64_t last)
+{
+	struct pagecache *c = container_of(b, struct pagecache, backing);
+	struct vnode *v = c->vnode;
+	uint64_t size;
+	int err = 0;
+
+	mutex_lock(&v->write_lock);
+	size = ALIGN_UP(pagecache_size(c), PAGE_SIZE);
+	if (v->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		err = -EPERM;
+	else if (first << PAGE_SHIFT < size)
+		err = pagecache_punch(c, first << PAGE_SHIFT, MIN(last << PAGE_SHIFT, size));
+	mutex_unlock(&v->write_lock);
+	return err;
+}
+
 static const struct vm_backing_ops backing_ops = {
 	.get_page = backing_get_page,
 	.get = backing_get,
 	.put = backing_put,
 	.describe = backing_describe,
+	.punch = backing_punch,
 };
 
 /* Of the root image: the pages around a fault are there already and may be mapped along. */
@@ -366,6 +384,7 @@ static const struct vm_backing_ops lower_backing_ops = {
 	.get = backing_get,
 	.put = backing_put,
 	.describe = backing_describe,
+	.punch = backing_punch,
 	.contiguous = true,
 };
 

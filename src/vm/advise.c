@@ -74,19 +74,49 @@ static int dont_need(struct vm_space *s, struct vma *v, uintptr_t start, uintptr
 	return 0;
 }
 
-static int punch(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
+/*
+ * The next part of [*at, end), taken under the lock, is punched without it: files take their own
+ * locks, and those come before ours where a file reads from program memory.
+ */
+static int punch_part(struct vm_space *s, uintptr_t *at, uintptr_t end)
 {
-	uint64_t first;
+	struct vm_backing *b;
+	struct vma *v;
+	uint64_t first = 0, pages = 0;
+	int err = 0;
 
-	if (!v->backing || !(v->flags & VMA_SHARED))
-		return -EINVAL;
-	if (!(v->max_prot & PROT_WRITE))
-		return -EACCES;
-	if (!backing_is_anon_shared(v->backing))
-		return -EOPNOTSUPP;
-	first = (v->offset + (start - v->start)) >> PAGE_SHIFT;
-	anon_shared_punch(v->backing, first, first + ((end - start) >> PAGE_SHIFT));
-	return 0;
+	read_lock(&s->lock);
+	v = vma_find(s, *at);
+	b = v ? v->backing : NULL;
+	if (!v || v->start > *at)
+		err = -ENOMEM;
+	else if (!b || !(v->flags & VMA_SHARED))
+		err = -EINVAL;
+	else if (!(v->max_prot & PROT_WRITE))
+		err = -EACCES;
+	else if (!b->ops->punch)
+		err = -EOPNOTSUPP;
+	if (!err) {
+		first = (v->offset + (*at - v->start)) >> PAGE_SHIFT;
+		pages = (MIN(end, v->end) - *at) >> PAGE_SHIFT;
+		b->ops->get(b);
+	}
+	read_unlock(&s->lock);
+	if (err)
+		return err;
+	err = b->ops->punch(b, first, first + pages);
+	b->ops->put(b);
+	*at += pages << PAGE_SHIFT;
+	return err;
+}
+
+static int punch(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	int err = 0;
+
+	while (start < end && !err)
+		err = punch_part(s, &start, end);
+	return err;
 }
 
 static int not_locked(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
@@ -115,7 +145,6 @@ static const struct advice advices[] = {
 	{ MADV_DONTNEED, dont_need, MADV_DONTNEED },
 	{ MADV_DONTNEED_LOCKED, dont_need, MADV_DONTNEED_LOCKED },
 	{ MADV_FREE, dont_need, MADV_FREE },
-	{ MADV_REMOVE, punch, 0 },
 	{ MADV_DONTFORK, change_flags, SET(VMA_DONTFORK) },
 	{ MADV_DOFORK, change_flags, CLEAR(VMA_DONTFORK) },
 	{ MADV_MERGEABLE, nothing, 0 },
@@ -157,7 +186,7 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
 	bool fill = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
 	int err;
 
-	if (!a && !fill)
+	if (!a && !fill && advice != MADV_REMOVE)
 		return -EINVAL;
 	if (!IS_ALIGNED(addr, PAGE_SIZE) || (len && ALIGN_UP(len, PAGE_SIZE) == 0))
 		return -EINVAL;
@@ -170,6 +199,8 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
 		return -ENOMEM;
 	if (fill)
 		return populate(s, addr, addr + len, advice);
+	if (advice == MADV_REMOVE)
+		return punch(s, addr, addr + len);
 	write_lock(&s->lock);
 	if (a->fn == change_flags && (a->arg & (VMA_WIPEONFORK))) {
 		struct vma *v = vma_find(s, addr);

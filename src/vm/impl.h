@@ -164,6 +164,4 @@ void tlb_leave(struct vm_space *s);
 /* ---- shared.c ---- */
 /* Shared anonymous memory of so many bytes, one reference; NULL: no memory. */
 struct vm_backing *anon_shared_create(uint64_t size);
-/* Frees pages [first, last) of it. */
-void anon_shared_punch(struct vm_backing *b, uint64_t first, uint64_t last);
 bool backing_is_anon_shared(const struct vm_backing *b);

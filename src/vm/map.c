@@ -161,7 +161,9 @@ static intptr_t mmap_check(uintptr_t addr, size_t len, int prot, int flags,
 		return -EINVAL;
 	if (len > USER_MAX)
 		return -ENOMEM;
-	if (offset + ALIGN_UP(len, PAGE_SIZE) < offset)
+	if (type == MAP_SHARED_VALIDATE && !backing)
+		return -EINVAL;
+	if (backing && offset > INT64_MAX - ALIGN_UP(len, PAGE_SIZE))
 		return -EOVERFLOW;
 	if (fixed && !IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;

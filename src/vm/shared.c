@@ -158,11 +158,29 @@ static void anon_describe(
 	*inode = (uintptr_t)b >> 4 & 0xffffff;
 }
 
+static int anon_punch(struct vm_backing *b, uint64_t first, uint64_t last)
+{
+	struct anon_shared *a = to_anon(b);
+	struct page *page;
+
+	last = MIN(last, a->pages);
+	for (uint64_t i = first; i < last; i++)
+		if (load_acquire(&a->chunk[i / CHUNK_SLOTS])) {
+			page = atomic_xchg(&a->chunk[i / CHUNK_SLOTS][i % CHUNK_SLOTS], NULL);
+			if (!page)
+				continue;
+			vm_backing_unmap(b, i, i + 1);
+			page_put(page);
+		}
+	return 0;
+}
+
 static const struct vm_backing_ops anon_ops = {
 	.get_page = anon_get_page,
 	.get = anon_get,
 	.put = anon_put,
 	.describe = anon_describe,
+	.punch = anon_punch,
 };
 
 bool backing_is_anon_shared(const struct vm_backing *b)
@@ -182,21 +200,4 @@ struct vm_backing *anon_shared_create(uint64_t size)
 	a->refcount = 1;
 	a->pages = pages;
 	return &a->b;
-}
-
-/* MADV_REMOVE: the bytes read as zero afterwards. */
-void anon_shared_punch(struct vm_backing *b, uint64_t first, uint64_t last)
-{
-	struct anon_shared *a = to_anon(b);
-	struct page *page;
-
-	last = MIN(last, a->pages);
-	for (uint64_t i = first; i < last; i++)
-		if (load_acquire(&a->chunk[i / CHUNK_SLOTS])) {
-			page = atomic_xchg(&a->chunk[i / CHUNK_SLOTS][i % CHUNK_SLOTS], NULL);
-			if (!page)
-				continue;
-			vm_backing_unmap(b, i, i + 1);
-			page_put(page);
-		}
 }
