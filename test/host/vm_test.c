@@ -126,7 +126,12 @@ static void file_unref(struct vm_backing *b)
 {
 	__atomic_fetch_sub(&((struct test_file *)b)->refs, 1, __ATOMIC_RELAXED);
 }
-static struct vm_backing_ops file_ops = { file_get_page, file_ref, file_unref, NULL, true };
+static struct vm_backing_ops file_ops = {
+	.get_page = file_get_page,
+	.get = file_ref,
+	.put = file_unref,
+	.contiguous = true,
+};
 
 static void file_start(struct test_file *f)
 {
