@@ -399,8 +399,14 @@ static const struct file_ops pipe_ops = {
 	.release = pipe_release,
 };
 
+/* How the other side stood at the moment at which an end was opened. */
+struct peers {
+	bool readers, writers;
+	uint64_t reader_opens, writer_opens;
+};
+
 /* An end of p with a reference of its own. */
-static struct file *open_end(struct pipe *p, uint32_t flags)
+static struct file *open_end(struct pipe *p, uint32_t flags, struct peers *peers)
 {
 	struct file *f = file_create(&pipe_ops, p, flags);
 
@@ -408,6 +414,7 @@ static struct file *open_end(struct pipe *p, uint32_t flags)
 		return NULL;
 	pipe_object_get(p);
 	mutex_lock(&p->lock);
+	*peers = (struct peers){ p->readers, p->writers, p->reader_opens, p->writer_opens };
 	if (can_read(f)) {
 		p->readers++;
 		p->reader_opens++;
@@ -425,12 +432,13 @@ static struct file *open_end(struct pipe *p, uint32_t flags)
 int pipe_create(struct file *ends[2], uint32_t flags)
 {
 	struct pipe *p = pipe_object_create();
+	struct peers unused;
 
 	if (!p)
 		return -ENOMEM;
 	flags &= O_NONBLOCK | O_DIRECT;
-	ends[0] = open_end(p, O_RDONLY | flags);
-	ends[1] = ends[0] ? open_end(p, O_WRONLY | flags) : NULL;
+	ends[0] = open_end(p, O_RDONLY | flags, &unused);
+	ends[1] = ends[0] ? open_end(p, O_WRONLY | flags, &unused) : NULL;
 	pipe_object_put(p);
 	if (ends[1])
 		return 0;
@@ -442,24 +450,25 @@ int pipe_create(struct file *ends[2], uint32_t flags)
 struct file *pipe_object_open(struct pipe *p, uint32_t flags)
 {
 	uint32_t mode = flags & O_ACCMODE;
-	uint64_t readers = load_acquire(&p->reader_opens), writers = load_acquire(&p->writer_opens);
+	struct peers peers;
 	struct file *f;
 	int err = 0;
 
 	if (mode == O_WRONLY && flags & O_NONBLOCK && !load_acquire(&p->readers))
 		return ERR_PTR(-ENXIO);
-	f = open_end(p, flags);
+	f = open_end(p, flags, &peers);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	if (flags & O_NONBLOCK || mode == O_RDWR)
 		return f;
-	/* The peer may come and go while we wait: its having come is enough. */
-	if (mode == O_RDONLY)
-		err = wait_event_interruptible(&p->read_wait,
-			load_acquire(&p->writers) || load_acquire(&p->writer_opens) != writers);
-	else
-		err = wait_event_interruptible(&p->write_wait,
-			load_acquire(&p->readers) || load_acquire(&p->reader_opens) != readers);
+	/* The peer may come and go while we wait, and one that was there when we came may be gone
+	 * by now, because our coming let it go on: its having been there is enough. */
+	if (mode == O_RDONLY && !peers.writers)
+		err = wait_event_interruptible(
+			&p->read_wait, load_acquire(&p->writer_opens) != peers.writer_opens);
+	else if (mode == O_WRONLY && !peers.readers)
+		err = wait_event_interruptible(
+			&p->write_wait, load_acquire(&p->reader_opens) != peers.reader_opens);
 	if (!err)
 		return f;
 	file_put(f);

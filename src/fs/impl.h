@@ -151,6 +151,8 @@ struct file *vnode_open(struct dentry *d, uint32_t flags); /* permission was che
 void file_attach(struct file *f, struct dentry *d);	   /* takes references of d and its vnode */
 void file_detach(struct file *f);
 extern const struct file_ops regular_ops, directory_ops, path_ops;
+/* A regular file's 'private': opened by somebody but root, so writing takes set-id bits away. */
+#define REGULAR_UNPRIVILEGED ((void *)1)
 int file_stat_vnode(struct file *f, struct stat *st);
 struct file *device_open(struct vnode *v, uint32_t flags);
 struct file *fifo_open(struct vnode *v, uint32_t flags);

@@ -132,7 +132,7 @@ struct file *vnode_open(struct dentry *d, uint32_t flags)
 	else
 		return ERR_PTR(-ENXIO);
 	if (ops)
-		f = file_create(ops, v, flags);
+		f = file_create(ops, NULL, flags);
 	else if (v->ops->open)
 		f = v->ops->open(v, flags);
 	else
@@ -175,6 +175,8 @@ static struct file *open_existing(
 	if (err)
 		return ERR_PTR(err);
 	f = vnode_open(d, flags);
+	if (!IS_ERR(f) && f->ops == &regular_ops && c->uid)
+		f->private = REGULAR_UNPRIVILEGED;
 	if (!IS_ERR(f) && (flags & O_TRUNC) && S_ISREG(mode) && !created && d->vnode->cache) {
 		err = fs_setattr(d, &attr);
 		if (err) {

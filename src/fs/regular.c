@@ -115,7 +115,8 @@ static ssize_t regular_write(struct file *f, struct iter *from, int64_t *pos)
 	done = write_locked(f, from, pos);
 	if (done > 0) {
 		mode = vnode_mode(v);
-		if (mode & (S_ISUID | S_ISGID)) /* a changed program loses its privileges */
+		if (f->private == REGULAR_UNPRIVILEGED &&
+			(mode & (S_ISUID | S_ISGID))) /* a changed program loses its privileges */
 			store_relaxed(
 				&v->mode, mode & ~(S_ISUID | (mode & 010 ? (uint32_t)S_ISGID : 0)));
 		vnode_touch(v, true);
