@@ -17,8 +17,7 @@ GUEST_ALONE	:= $(call says,standalone,$(GUEST_SRC))
 GUEST_SO	:= $(patsubst test/guest/%.c,$(O)/test/guest/t/%.so,$(filter-out $(GUEST_ALONE),$(GUEST_SRC)))
 GUEST_BIN	:= $(patsubst test/guest/%.c,$(O)/test/guest/%,$(GUEST_ALONE) test/guest/runner.c)
 DEATH_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/death/*.c))
-BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) \
-		   $(if $(wildcard test/boot/entry64.S),$(O)/test/boot/entry64.elf)
+BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) $(O)/test/boot/entry64.elf
 APP_BIN		:= $(O)/test/app/mc_client $(O)/test/app/static_glibc $(O)/test/app/static_pie \
 		   $(if $(shell command -v $(MUSL_GCC)),$(O)/test/app/static_musl) \
 		   $(if $(shell command -v go),$(O)/test/app/static_go)
@@ -53,10 +52,13 @@ $(O)/test/boot/%: test/boot/%.c
 	$(CC) $(TEST_CFLAGS) -o $@ $<
 
 # The Linux 64-bit entry is called by a loader of ours that is itself started through PVH.
-$(O)/test/boot/entry64.elf: test/boot/entry64.S test/boot/entry64.ld
+$(O)/test/boot/entry64.elf: $(wildcard test/boot/entry64/*) $(O)/skiff.elf
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
-		-T test/boot/entry64.ld -o $@ $<
+	$(CC) -O2 -std=gnu11 -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only -mno-red-zone \
+		-fno-stack-protector -fcf-protection=none -fno-builtin -fno-tree-loop-distribute-patterns \
+		-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Isrc -nostdlib -static -no-pie \
+		-Wl,--build-id=none -Wl,-z,noexecstack -Wl,-n,--no-warn-rwx-segments -T test/boot/entry64/link.ld \
+		-o $@ test/boot/entry64/start.S test/boot/entry64/load.c
 
 $(O)/test/app/mc_client: test/app/mc_client.c
 	@mkdir -p $(@D)

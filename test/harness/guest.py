@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from harness import target
 
 DIR = "build/test/guest"
-IDLE = 60  # seconds that one test may stay silent
+IDLE = 30  # seconds that one test may stay silent
 ON_Q35 = ("mmap_anonymous", "mmap_thread_faults", "pthread_create_join", "futex_requeue",
           "signal_siginfo_kinds", "timer_posix", "stat_fields", "condvar_signal", "epoll_edge",
           "tcp_echo", "clock_reading")
