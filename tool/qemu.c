@@ -411,7 +411,11 @@ void qemu_command(const struct options *o, const struct image *img, const struct
 	strv_add(argv, "-cpu");
 	strv_add(argv, kvm ? "host" : "max");
 	strv_add(argv, "-smp");
-	strv_take(argv, xasprintf("%u", o->cpus));
+	/*
+	 * When only one CPU is possible, QEMU before 8.0 leaves out the guest's memory fences (TCG
+	 * without CF_PARALLEL), although devices run in another thread: notifications get lost.
+	 */
+	strv_take(argv, xasprintf(!kvm && o->cpus == 1 ? "%u,maxcpus=2" : "%u", o->cpus));
 	strv_add(argv, "-m");
 	strv_take(argv, memory_text(memory_size(o, img)));
 	if (o->machine != MACHINE_MICROVM) {
