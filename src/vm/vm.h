@@ -30,7 +30,8 @@ struct vm_backing_ops {
 	/* The path for /proc/self/maps; writes a terminated text. May be NULL. */
 	void (*describe)(
 		struct vm_backing *b, char *buf, size_t size, uint64_t *device, uint64_t *inode);
-	/* Pages [first, last) read as zero afterwards (MADV_REMOVE). No lock is held. May be NULL. */
+	/* Pages [first, last) read as zero afterwards (MADV_REMOVE). No lock is held. May be NULL.
+	 */
 	int (*punch)(struct vm_backing *b, uint64_t first, uint64_t last);
 	/* get_page never waits for a device (an in-RAM object): pages are then mapped around a
 	 * fault. */
