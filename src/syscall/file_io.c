@@ -6,6 +6,16 @@
 #include "syscall/file_util.h"
 #include "syscall/syscall.h"
 
+static long write_limited(struct file *f, struct iter *it, int64_t pos, bool at_pos)
+{
+	ssize_t n = limit_file_size(f, at_pos ? pos : f->pos, it->left, f->flags & O_APPEND);
+
+	if (n < 0)
+		return n;
+	it->left = n;
+	return finish_write(f, at_pos ? file_pwrite(f, it, pos) : file_write(f, it));
+}
+
 static long do_transfer(int fd, struct iter *it, int64_t pos, bool at_pos, bool write)
 {
 	struct file *f = get_file(fd);
@@ -14,7 +24,7 @@ static long do_transfer(int fd, struct iter *it, int64_t pos, bool at_pos, bool 
 	if (!f)
 		return -EBADF;
 	if (write)
-		n = finish_write(f, at_pos ? file_pwrite(f, it, pos) : file_write(f, it));
+		n = write_limited(f, it, pos, at_pos);
 	else
 		n = at_pos ? file_pread(f, it, pos) : file_read(f, it);
 	file_put(f);
@@ -197,6 +207,8 @@ SYSCALL_DEFINE2(ftruncate, int, fd, int64_t, size)
 		err = -EBADF;
 	else if (size < 0 || !f->ops->truncate || (f->flags & O_ACCMODE) == O_RDONLY)
 		err = -EINVAL;
+	else if (size > 0 && limit_file_size(f, size - 1, 1, false) < 0)
+		err = -EFBIG;
 	else
 		err = f->ops->truncate(f, size);
 	file_put(f);

@@ -171,6 +171,10 @@ SYSCALL_DEFINE4(sendfile, int, out_fd, int, in_fd, int64_t *, uoff, size_t, n)
 	r = -EINVAL;
 	if (is_append(out.f) || (ssize_t)n < 0 || !in.f->ops->read || !out.f->ops->write)
 		goto out;
+	/* Linux reads ahead of the writer here, which a stream would not forgive: only into a pipe.
+	 */
+	if (file_is_pipe(in.f) || (file_is_stream(in.f) && !file_is_pipe(out.f)))
+		goto out;
 	r = finish_write(out.f, move(&in, &out, n));
 	if (r >= 0 && side_offset_done(&in, uoff))
 		r = -EFAULT;

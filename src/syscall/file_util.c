@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "syscall/file_util.h"
 #include "abi/errno.h"
+#include "abi/resource.h"
+#include "abi/stat.h"
 #include "cpu/uaccess.h"
 #include "file/pipe.h"
 #include "mem/heap.h"
@@ -81,4 +83,21 @@ long finish_write(struct file *f, ssize_t n)
 	if (n == -EPIPE && file_is_pipe(f))
 		signal_send_task(task_current(), SIGPIPE, NULL);
 	return n;
+}
+
+ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append)
+{
+	uint64_t limit = process_current()->rlimit[RLIMIT_FSIZE].soft;
+	struct stat st;
+
+	if (likely(limit == UINT64_MAX) || !n || file_is_stream(f))
+		return n;
+	if (!f->ops->stat || f->ops->stat(f, &st) || !S_ISREG(st.st_mode))
+		return n;
+	if (append)
+		pos = st.st_size;
+	if ((uint64_t)pos < limit)
+		return MIN(n, limit - (uint64_t)pos);
+	signal_send_task(task_current(), SIGXFSZ, NULL);
+	return -EFBIG;
 }

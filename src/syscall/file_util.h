@@ -36,5 +36,11 @@ static inline bool file_is_stream(const struct file *f)
 	return !f->ops->seek;
 }
 
+/*
+ * RLIMIT_FSIZE for a regular file of which bytes from pos on (append: from its end on) are to be
+ * written: how many of n may be, or -EFBIG (and SIGXFSZ) when not one may.
+ */
+ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append);
+
 /* write(2) and friends on a pipe nobody reads: SIGPIPE goes with -EPIPE. */
 long finish_write(struct file *f, ssize_t n);

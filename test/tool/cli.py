@@ -418,6 +418,12 @@ def default_signals():
         signal.signal(sig, signal.SIG_DFL)
 
 
+def default_signals():
+    """For a child: what runs in the background of a script, or under nohup, starts with some ignored."""
+    for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(sig, signal.SIG_DFL)
+
+
 def start_fake(mode, **more):
     env = dict(ENV, SKIFF_QEMU=str(HERE / "fake_qemu.py"), FAKE=mode)
     return subprocess.Popen([SKIFF, "run", "--accel", "tcg", "true"], env=env, stdout=subprocess.PIPE,
