@@ -18,7 +18,6 @@ def programs():
 
 def run(score, only):
     env = dict(os.environ)
-    env["ASAN_OPTIONS"] = "detect_leaks=1:" + env.get("ASAN_OPTIONS", "")
     env["UBSAN_OPTIONS"] = "print_stacktrace=1:" + env.get("UBSAN_OPTIONS", "")
     for name in programs():
         if only and name.split(".")[0] not in only and name.split(".")[0][:-5] not in only:
