@@ -41,6 +41,16 @@ bool vnode_owned(const struct vnode *v, const struct path_context *c)
 	return c->uid == 0 || c->uid == load_relaxed(&v->uid);
 }
 
+bool fs_in_group(const struct path_context *c, uint32_t gid)
+{
+	if (c->gid == gid)
+		return true;
+	for (unsigned i = 0; i < c->group_count; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
+
 int vnode_permission(const struct vnode *v, const struct path_context *c, int mask)
 {
 	uint32_t mode = vnode_mode(v);
@@ -49,7 +59,7 @@ int vnode_permission(const struct vnode *v, const struct path_context *c, int ma
 		return (mask & X_OK) && !S_ISDIR(mode) && !(mode & 0111) ? -EACCES : 0;
 	if (c->uid == load_relaxed(&v->uid))
 		mode >>= 6;
-	else if (c->gid == load_relaxed(&v->gid))
+	else if (fs_in_group(c, load_relaxed(&v->gid)))
 		mode >>= 3;
 	return (mode & mask) == (uint32_t)mask ? 0 : -EACCES;
 }

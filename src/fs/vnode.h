@@ -61,7 +61,9 @@ struct vnode_ops {
 struct path_context {
 	struct dentry *root, *cwd;
 	uint32_t uid, gid, umask;
-	uint32_t resolve; /* RESOLVE_* of openat2(2) */
+	uint32_t resolve;	/* RESOLVE_* of openat2(2) */
+	const uint32_t *groups; /* supplementary ones */
+	unsigned group_count;
 };
 enum {
 	WALK_FOLLOW = 1,
@@ -168,6 +170,7 @@ void fs_statx_extra(struct dentry *d, int64_t *btime_ns, uint64_t *mount_id);
 bool dentry_gone(struct dentry *d); /* unlinked, or never had a name */
 /* chdir(2) and friends: may c search this directory? */
 int fs_may_search(const struct path_context *c, struct dentry *d);
+bool fs_in_group(const struct path_context *c, uint32_t gid);
 /* 0 or -EPERM: does the file belong to c (or is c root)? And -EACCES: may c write it? */
 int fs_may_own(const struct path_context *c, struct dentry *d);
 int fs_may_write(const struct path_context *c, struct dentry *d);

@@ -193,5 +193,7 @@ struct path_context process_path_context(void)
 		.uid = p->cred.fsuid,
 		.gid = p->cred.fsgid,
 		.umask = p->umask,
+		.groups = p->cred.groups,
+		.group_count = p->cred.group_count,
 	};
 }

@@ -246,8 +246,9 @@ static long change_owner(const struct path_context *c, struct dentry *d, uint32_
 		attr.valid |= ATTR_UID;
 	if (gid != UINT32_MAX)
 		attr.valid |= ATTR_GID;
-	if (c->uid != 0 && ((uid != UINT32_MAX && (uid != st.st_uid || c->uid != st.st_uid)) ||
-				   (gid != UINT32_MAX && (c->uid != st.st_uid || gid != c->gid))))
+	if (c->uid != 0 &&
+		((uid != UINT32_MAX && (uid != st.st_uid || c->uid != st.st_uid)) ||
+			(gid != UINT32_MAX && (c->uid != st.st_uid || !fs_in_group(c, gid)))))
 		return -EPERM;
 	if (S_ISREG(st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID))) {
 		attr.valid |=
