@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backlog.h"
 #include "image.h"
 #include "qemu.h"
 #include "terminal.h"
@@ -65,7 +66,12 @@ struct run {
 	int64_t kill_at; /* ms of the monotonic clock; 0: never */
 	int64_t last_int, last_quit;
 	int quits, kill_signal;
+	int ports;	     /* published TCP ports whose backlog is not widened yet */
+	int64_t ports_until; /* ms: then we leave it at that */
 };
+
+#define PORTS_INTERVAL 20   /* ms */
+#define PORTS_LIMIT    5000 /* ms */
 
 static struct run run;
 
@@ -347,10 +353,21 @@ static void serve_relay(struct relay *r, const struct pollfd *p)
 		watch_keys(r);
 }
 
+/* QEMU opens the published ports some milliseconds after its start; look until they are there. */
+static void watch_ports(void)
+{
+	if (!run.ports || run.qemu < 0)
+		return;
+	if (backlog_widen(run.qemu) >= run.ports || now_ms() >= run.ports_until)
+		run.ports = 0;
+}
+
 static int poll_timeout(void)
 {
 	int64_t left;
 
+	if (run.ports)
+		return PORTS_INTERVAL;
 	if (!run.kill_at)
 		return -1;
 	left = run.kill_at - now_ms();
@@ -395,6 +412,7 @@ static void supervise(void)
 		sig = want(list, &n, run.signals, POLLIN);
 		if (poll(list, n, poll_timeout()) < 0 && errno != EINTR)
 			die(EXIT_SKIFF, "poll: %s", strerror(errno));
+		watch_ports();
 		if (run.kill_at && now_ms() >= run.kill_at)
 			kill_qemu(run.kill_signal ? run.kill_signal : SIGKILL);
 		if (sig->revents)
@@ -606,6 +624,9 @@ int run_program(struct options *o)
 		return fflush(stdout) ? EXIT_SKIFF : 0;
 	}
 	start_qemu(o, &img);
+	for (size_t i = 0; i < o->npublish; i++)
+		run.ports += !o->publish[i].udp;
+	run.ports_until = now_ms() + PORTS_LIMIT;
 	supervise();
 	return final_status();
 }
