@@ -16,7 +16,6 @@
 enum page_flags {
 	PAGE_RESERVED = 1, /* kernel image, root image, holes: put never frees it */
 	PAGE_DIRTY = 2,	   /* page cache: newer than its store (atomic or) */
-	PAGE_ANON = 4,	   /* vm/: private memory of programs, not a file's page */
 };
 
 struct page {

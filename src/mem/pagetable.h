@@ -3,6 +3,14 @@
  * Page tables: 4 levels, 4 KiB and 2 MiB leaves. The upper half is one set of tables shared by
  * every root. Callers own the range they edit (vm/ by its lock); an entry may at any time get its
  * accessed and dirty bits from hardware, so leaves are changed by atomic exchange only.
+ *
+ * Publication: whoever puts a leaf in place does so by atomic exchange (a release), after it has
+ * written the page and its struct page. Whoever goes on from a leaf to the page or its struct page
+ * must have read that leaf with acquire. Without a lock that keeps the leaf in place its page may
+ * be freed at any moment, so the struct page may be touched only by who has taken the leaf out (and
+ * with it the leaf's reference); what a walker must know before that, the leaf says itself
+ * (PTE_SW_ANON).
+ *
  * An entry is absent when it is 0; a leaf without PTE_PRESENT keeps its page but lets nobody in
  * (PROT_NONE). Editing never flushes a TLB: the caller does, with cpu/tlb.h or vm's shoot-down.
  */
@@ -21,7 +29,7 @@ enum pte_bits {
 	PTE_DIRTY = 1 << 6,
 	PTE_HUGE = 1 << 7, /* in a level-2 entry: a 2 MiB leaf */
 	PTE_GLOBAL = 1 << 8,
-	PTE_SW_COW = 1 << 9, /* software: write-protected only because shared */
+	PTE_SW_ANON = 1 << 9, /* software: a program's private page, not a file's */
 	PTE_SW_SOFT_DIRTY = 1 << 10,
 	PTE_SW_SPECIAL = 1 << 11, /* software: no struct page reference is held */
 };

@@ -219,9 +219,10 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
 
 static void clean_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 {
-	struct page *page = leaf_page(load_relaxed(pte));
+	pte_t e = load_acquire(pte);
+	struct page *page = leaf_page(e);
 
-	if ((load_relaxed(pte) & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
+	if ((e & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
 		(void)atomic_or(&page->flags, PAGE_DIRTY);
 }
 
@@ -229,8 +230,12 @@ static int sync_area(struct vm_space *s, struct vma *v, uintptr_t start, uintptr
 {
 	if ((flags & MS_INVALIDATE) && (v->flags & VMA_LOCKED))
 		return -EBUSY;
-	if (v->flags & VMA_SHARED)
+	if (v->flags & VMA_SHARED) {
+		/* No fault and, with this lock, no truncation may free a page under our hands. */
+		mutex_lock(&v->backing->lock);
 		pagetable_for_each_leaf(&s->pt, start, end, clean_leaf, NULL);
+		mutex_unlock(&v->backing->lock);
+	}
 	return 0;
 }
 
@@ -248,9 +253,9 @@ int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags)
 		return 0;
 	if (!vm_range_ok(addr, len))
 		return -ENOMEM;
-	read_lock(&s->lock);
+	write_lock(&s->lock);
 	err = each_area(s, addr, addr + len, sync_area, flags);
-	read_unlock(&s->lock);
+	write_unlock(&s->lock);
 	return err;
 }
 

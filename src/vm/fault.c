@@ -48,12 +48,9 @@ pte_t leaf_bits(const struct vma *v)
 
 bool leaf_may_write(const struct vma *v, pte_t leaf)
 {
-	struct page *page;
-
 	if (v->flags & VMA_SHARED)
 		return (leaf & PTE_DIRTY) || backing_is_anon_shared(v->backing);
-	page = leaf_page(leaf);
-	return page_is_anon(page) && load_acquire(&page->refcount) == 1;
+	return (leaf & PTE_SW_ANON) && load_acquire(&leaf_page(leaf)->refcount) == 1;
 }
 
 static pte_t make_leaf(const struct vma *v, const struct page *page, bool write)
@@ -70,15 +67,6 @@ static void count_pages(uint64_t *counter, struct vm_space *s, uint64_t n)
 	now = load_relaxed(&s->resident_anon) + load_relaxed(&s->resident_file);
 	if (now > load_relaxed(&s->resident_peak)) /* may be a little behind under races */
 		store_relaxed(&s->resident_peak, now);
-}
-
-static struct page *anon_page(unsigned order, bool zeroed)
-{
-	struct page *page = zeroed ? page_alloc_zeroed(order) : page_alloc(order);
-
-	if (page)
-		page->flags = PAGE_ANON;
-	return page;
 }
 
 /* ---- 2 MiB pages ---- */
@@ -102,12 +90,12 @@ static bool huge_fits(const struct fault *f)
 /* -EAGAIN: none to be had, take a small one. */
 static int fault_new_huge(const struct fault *f, pte_t *e)
 {
-	struct page *page = anon_page(PAGE_ORDER_HUGE, true);
+	struct page *page = page_alloc_zeroed(PAGE_ORDER_HUGE);
 	pte_t old = 0;
 
 	if (!page)
 		return -EAGAIN;
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, true) | PTE_HUGE)) {
+	if (!atomic_cas(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON | PTE_HUGE)) {
 		counter_inc(fault_lost_race);
 		page_put(page);
 		return 0;
@@ -121,12 +109,12 @@ static int fault_new_huge(const struct fault *f, pte_t *e)
 
 static int fault_new_anon(const struct fault *f, pte_t *e)
 {
-	struct page *page = f->write ? anon_page(0, true) : vm_zero_page;
-	pte_t old = 0;
+	struct page *page = f->write ? page_alloc_zeroed(0) : vm_zero_page;
+	pte_t old = 0, anon = f->write ? PTE_SW_ANON : 0;
 
 	if (!page)
 		return -ENOMEM;
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, f->write))) {
+	if (!atomic_cas(e, &old, make_leaf(f->v, page, f->write) | anon)) {
 		counter_inc(fault_lost_race);
 		page_put(page);
 		return 0;
@@ -155,21 +143,21 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 {
 	struct page *from = leaf_page(old), *page;
 
-	if (page_is_anon(from) && load_acquire(&from->refcount) == 1) {
-		(void)replace_leaf(e, &old, make_leaf(f->v, from, true));
+	if ((old & PTE_SW_ANON) && load_acquire(&from->refcount) == 1) {
+		(void)replace_leaf(e, &old, make_leaf(f->v, from, true) | PTE_SW_ANON);
 		return 0; /* more rights need no flush: a stale entry faults once more */
 	}
-	page = anon_page(0, from == vm_zero_page);
+	page = from == vm_zero_page ? page_alloc_zeroed(0) : page_alloc(0);
 	if (!page)
 		return -ENOMEM;
 	if (from != vm_zero_page)
 		memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
-	if (!replace_leaf(e, &old, make_leaf(f->v, page, true))) {
+	if (!replace_leaf(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);
 		return 0;
 	}
 	counter_inc(fault_copy);
-	if (!page_is_anon(from)) {
+	if (!(old & PTE_SW_ANON)) {
 		count_pages(&f->s->resident_anon, f->s, 1);
 		if (from != vm_zero_page)
 			(void)atomic_sub(&f->s->resident_file, 1);
@@ -236,7 +224,7 @@ static int backing_error(int err)
 /* A private copy at once, rather than the file's page first. */
 static int fault_private_write(const struct fault *f, pte_t *e, struct page *from)
 {
-	struct page *page = anon_page(0, false);
+	struct page *page = page_alloc(0);
 	pte_t old = 0;
 
 	if (!page) {
@@ -245,7 +233,7 @@ static int fault_private_write(const struct fault *f, pte_t *e, struct page *fro
 	}
 	memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
 	page_put(from);
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, true))) {
+	if (!atomic_cas(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);
 		return 0;
 	}

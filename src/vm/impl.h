@@ -77,11 +77,7 @@ struct vm_space {
 	uint64_t cpus[MAX_CPUS / 64]; /* that may have entries of this space in their TLB */
 };
 
-static inline bool page_is_anon(const struct page *p)
-{
-	return load_relaxed(&p->flags) & PAGE_ANON;
-}
-
+/* e: read with acquire (mem/pagetable.h says when the struct page may be touched). */
 static inline struct page *leaf_page(pte_t e)
 {
 	return phys_to_page(PADDR(e & PTE_ADDR_MASK));

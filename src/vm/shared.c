@@ -27,13 +27,13 @@ static void unmap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	pte_t old = load_relaxed(pte);
 	struct page *page;
 
+	/* Faults change leaves beside us and may free what they held: hands off until it is ours.
+	 */
 	do {
-		if (!old)
-			return;
-		page = leaf_page(old);
-		if (page_is_anon(page))
+		if (!old || (old & PTE_SW_ANON))
 			return;
 	} while (!atomic_cas(pte, &old, 0));
+	page = leaf_page(old);
 	if ((old & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
 		(void)atomic_or(&page->flags, PAGE_DIRTY);
 	if (u->g.count == ARRAY_SIZE(u->g.page)) {

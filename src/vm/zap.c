@@ -71,7 +71,7 @@ static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	}
 	if (page == vm_zero_page)
 		return;
-	if (page_is_anon(page)) {
+	if (old & PTE_SW_ANON) {
 		g->anon_pages += size >> PAGE_SHIFT;
 		if (load_acquire(&page->refcount) == 1) {
 			page->next = g->anon;
@@ -104,7 +104,7 @@ int split_huge_at(struct vm_space *s, uintptr_t addr)
 	e = pagetable_walk(&s->pt, addr, 2, false);
 	if (!e || !(load_relaxed(e) & PTE_HUGE))
 		return 0;
-	old = load_relaxed(e);
+	old = load_acquire(e);
 	if (pagetable_split(&s->pt, addr) < 0)
 		return -ENOMEM;
 	/* Each small leaf now holds a reference to its own page. */
