@@ -102,6 +102,12 @@ static inline uint64_t rdtsc(void)
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
 	return (uint64_t)hi << 32 | lo;
 }
+/* Not before what precedes it in the program: for clocks that CPUs compare. */
+static inline uint64_t rdtsc_ordered(void)
+{
+	__asm__ volatile("lfence" ::: "memory");
+	return rdtsc();
+}
 static inline uint64_t read_cr0(void)
 {
 	uint64_t v;

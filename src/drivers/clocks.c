@@ -242,7 +242,7 @@ static void set_wall_clock(bool kvmclock)
 }
 
 static const struct clock_source tsc_source = {
-	.name = "tsc", .rating = 300, .read = rdtsc, .is_tsc = true
+	.name = "tsc", .rating = 300, .read = rdtsc_ordered, .is_tsc = true
 };
 static const struct clock_source kvmclock_source = {
 	.name = "kvm-clock", .rating = 350, .read = kvmclock_read, .is_tsc = false

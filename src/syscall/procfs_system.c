@@ -86,10 +86,8 @@ static void print_features(struct text *t)
 static uint64_t tsc_khz(void)
 {
 	const struct clock_vdso_data *d = &clock_vdso_page.data;
-	unsigned shift = MIN(d->shift, 43u); /* 10^6 << 43 still fits */
-	uint64_t mult = (uint64_t)d->mult >> (d->shift - shift);
 
-	return d->mode && mult ? (1000000ul << shift) / mult : 2000000;
+	return d->mode && d->mult ? (1000000ul << CLOCK_VDSO_SHIFT) / d->mult : 2000000;
 }
 
 static int show_cpuinfo(struct text *t, void *arg)

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include "lockfree/mpsc.h"
 #include "lockfree/spsc.h"
+#include "lockfree/timeline.h"
 
 #define PUSHERS 3
 #define EACH	20000
@@ -109,4 +110,67 @@ TEST(spsc_full_and_wrap)
 			CHECK(spsc_get(&ring) == &values[i]);
 		CHECK(!spsc_get(&ring));
 	}
+}
+
+/* Time through many changes of rate, read by several threads: none sees it go back. */
+#define READERS 3
+#define CHANGES 20000
+
+static struct timeline timeline;
+static uint64_t counter, latest; /* atomic */
+static uint32_t changes_done;	 /* atomic */
+
+static uint64_t read_counter(void)
+{
+	return __atomic_fetch_add(&counter, 100, __ATOMIC_SEQ_CST);
+}
+
+static void *time_reader(void *arg)
+{
+	while (!load_acquire(&changes_done)) {
+		uint64_t before = load_acquire(&latest),
+			 now = timeline_now(&timeline, read_counter);
+
+		if (now < before)
+			T_FAIL("%lu after %lu", now, before);
+		while (before < now && !atomic_cas(&latest, &before, now))
+			;
+	}
+	return NULL;
+}
+
+TEST(timeline_never_goes_back)
+{
+	pthread_t t[READERS];
+
+	timeline_init(&timeline, 0, 1000, 1ull << TIMELINE_SHIFT);
+	for (int i = 0; i < READERS; i++)
+		pthread_create(&t[i], NULL, time_reader, NULL);
+	for (int i = 0; i < CHANGES; i++) {
+		/* rates of one half to two */
+		uint64_t mult = (1ull << (TIMELINE_SHIFT - 1)) * (1 + i % 4);
+
+		timeline_change(&timeline, mult, read_counter);
+		if (i % 8 == 0)
+			sched_yield();
+	}
+	store_release(&changes_done, 1);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(t[i], NULL);
+	CHECK(latest > 1000);
+}
+
+TEST(timeline_keeps_its_rates)
+{
+	struct timeline t = { 0 };
+	uint64_t start;
+
+	timeline_init(&t, counter, 5, 3ull << TIMELINE_SHIFT);
+	start = counter;
+	counter += 1000000;
+	CHECK_EQ(timeline_now(&t, read_counter), 5 + 3 * (counter - 100 - start));
+	timeline_change(&t, 7ull << TIMELINE_SHIFT, read_counter);
+	start = 5 + 3 * (counter - 100 - start);
+	counter += 1000;
+	CHECK_EQ(timeline_now(&t, read_counter), start + 7 * 1100);
 }

@@ -52,25 +52,17 @@ static uint64_t rdtsc_ordered(void)
 static bool read_clock(uint64_t *ns, uint64_t *realtime_offset)
 {
 	const struct clock_vdso_data *d = &vvar_clock;
-	uint32_t seq;
+	uint32_t seq = __atomic_load_n(&d->seq, __ATOMIC_ACQUIRE);
+	uint64_t tsc, delta;
 
-	do {
-		uint64_t tsc, delta;
-
-		seq = __atomic_load_n(&d->seq, __ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&d->mode, __ATOMIC_RELAXED) == 0)
-			return false;
-		if (seq & 1) {
-			__asm__ volatile("pause");
-			continue;
-		}
-		tsc = rdtsc_ordered();
-		delta = tsc > d->base_tsc ? tsc - d->base_tsc : 0;
-		*ns = d->base_ns + (uint64_t)((unsigned __int128)delta * d->mult >> d->shift);
-		*realtime_offset = d->realtime_offset;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while ((seq & 1) || __atomic_load_n(&d->seq, __ATOMIC_RELAXED) != seq);
-	return true;
+	if (seq & 1 || __atomic_load_n(&d->mode, __ATOMIC_RELAXED) == 0)
+		return false;
+	tsc = rdtsc_ordered();
+	delta = tsc > d->base_tsc ? tsc - d->base_tsc : 0;
+	*ns = d->base_ns + (uint64_t)((unsigned __int128)delta * d->mult >> CLOCK_VDSO_SHIFT);
+	*realtime_offset = d->realtime_offset;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&d->seq, __ATOMIC_RELAXED) == seq;
 }
 
 static bool now(int clock, uint64_t *out)
