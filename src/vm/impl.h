@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Private to vm/. Lock order: space->lock, then backing->lock, then the shoot-down mutex.
+ * Private to vm/. Lock order: space->lock, then backing->lock, then a shoot-down slot's mutex.
  *
  *	faults			space->lock shared
  *	everything that changes areas or takes pages out	space->lock exclusive

@@ -1,23 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLB shoot-down. Each space knows the CPUs whose TLB may hold entries of it. A CPU that runs a
- * kernel thread keeps the last space's tables loaded but does not use them ("lazy"): it is not
- * interrupted, it only has to flush before it runs that space again.
+ * kernel thread or idles keeps the last space's tables loaded but does not use them ("lazy"): it is
+ * not interrupted, it only has to flush before it runs that space again.
  *
  *	state of a CPU:		ACTIVE		uses its loaded space
  *				LAZY		does not; entries may be stale only if STALE
  *				STALE		does not; must flush when it goes back
  *
- *	sched_switched, to 0	ACTIVE -> LAZY
+ *	root_switched, to 0	ACTIVE -> LAZY
  *	tlb_flush elsewhere	LAZY -> STALE (CAS)	instead of an interrupt
- *	sched_switched, back	LAZY or STALE -> ACTIVE (exchange), flush if it was STALE
+ *	root_switched, back	LAZY or STALE -> ACTIVE (exchange), flush if it was STALE
+ *
+ * Why a lazy CPU may be left alone: both changes of its state are atomic operations on one word,
+ * so one comes first. If the initiator's CAS does, the exchange sees STALE and flushes before the
+ * program runs; if the exchange does, the CAS fails and the CPU is interrupted. Nothing reads
+ * program memory while LAZY: uaccess belongs to threads that have a root.
  *
  * A CPU enters space->cpus before it loads the root. The initiator changes the tables before it
  * reads that mask: so a CPU it does not see will walk the changed tables.
  *
- * One shoot-down at a time: a mutex guards the request, and its holder sleeps until the last CPU's
- * handler wakes it. A handler pins the initiator before it counts itself off, as the initiator may
- * run on, and even exit, from then on.
+ * Requests. Every CPU has a request slot; a thread uses the slot of the CPU it starts on (a mutex
+ * keeps it against other threads of the same CPU), so shoot-downs of different CPUs go on side by
+ * side. For each CPU to be told the initiator sets its slot's bit in that CPU's word 'from', and
+ * interrupts it if the word was 0: otherwise an interrupt is on its way whose handler has not taken
+ * the word yet, and will find this bit too. The handler takes the word (exchange), serves every
+ * slot named in it, and counts itself off; the last one wakes the initiator. It pins the initiator
+ * before that, as it may run on, and even exit, from then on.
+ *
+ *			  tlb_flush/leave   handler	      root_switched
+ *	tlb_flush/leave	  slot's mutex	    bit and count     state and mask, above
+ *	handler		  bit and count	    of its own CPU    interrupts are off in both
+ *
+ * The initiator looks for the answers for POLL_NS at most, as they usually come within the time of
+ * a thread switch, and then sleeps. Handlers run meanwhile: nobody waits for somebody who waits.
  */
 
 #include "cpu/apic.h"
@@ -25,32 +41,37 @@
 #include "cpu/irq.h"
 #include "cpu/percpu.h"
 #include "diag/counter.h"
+#include "sched/clock.h"
 #include "sched/thread.h"
 #include "vm/impl.h"
 
 #define FULL_FLUSH_PAGES 32 /* from here on everything is flushed rather than page by page */
+#define POLL_NS		 10000
 
 COUNTER(tlb_shootdown);
 COUNTER(tlb_shootdown_cpus);
+COUNTER(tlb_shootdown_joined); /* interrupts saved, as one was on its way */
+COUNTER(tlb_shootdown_slept);
 
 enum { TLB_ACTIVE, TLB_LAZY, TLB_STALE };
 
-struct tlb_cpu {
-	struct vm_space *loaded; /* whose root is in CR3; of this CPU, and of tlb_leave's handler */
-	uint32_t state;		 /* atomic */
-};
-static DEFINE_PERCPU(struct tlb_cpu, tlb_cpu);
-
-static struct mutex request_lock;
-/* guarded by request_lock while being made; then read by handlers whose bit is set */
-static struct {
+struct tlb_request {
+	struct mutex lock;
+	/* guarded by lock while being made; then read by handlers that found the slot's bit */
 	struct vm_space *space;
 	uintptr_t start, end;
 	bool leave;
 	struct thread *initiator;
-	uint64_t cpus[MAX_CPUS / 64]; /* atomic: still to answer */
-	uint32_t left;		      /* atomic: how many */
-} request;
+	uint32_t left; /* atomic: CPUs still to answer */
+};
+
+struct tlb_cpu {
+	struct vm_space *loaded; /* whose root is in CR3; of this CPU, and of tlb_leave's handler */
+	uint32_t state;		 /* atomic */
+	struct tlb_request request;   /* its slot */
+	uint64_t from[MAX_CPUS / 64]; /* atomic: slots whose request this CPU has to serve */
+};
+static DEFINE_PERCPU(struct tlb_cpu, tlb_cpu);
 
 static void flush_all(void)
 {
@@ -83,36 +104,62 @@ static void leave_here(struct vm_space *s)
 	(void)atomic_and(&s->cpus[cpu_id() / 64], ~cpu_bit(cpu_id()));
 }
 
-static void on_interrupt(void *arg)
+static void serve(struct tlb_request *r)
 {
-	uint32_t cpu = cpu_id();
-	struct thread *initiator;
-	uint64_t old;
+	struct thread *initiator = r->initiator;
 
-	if (!(load_acquire(&request.cpus[cpu / 64]) & cpu_bit(cpu)))
-		return;
-	initiator = request.initiator;
 	thread_pin(initiator);
-	if (request.leave)
-		leave_here(request.space);
-	else if (this_cpu(tlb_cpu)->loaded == request.space)
-		flush_here(request.start, request.end);
-	old = atomic_and(&request.cpus[cpu / 64], ~cpu_bit(cpu));
-	BUG_ON(!(old & cpu_bit(cpu)));
-	if (atomic_sub(&request.left, 1) == 1)
+	if (r->leave)
+		leave_here(r->space);
+	else if (this_cpu(tlb_cpu)->loaded == r->space)
+		flush_here(r->start, r->end);
+	if (atomic_sub(&r->left, 1) == 1)
 		thread_wake(initiator);
 	thread_unpin(initiator);
 }
 
-static void wait_for_answers(void)
+static void on_interrupt(void *arg)
 {
+	struct tlb_cpu *t = this_cpu(tlb_cpu);
+
+	for (unsigned w = 0; w < DIV_ROUND_UP(cpu_count(), 64u); w++) {
+		uint64_t slots = load_relaxed(&t->from[w]) ? atomic_xchg(&t->from[w], 0) : 0;
+
+		for (; slots; slots &= slots - 1)
+			serve(&cpu_of(tlb_cpu, w * 64 + __builtin_ctzll(slots))->request);
+	}
+}
+
+static void wait_for_answers(struct tlb_request *r)
+{
+	uint64_t until = clock_now() + POLL_NS;
+
+	do {
+		if (load_acquire(&r->left) == 0)
+			return;
+		cpu_pause();
+	} while (clock_now() < until);
+	counter_inc(tlb_shootdown_slept);
 	for (;;) {
 		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
-		if (load_acquire(&request.left) == 0)
+		if (load_acquire(&r->left) == 0)
 			break;
 		schedule();
 	}
 	thread_cancel_sleep();
+}
+
+/* Lets the CPU know of the request in that slot. */
+static void tell(uint32_t cpu, uint32_t slot)
+{
+	uint64_t old = __atomic_fetch_or(
+		&cpu_of(tlb_cpu, cpu)->from[slot / 64], cpu_bit(slot), __ATOMIC_SEQ_CST);
+
+	BUG_ON(old & cpu_bit(slot));
+	if (old)
+		counter_inc(tlb_shootdown_joined);
+	else
+		apic_send_ipi(cpu, IRQ_VECTOR_TLB);
 }
 
 /* The CPUs of s, but this one, that must be interrupted; lazy ones are told in passing. */
@@ -137,9 +184,10 @@ static uint32_t choose_cpus(struct vm_space *s, bool leave, uint64_t chosen[MAX_
 static void shoot_down(struct vm_space *s, uintptr_t start, uintptr_t end, bool leave)
 {
 	uint64_t chosen[MAX_CPUS / 64] = { 0 };
-	uint32_t n;
+	uint32_t n, slot = cpu_id();
+	struct tlb_request *r = &cpu_of(tlb_cpu, slot)->request;
 
-	mutex_lock(&request_lock);
+	mutex_lock(&r->lock);
 	/* From here to the last interrupt sent we stay on this CPU: nothing sleeps. */
 	if (leave)
 		leave_here(s);
@@ -149,21 +197,19 @@ static void shoot_down(struct vm_space *s, uintptr_t start, uintptr_t end, bool 
 	if (n) {
 		counter_inc(tlb_shootdown);
 		counter_add(tlb_shootdown_cpus, n);
-		request.space = s;
-		request.start = start;
-		request.end = end;
-		request.leave = leave;
-		request.initiator = thread_current();
-		store_relaxed(&request.left, n);
-		/* A handler acts on its bit; all the rest must be there by then. */
-		for (unsigned i = 0; i < ARRAY_SIZE(chosen); i++)
-			store_release(&request.cpus[i], chosen[i]);
+		r->space = s;
+		r->start = start;
+		r->end = end;
+		r->leave = leave;
+		r->initiator = thread_current();
+		store_relaxed(&r->left, n);
+		/* A handler acts on its bit: all of the above must be there by then. */
 		for_each_cpu (cpu)
 			if (chosen[cpu / 64] & cpu_bit(cpu))
-				apic_send_ipi(cpu, IRQ_VECTOR_TLB);
-		wait_for_answers();
+				tell(cpu, slot);
+		wait_for_answers(r);
 	}
-	mutex_unlock(&request_lock);
+	mutex_unlock(&r->lock);
 }
 
 /* Nobody but this CPU may have entries of s. */
@@ -226,7 +272,6 @@ static void root_switched(uint64_t from, uint64_t to)
 
 void tlb_init(void)
 {
-	mutex_init(&request_lock);
 	irq_vector_set(IRQ_VECTOR_TLB, on_interrupt, NULL);
 	sched_root_switched = root_switched;
 }
