@@ -85,6 +85,6 @@ smoke: all test-programs
 
 test:
 	@tool/setup build run test
-	@$(MAKE) -s all
-	@$(MAKE) -s host-tests test-programs
+	@$(MAKE) -s $(AT_ONCE) all
+	@$(MAKE) -s $(AT_ONCE) host-tests test-programs
 	@test/run all

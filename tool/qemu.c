@@ -4,8 +4,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,16 +131,29 @@ static void check_ports(struct options *o)
 	}
 }
 
+/* Asks the socket layer, not /sys, which shows the network namespace of whoever mounted it. */
 static void check_tap(const struct options *o)
 {
-	char *path = xasprintf("/sys/class/net/%s", o->tap);
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq r = {};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (strchr(o->tap, '/') || access(path, F_OK) < 0)
+	if (fd < 0)
+		die(EXIT_SKIFF, "cannot make a socket: %s", strerror(errno));
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", o->tap);
+	if (strlen(o->tap) >= sizeof(r.ifr_name) || ioctl(fd, SIOCGIFFLAGS, &r) < 0)
 		die(EXIT_SKIFF,
 			"there is no network interface %s\n"
 			"skiff: make it with: ip tuntap add %s mode tap && ip link set %s up",
 			o->tap, o->tap, o->tap);
-	free(path);
+	if (!(r.ifr_flags & IFF_UP))
+		warn("%s is down; ip link set %s up", o->tap, o->tap);
+	r.ifr_data = (char *)&info;
+	if (ioctl(fd, SIOCETHTOOL, &r) < 0 || strcmp(info.driver, "tun") ||
+		strcmp(info.bus_info, "tap"))
+		die(EXIT_SKIFF, "%s is no tap interface; ip tuntap add NAME mode tap makes one",
+			o->tap);
+	close(fd);
 }
 
 void qemu_check_installed(void)

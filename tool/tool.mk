@@ -23,10 +23,13 @@ install: all
 	install -D -m 755 skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 644 $(O)/skiff.elf $(DESTDIR)$(PREFIX)/lib/skiff/skiff.elf
 
+# On all CPUs, unless whoever called make said how many.
+AT_ONCE		= $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # Debian's memcached as a virtual machine, from a fresh checkout.
 run:
 	@tool/setup build run
-	@$(MAKE) -s all
+	@$(MAKE) -s $(AT_ONCE) all
 	@tool/serve
 
 # ---- hygiene: make check ----

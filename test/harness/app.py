@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Real programs from the distribution: servers with real clients, and command lines whose output
 and status must be those of the same line on the host."""
+import contextlib
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from harness import tap, target
 from harness.guest import wanted
 
 DIR = "build/test/app"
+DATABASE = f"/tmp/skiff-test-{os.getpid()}.db"
 
 
 class Server:
@@ -234,7 +236,7 @@ def command_lines():
                      "with recursive c(n) as (select 1 union all select n+1 from c where n<1000)"
                      "insert into t select n, 'row '||n from c; select count(*), sum(a), max(b)"
                      " from t; select * from absent;"], {}),
-        ("sqlite3-file", ["sqlite3", "/tmp/skiff-test.db",
+        ("sqlite3-file", ["sqlite3", DATABASE,
                           "pragma journal_mode=wal; drop table if exists t; create table t(a);"
                           "insert into t values(1),(2); select sum(a) from t; drop table t;"], {}),
         ("lua", ["lua5.4", "-e", "local t={} for i=1,1000 do t[#t+1]=i*i end print(#t,t[1000],"
@@ -312,4 +314,7 @@ def run(score, only):
         jobs.append(lambda: redis(score, 2))
     with ThreadPoolExecutor(2) as pool:
         for job in [pool.submit(j) for j in jobs]:
-            job.result()
+            score.guarded("app", job.result)
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(DATABASE + suffix)

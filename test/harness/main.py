@@ -42,7 +42,7 @@ def everything(score, only):
     for name in ("check", "host", "tool", "boot", "death", "guest", "app"):
         start = time.monotonic()
         print(f"== {name}", flush=True)
-        KINDS[name](score, only)
+        score.guarded(name, KINDS[name], score, only)
         print(f"== {name}: {time.monotonic() - start:.0f} s", flush=True)
 
 

@@ -2,6 +2,7 @@
 """Counting results. One line per test as it ends; a failure shows its detail at once."""
 import sys
 import threading
+import traceback
 
 
 class Score:
@@ -32,6 +33,13 @@ class Score:
         """A test that cannot be run here is told, and counts as neither."""
         with self.lock:
             print(f"skip {name} # {why}", flush=True)
+
+    def guarded(self, name, function, *args):
+        """What goes wrong in the tests' own machinery is a failure too, and not the end of the rest."""
+        try:
+            function(*args)
+        except Exception:
+            self.bad(name, traceback.format_exc())
 
     def finish(self):
         if len(self.failed) > 0:
