@@ -39,22 +39,44 @@ static ssize_t decode(const char *p, const char *end, char *buf, size_t size)
 	return n;
 }
 
-ssize_t cmdline_get(const char *line, const char *key, unsigned n, char *buf, size_t size)
+/* The first token of this key from p on, and where it ends; NULL: there is none. */
+static const char *find(const char *p, const char *key, const char **end)
 {
 	size_t key_len = strlen(key);
 
-	for (const char *p = line; *p;) {
-		const char *end = p;
+	while (*p) {
+		const char *e = p;
 
-		while (*end && !is_blank(*end))
-			end++;
-		if (end - p >= (ptrdiff_t)key_len && strncmp(p, key, key_len) == 0 &&
-			(p + key_len == end || p[key_len] == '=') && n-- == 0)
-			return decode(MIN(p + key_len + 1, end), end, buf, size);
-		for (p = end; is_blank(*p); p++)
+		while (*e && !is_blank(*e))
+			e++;
+		if (e - p >= (ptrdiff_t)key_len && strncmp(p, key, key_len) == 0 &&
+			(p + key_len == e || p[key_len] == '=')) {
+			*end = e;
+			return p;
+		}
+		for (p = e; is_blank(*p); p++)
 			;
 	}
-	return -1;
+	return NULL;
+}
+
+ssize_t cmdline_next(const char **line, const char *key, char *buf, size_t size)
+{
+	const char *end, *p = find(*line, key, &end);
+
+	if (!p)
+		return -1;
+	*line = end;
+	return decode(MIN(p + strlen(key) + 1, end), end, buf, size);
+}
+
+ssize_t cmdline_get(const char *line, const char *key, unsigned n, char *buf, size_t size)
+{
+	const char *end;
+
+	while (n-- && find(line, key, &end))
+		line = end;
+	return n == -1u ? cmdline_next(&line, key, buf, size) : -1;
 }
 
 uint64_t cmdline_get_u64(const char *line, const char *key, uint64_t absent)

@@ -13,5 +13,8 @@
  * counts as an empty value.
  */
 ssize_t cmdline_get(const char *line, const char *key, unsigned n, char *buf, size_t size);
+/* The first such token from *line on, in the same way; *line is then behind it. For reading them
+ * all. */
+ssize_t cmdline_next(const char **line, const char *key, char *buf, size_t size);
 /* Same, for a number; 'absent' if there is no such token or it is no number. */
 uint64_t cmdline_get_u64(const char *line, const char *key, uint64_t absent);

@@ -17,18 +17,16 @@
 #include "mem/heap.h"
 #include "net/net.h"
 
-#define CMDLINE_FILE	  "/.skiff/cmdline"
-#define CMDLINE_FILE_SIZE KIB(64)
-#define NOT_FOUND	  127 /* statuses as a shell gives them */
-#define NOT_EXECUTABLE	  126
-#define DEFAULT_PATH	  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define CMDLINE_FILE   "/.skiff/cmdline"
+#define NOT_FOUND      127 /* statuses as a shell gives them */
+#define NOT_EXECUTABLE 126
+#define DEFAULT_PATH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* NULL-terminated, on the heap, with what they point to. */
 #define NETWORK_WAIT (3 * NSEC_PER_SEC) /* for an address; then the program starts without one */
 
 struct start {
-	char *line; /* all tokens */
-	char **argv, **envp;
+	char *line;	     /* all tokens */
+	char **argv, **envp; /* NULL-terminated, on the heap, with what they point to */
 };
 
 static __noreturn void give_up(int status)
@@ -42,72 +40,86 @@ static __noreturn void no_memory(void)
 	give_up(NOT_EXECUTABLE);
 }
 
-/* The value of the n-th token 'key', on the heap; NULL: there is none. */
-static char *token(const char *line, const char *key, unsigned n)
-{
-	size_t size = strlen(line) + 1;
-	char *value = heap_alloc(size), *copy;
-
-	if (!value)
-		no_memory();
-	if (cmdline_get(line, key, n, value, size) < 0) {
-		heap_free(value);
-		return NULL;
-	}
-	copy = heap_strdup(value);
-	heap_free(value);
-	if (!copy)
-		no_memory();
-	return copy;
-}
-
+/* The values of all tokens of this key, and room for more of them. In one pass: there may be
+ * thousands. */
 static char **token_list(const char *line, const char *key, unsigned extra)
 {
 	unsigned n = 0, room = 16 + extra;
 	char **list = heap_alloc(room * sizeof(*list));
+	size_t size = strlen(line) + 1;
+	char *value = heap_alloc(size);
 
-	for (; list; n++) {
+	if (!list || !value)
+		no_memory();
+	while (cmdline_next(&line, key, value, size) >= 0) {
 		if (n + extra + 1 >= room) {
 			room *= 2;
 			list = heap_resize(list, room * sizeof(*list));
 			if (!list)
-				break;
+				no_memory();
 		}
-		list[n] = token(line, key, n);
-		if (!list[n])
-			return list;
+		list[n] = heap_strdup(value);
+		if (!list[n++])
+			no_memory();
 	}
-	no_memory();
+	heap_free(value);
+	list[n] = NULL;
+	return list;
+}
+
+static void free_list(char **list)
+{
+	for (char **v = list; *v; v++)
+		heap_free(*v);
+	heap_free(list);
 }
 
 /* ---- the command line ---- */
+
+/* All of a file, or as much as can be read; NULL: no memory. */
+static char *read_whole(struct file *f, size_t *len)
+{
+	size_t room = KIB(16);
+	char *text = heap_alloc(room);
+	struct iter it;
+	ssize_t got;
+
+	*len = 0;
+	while (text) {
+		iter_init_one(&it, text + *len, room - *len, false);
+		got = file_read(f, &it);
+		if (got <= 0)
+			return text;
+		*len += got;
+		if (*len == room)
+			text = heap_resize(text, room *= 2);
+	}
+	return NULL;
+}
 
 /* The image's own tokens, in front of those of the boot loader; or just the latter. */
 static char *whole_line(const char *cmdline)
 {
 	struct path_context c = process_path_context();
-	size_t size = CMDLINE_FILE_SIZE + strlen(cmdline) + 2;
+	size_t len, more = strlen(cmdline) + 1;
+	const char *behind = cmdline;
 	struct file *f;
-	struct iter it;
 	char *line;
-	ssize_t got;
-	char probe[2];
 
-	if (cmdline_get(cmdline, "arg", 0, probe, sizeof(probe)) >= 0 || strstr(cmdline, "arg="))
+	(void)cmdline_next(&behind, "arg", NULL, 0);
+	if (behind != cmdline)
 		return heap_strdup(cmdline);
 	f = fs_open(&c, NULL, CMDLINE_FILE, O_RDONLY, 0);
 	if (IS_ERR(f))
 		return heap_strdup(cmdline);
-	line = heap_alloc(size);
+	line = read_whole(f, &len);
+	file_put(f);
+	if (line)
+		line = heap_resize(line, len + 1 + more);
 	if (!line)
 		no_memory();
-	iter_init_one(&it, line, CMDLINE_FILE_SIZE, false);
-	got = file_read(f, &it);
-	file_put(f);
-	if (got < 0)
-		got = 0;
-	line[got] = ' ';
-	str_copy(line + got + 1, cmdline, size - got - 1);
+	line[len] = ' ';
+	str_copy(line + len + 1, cmdline, more);
 	return line;
 }
 
@@ -157,12 +169,12 @@ static void enter_workdir(const struct start *s)
 {
 	struct process *p = process_current();
 	struct path_context c = process_path_context();
-	char *dir = token(s->line, "workdir", 0);
+	char **list = token_list(s->line, "workdir", 0), *dir = list[0];
 	struct dentry *d;
 	int err;
 
 	if (!dir)
-		return;
+		goto out;
 	err = path_walk(&c, NULL, dir, WALK_FOLLOW | WALK_DIRECTORY, &d);
 	if (err) {
 		log_err("cannot enter the working directory %s: error %d", dir, -err);
@@ -170,7 +182,8 @@ static void enter_workdir(const struct start *s)
 	}
 	dentry_put(p->cwd);
 	p->cwd = d;
-	heap_free(dir);
+out:
+	free_list(list);
 }
 
 static void open_stdio(void)
@@ -247,12 +260,8 @@ static __noinline void start_program(const char *cmdline)
 		log_err("%s: cannot be executed: error %d", s.argv[0], -err);
 		give_up(NOT_EXECUTABLE);
 	}
-	for (char **v = s.argv; *v; v++)
-		heap_free(*v);
-	for (char **v = s.envp; *v; v++)
-		heap_free(*v);
-	heap_free(s.argv);
-	heap_free(s.envp);
+	free_list(s.argv);
+	free_list(s.envp);
 	heap_free(s.line);
 }
 

@@ -164,7 +164,8 @@ TEST(rbtree_against_a_model)
 
 TEST(command_line_tokens)
 {
-	const char *line = "arg=/bin/x  arg=a\\x20b env=K=V quiet\tloglevel=7\narg= bad=\\x0";
+	const char *line = "arg=/bin/x  arg=a\\x20b env=K=V quiet\tloglevel=7\narg= bad=\\x0",
+		   *at = line;
 	char buf[16];
 
 	CHECK(cmdline_get(line, "arg", 0, buf, sizeof(buf)) == 6 && strcmp(buf, "/bin/x") == 0);
@@ -177,6 +178,10 @@ TEST(command_line_tokens)
 	CHECK(cmdline_get(line, "arg", 0, buf, 3) == -1);
 	CHECK(cmdline_get(line, "bad", 0, buf, sizeof(buf)) == 3);
 	CHECK(cmdline_get_u64(line, "loglevel", 4) == 7);
+	CHECK(cmdline_next(&at, "arg", buf, sizeof(buf)) == 6 && strcmp(buf, "/bin/x") == 0);
+	CHECK(cmdline_next(&at, "arg", buf, 3) == -1); /* does not fit, and is passed over */
+	CHECK(cmdline_next(&at, "arg", buf, sizeof(buf)) == 0);
+	CHECK(cmdline_next(&at, "arg", buf, sizeof(buf)) == -1 && strcmp(at, " bad=\\x0") == 0);
 	CHECK(cmdline_get_u64(line, "env", 4) == 4);
 }
 

@@ -597,6 +597,8 @@ def guest_image():
     check(r.returncode == 0 and r.stdout == b"/usr\na b:zero:one two\n", r)
     r = real("printf", "%s.", *["x" * 1000] * 20, capture_output=True)
     check(r.stdout == (b"x" * 1000 + b".") * 20, r)
+    r = real("sh", "-c", "echo $# ${#1} ${10000}", "x", "y" * 131000, *range(2, 10001), capture_output=True)
+    check(r.stdout == b"10000 131000 10000\n", r)
 
 
 @test
