@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* root */
 /* chmod, chown, utimensat, umask, access as root sees them. */
 #include "t.h"
 

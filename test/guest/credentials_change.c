@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* root */
 /* User and group numbers, groups and capabilities: changes, and what cannot be taken back. */
 /* standalone */
 #include "t.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* root */
 /* chmod, chown, umask, access, utimensat, statx: what they change and refuse. */
 #include <sys/statfs.h>
 #include <sys/time.h>

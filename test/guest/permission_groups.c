@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* root */
 /* standalone */
 /* What a user who is not root may do: owner, group, supplementary group, others, sticky bit. */
 #include <grp.h>

@@ -11,6 +11,7 @@
  * Such a test returns from main and joins its threads; t_leave() ends it early. A test that needs a
  * process of its own says so in one-line comments at the start of a line:
  *	standalone		a boot of its own
+ *	root			its output on Linux is right only for root
  *	args: A B		arguments		env: K=V L=W	environment
  *	stdin: TEXT		standard input, \n and the like are understood
  *	build: static|static-pie|musl			how it is linked
