@@ -23,8 +23,8 @@ struct cpu_local {
 	uintptr_t percpu_offset; /* add to a template's address to get this CPU's copy */
 	uint32_t id;		 /* 0 .. cpu_count()-1 */
 	uint32_t apic_id;
-	uint32_t irq_depth; /* > 0 in an interrupt handler */
-	uint32_t pad;
+	uint32_t irq_depth;  /* > 0 in an interrupt handler */
+	uint32_t read_depth; /* > 0 in a read section of sched/rcu.h */
 };
 
 #ifndef SKIFF_HOST

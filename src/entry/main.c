@@ -22,6 +22,7 @@
 #include "sched/clock.h"
 #include "sched/futex.h"
 #include "sched/random.h"
+#include "sched/rcu.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 #include "syscall/syscall.h"
@@ -87,6 +88,7 @@ __no_canary void kernel_main(void)
 	canary_init();
 	irq_enable(); /* from here on we may sleep */
 	timer_system_init();
+	rcu_init();
 	futex_init();
 	smp_start_others(); /* they come up meanwhile */
 	vm_init();

@@ -73,8 +73,9 @@ struct runqueue {
 	/* atomic, read by others */
 	uint32_t queued;
 	uint32_t barrier_wanted;
-	uint32_t pull_request; /* CPU + 1 that asks for work */
-	uint64_t running_key;  /* of the running thread; 0 for real-time ones */
+	uint32_t quiescent_wanted; /* rcu.c asks for a scheduling decision */
+	uint32_t pull_request;	   /* CPU + 1 that asks for work */
+	uint64_t running_key;	   /* of the running thread; 0 for real-time ones */
 	struct mpsc_list incoming __aligned(CACHE_LINE);
 	uint32_t mode;
 
@@ -118,6 +119,9 @@ extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */
 
 /* barrier.c: from the handler of IRQ_VECTOR_WAKE */
 void sched_barrier_answer(struct runqueue *rq);
+
+/* rcu.c: at a scheduling decision, and when the CPU becomes idle, if quiescent_wanted is set */
+void sched_quiescent(struct runqueue *rq);
 
 /* thread.c */
 void sched_reap(struct thread *t); /* dead and off its stack */

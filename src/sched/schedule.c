@@ -502,8 +502,10 @@ static void reschedule(void)
 			serve_pull(rq);
 		if (unlikely(rq->queued >= 2 && now >= rq->next_balance))
 			balance(rq, now);
+		if (unlikely(load_relaxed(&rq->quiescent_wanted)))
+			sched_quiescent(rq);
 		irq_disable();
-		if (likely(mpsc_empty(&rq->incoming)))
+		if (likely(mpsc_empty(&rq->incoming) && !load_relaxed(&rq->quiescent_wanted)))
 			break;
 		irq_enable();
 	}
@@ -525,7 +527,8 @@ void schedule(void)
 {
 	struct thread *t = thread_current();
 
-	BUG_ON(cpu_local()->irq_depth); /* a handler must not sleep */
+	BUG_ON(cpu_local()->irq_depth);	 /* a handler must not sleep */
+	BUG_ON(cpu_local()->read_depth); /* nor a reader: sched/rcu.h */
 	if (load_relaxed(&t->state) == STATE_RUNNING &&
 		!(load_relaxed(&t->flags) & THREAD_NEED_RESCHED))
 		return; /* woken already */
@@ -638,6 +641,8 @@ static __noreturn void idle_loop(void *arg)
 		if (!is_idle(cpu)) {
 			set_idle(cpu, true);
 			atomic_xchg(&rq->mode, CPU_IDLE);
+			if (unlikely(load_relaxed(&rq->quiescent_wanted)))
+				sched_quiescent(rq);
 			since = cpu_count() > 1 ? clock_now() : 0;
 			if (mpsc_empty(&rq->incoming) && !rq->queued)
 				ask_for_work(rq);

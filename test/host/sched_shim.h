@@ -52,6 +52,9 @@ void thread_cancel_sleep(void)
 	__atomic_store_n(&host_current->state, STATE_RUNNING, __ATOMIC_SEQ_CST);
 }
 
+/* A test that plays CPUs hears of the sleeps of its threads; true before, false after. */
+static void (*shim_sleeping)(bool);
+
 void schedule(void)
 {
 	struct thread *t = host_current;
@@ -62,8 +65,12 @@ void schedule(void)
 	asleep = state + (STATE_ASLEEP - STATE_PREPARED);
 	if (!atomic_cas(&t->state, &state, asleep))
 		return;
+	if (shim_sleeping)
+		shim_sleeping(true);
 	while (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) == asleep)
 		shim_futex(&t->state, FUTEX_WAIT, asleep, NULL);
+	if (shim_sleeping)
+		shim_sleeping(false);
 }
 
 static bool shim_wake(struct thread *t, bool uninterruptible)
