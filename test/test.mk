@@ -22,7 +22,7 @@ APP_BIN		:= $(O)/test/app/mc_client $(O)/test/app/static_glibc $(O)/test/app/sta
 		   $(if $(shell command -v $(MUSL_GCC)),$(O)/test/app/static_musl) \
 		   $(if $(shell command -v go),$(O)/test/app/static_go)
 
-.PHONY: test-guest test-death test-boot test-app test-programs
+.PHONY: test-model test-guest test-death test-boot test-app test-programs
 test-programs: $(GUEST_SO) $(GUEST_BIN) $(DEATH_BIN) $(BOOT_BIN) $(APP_BIN)
 
 $(O)/test/guest/t/%.so: test/guest/%.c $(wildcard test/guest/*.h)
@@ -78,6 +78,10 @@ $(O)/test/app/static_go: test/app/static.go
 
 test-guest test-death test-boot test-app: all test-programs
 	@test/run $(@:test-%=%) $(ONLY)
+
+# The lock-free algorithms, every interleaving.
+test-model:
+	@test/run model $(ONLY)
 
 # A minute's worth: is this kernel worth landing?
 smoke: all test-programs

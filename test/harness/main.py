@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import app, boot, death, guest, host
+from harness import app, boot, death, guest, host, model
 from harness.score import Score
 
 
@@ -39,7 +39,7 @@ def tool(score, only):
 
 
 def everything(score, only):
-    for name in ("check", "host", "tool", "boot", "death", "guest", "app"):
+    for name in ("check", "host", "model", "tool", "boot", "death", "guest", "app"):
         start = time.monotonic()
         print(f"== {name}", flush=True)
         score.guarded(name, KINDS[name], score, only)
@@ -50,7 +50,7 @@ def smoke(score, only):
     boot.smoke(score)
 
 
-KINDS = {"all": everything, "check": check, "host": host.run, "tool": tool, "guest": guest.run,
+KINDS = {"all": everything, "check": check, "host": host.run, "model": model.run, "tool": tool, "guest": guest.run,
          "death": death.run, "boot": boot.run, "app": app.run, "smoke": smoke}
 
 
