@@ -37,6 +37,11 @@ void console_write(const char *text, size_t len)
 	}
 }
 
+void console_pause(void)
+{
+	inb(COM1 + LINE_STATUS);
+}
+
 int console_read_byte(void)
 {
 	return inb(COM1 + LINE_STATUS) & LSR_DATA ? inb(COM1 + DATA) : -1;

@@ -6,5 +6,7 @@
 
 void console_init(void);
 void console_write(const char *text, size_t len);
+/* As long as one look at the UART takes. */
+void console_pause(void);
 /* Next received byte or -1. */
 int console_read_byte(void);

@@ -126,6 +126,7 @@ void crash(const struct trap_frame *frame, const char *fmt, ...)
 	irq_disable();
 	if (__atomic_exchange_n(&crashing, true, __ATOMIC_ACQ_REL))
 		end_machine("\x1eskiff-panic\n"); /* a crash while reporting one */
+	log_seize();
 	irq_vector_set(IRQ_VECTOR_STOP, stop_this_cpu, NULL);
 	stop_others();
 	va_start(ap, fmt);
@@ -150,6 +151,7 @@ void machine_exit(int status)
 	char line[48];
 
 	irq_disable();
+	log_seize(); /* no other CPU's line may tear this one */
 	format(line, sizeof(line), "\x1eskiff-exit %d\n", status & 0xff);
 	end_machine(line);
 }

@@ -8,6 +8,7 @@
 
 #include "diag/log.h"
 #include "cpu/barrier.h"
+#include "cpu/percpu.h"
 #include "diag/clockhook.h"
 #include "diag/console.h"
 #include "lib/format.h"
@@ -15,6 +16,7 @@
 
 #define RECORDS	    128
 #define RECORD_TEXT 232
+#define SEIZE_TRIES 100000
 
 struct record {
 	uint64_t complete; /* atomic: number + 1 of the line that is in 'text' */
@@ -27,6 +29,7 @@ static struct record ring[RECORDS];
 static uint64_t next_number;		/* atomic */
 static uint64_t printed;		/* next to print; of the holder of 'printing' */
 static bool printing;			/* atomic flag */
+static uint32_t seized;			/* atomic: CPU + 1 that alone prints from now on */
 static int console_level = LOG_WARNING; /* fixed after boot */
 
 uint64_t (*diag_clock)(void);
@@ -53,6 +56,11 @@ static void print_complete(void)
 
 static void print_pending(void)
 {
+	if (unlikely(load_relaxed(&seized))) {
+		if (seized == cpu_id() + 1)
+			print_complete();
+		return;
+	}
 	do {
 		if (__atomic_exchange_n(&printing, true, __ATOMIC_ACQUIRE))
 			return;
@@ -81,6 +89,25 @@ void log_at(int level, const char *fmt, ...)
 	r->level = level;
 	__atomic_store_n(&r->complete, number + 1, __ATOMIC_SEQ_CST);
 	print_pending();
+}
+
+/*
+ * The wait is for another CPU to end its line, and has a bound, for that CPU may be stopped or be
+ * this one. Reading the line status is what takes the time.
+ */
+void log_seize(void)
+{
+	bool free = false;
+
+	for (int tries = 0; tries < SEIZE_TRIES && !free; tries++) {
+		free = !__atomic_exchange_n(&printing, true, __ATOMIC_ACQUIRE);
+		if (!free)
+			console_pause();
+	}
+	store_relaxed(&seized, cpu_id() + 1);
+	if (!free)
+		console_write("\n", 1); /* in the middle of a line */
+	print_complete();
 }
 
 size_t log_read(char *buf, size_t size)

@@ -27,5 +27,10 @@ void log_set_level(int level);
 			log_at(level, __VA_ARGS__);                                                \
 	} while (0)
 
+/*
+ * From now on only this CPU prints, after the line that another one is printing; for the last words
+ * of the machine, with interrupts off. Waits at most some 100,000 reads of the UART.
+ */
+void log_seize(void);
 /* Copies the newest text of the ring (for /proc/kmsg, dmesg) into buf; returns its length. */
 size_t log_read(char *buf, size_t size);
