@@ -14,11 +14,17 @@ struct cpu_context {
 				  cpu_set_fs_base */
 	uint64_t user_gs_base;
 	void *fpu; /* XSAVE area, cpu_fpu_size() bytes, 64-aligned; NULL for kernel threads */
+	/* cpu/fpu.c's, zero at first */
+	uint32_t fpu_cpu; /* 1 + the CPU whose registers were this thread's last */
+	uint32_t mxcsr;	  /* while fpu_controls is set */
+	uint16_t x87_control;
+	bool fpu_controls; /* what is saved is the control words only, not the area */
 };
 
 /*
  * Saves the running context into *from and continues *to; returns when somebody switches back.
- * Interrupts are off. Saves and restores fs/gs base and the FPU when 'fpu' is set on a side.
+ * Interrupts are off. Saves and restores fs/gs base and the FPU when 'fpu' is set on a side; of
+ * the FPU only what the way in which the thread entered the kernel asks for (fpu.h).
  */
 void cpu_switch(struct cpu_context *from, struct cpu_context *to);
 
@@ -29,6 +35,8 @@ void cpu_context_init(struct cpu_context *ctx, uintptr_t kstack_top, void (*fn)(
 /* Leaves the kernel for the program with the registers of the frame at the top of this thread's
  * kernel stack (entry/trap.S). */
 __noreturn void cpu_return_to_program(void);
+
+/* ---- FPU (fpu.c) ---- */
 
 /* Bytes of an XSAVE area with every state this CPU enables (standard, uncompacted format). */
 size_t cpu_fpu_size(void);
@@ -41,6 +49,8 @@ void cpu_fpu_save(void *area);
 /* Returns -EINVAL, having loaded nothing, if the area is not a valid state (it came from the
  * program). */
 int cpu_fpu_restore(const void *area);
+
+/* ---- segment bases ---- */
 
 /* The running thread's program-side bases. */
 void cpu_set_fs_base(uint64_t base);

@@ -16,7 +16,9 @@
 #define SEL_USER_CODE	0x2b
 #define SEL_TSS		0x30
 
-#define VECTOR_SYSCALL 0x100 /* in trap_frame.vector: entered by the syscall instruction */
+/* In trap_frame.vector, beside the numbers of exceptions and interrupts. */
+#define VECTOR_SYSCALL 0x100 /* the syscall instruction, or a site patched instead of it */
+#define VECTOR_CALL    0x101 /* a function call (cpu/fpu.h) */
 
 /* THREAD_EXIT_WORK of sched/thread.h, for the fast exit of a system call. */
 #define EXIT_WORK_MASK 11

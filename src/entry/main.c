@@ -100,6 +100,7 @@ __no_canary void kernel_main(void)
 	net_configure(boot_info.cmdline); /* static, or DHCP in its own thread */
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */
 	smp_wait_for_others();
+	calls_init(); /* the doors, before the first program */
 	process_start_first(boot_info.cmdline);
 	rng_device_feed(); /* the host's entropy joins ours */
 	clocks_refine();   /* better rates, while the program runs */

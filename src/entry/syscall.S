@@ -1,15 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The syscall instruction. It pushes nothing, so the program's red zone is safe; interrupts are
+ * The three doors of a system call.
+ *
+ * 1. The syscall instruction. It pushes nothing, so the program's red zone is safe; interrupts are
  * off (FMASK) until the kernel stack is in place. At CPL 0 sysret cannot be used to return: the
  * flags are restored with interrupts off, and `sti; jmp` opens them only after the jump, because
  * the instruction after sti still runs without. So no interrupt sees the program's stack pointer
  * together with a kernel RIP, which is what entry/trap.S relies on.
+ *
+ * 2. A site patched instead of it (process/patch.c): the same registers, by a jump.
+ *
+ * 3. A function call (libskiff). Registers as the C ABI has them, so the handler is called with
+ * what is in them; what is the callee's is neither saved nor kept, FPU included (cpu/fpu.h).
+ *
+ * Doors 2 and 3 come by `cli; jmp` from the lower half (gates.S), so the rule above holds for them
+ * too. With the trap flag set the jump itself traps: trap.S goes on at the _stepped entries.
  */
 #include "cpu/offsets.h"
 
+#define FRAME_R15    0
+#define FRAME_R14    8
+#define FRAME_R13    16
+#define FRAME_R12    24
+#define FRAME_RBP    32
+#define FRAME_RBX    40
+#define FRAME_R11    48
+#define FRAME_R10    56
+#define FRAME_R9     64
+#define FRAME_R8     72
+#define FRAME_RAX    80
+#define FRAME_RCX    88
+#define FRAME_RDX    96
+#define FRAME_RSI    104
+#define FRAME_RDI    112
+#define FRAME_NR     120
+#define FRAME_VECTOR 128
+#define FRAME_ERROR  136
 #define FRAME_RIP    144
+#define FRAME_CS     152
 #define FRAME_RFLAGS 160
+#define FRAME_RSP    168
+#define FRAME_SS     176
+#define FRAME_SIZE   184
+
+#define FLAG_TF 0x100
+#define FLAG_IF 0x200
 
 	.text
 	.globl syscall_entry
@@ -21,6 +56,7 @@ syscall_entry:
 	pushq	$SEL_KERNEL_DATA
 	pushq	%gs:LOCAL_SCRATCH
 	pushq	%r11
+syscall_frame:
 	pushq	$SEL_KERNEL_CODE
 	pushq	%rcx
 	pushq	$0
@@ -44,6 +80,7 @@ syscall_entry:
 	pushq	%r15
 	movq	%rsp, %rdi
 	xorl	%ebp, %ebp
+syscall_run:
 	call	syscall_dispatch
 	cli
 	movq	%gs:LOCAL_CURRENT, %rax
@@ -82,3 +119,163 @@ slow_exit:
 	call	trap_exit_work
 trap_return_from_syscall:
 	jmp	trap_return
+
+/* Door 2: rcx is the return address, r11 nobody's, all else as for syscall. */
+	.globl patched_entry, patched_entry_stepped
+	.align	16
+patched_entry:
+	swapgs
+	movq	%rsp, %gs:LOCAL_SCRATCH
+	movq	%gs:LOCAL_KSTACK_TOP, %rsp
+	pushq	$SEL_KERNEL_DATA
+	pushq	%gs:LOCAL_SCRATCH
+	pushfq
+	orq	$FLAG_IF, (%rsp)
+1:	movq	(%rsp), %r11
+	cld
+	jmp	syscall_frame
+patched_entry_stepped:
+	swapgs
+	movq	%rsp, %gs:LOCAL_SCRATCH
+	movq	%gs:LOCAL_KSTACK_TOP, %rsp
+	pushq	$SEL_KERNEL_DATA
+	pushq	%gs:LOCAL_SCRATCH
+	pushfq
+	orq	$FLAG_IF | FLAG_TF, (%rsp)
+	jmp	1b
+
+/*
+ * Door 3: rax = number, rdi rsi rdx rcx r8 r9 = arguments, r11 = return address; just before that
+ * the caller has a syscall instruction, which is where an interrupted call is repeated. A frame is
+ * made of what only we know now; the rest of it when somebody needs it. This entry keeps the
+ * arguments for the repetition, call_entry_short is for calls that are never repeated.
+ */
+#define SAVED(field) FRAME_##field - FRAME_SIZE(%r10)	/* r10 = top of the kernel stack */
+#define CALL_FRAME   8					/* rsp keeps its alignment: frame - 8 */
+
+	.globl call_entry, call_entry_short, call_entry_stepped, call_full
+	.align	16
+call_entry:
+	swapgs
+	movq	%gs:LOCAL_KSTACK_TOP, %r10
+	movq	%rsp, SAVED(RSP)
+	movq	%r11, SAVED(RIP)
+	movq	$VECTOR_CALL, SAVED(VECTOR)
+	leaq	-FRAME_SIZE - CALL_FRAME(%r10), %rsp
+	sti
+	movq	%rdi, SAVED(RDI)
+	movq	%rsi, SAVED(RSI)
+	movq	%rdx, SAVED(RDX)
+	movq	%rcx, SAVED(R10)		/* where syscall has its fourth argument */
+	movq	%r8, SAVED(R8)
+	movq	%r9, SAVED(R9)
+	movq	%rax, SAVED(NR)
+	andl	$511, %eax
+	call	*call_table(,%rax,8)
+	cli
+	movq	%gs:LOCAL_CURRENT, %rcx
+	testl	$EXIT_WORK_MASK, (%rcx)
+	jnz	call_slow_exit
+	movq	FRAME_RIP + CALL_FRAME(%rsp), %r11
+	movq	FRAME_RSP + CALL_FRAME(%rsp), %rsp
+	swapgs
+	sti
+	jmp	*%r11
+
+	.align	16
+call_entry_short:
+	swapgs
+	movq	%gs:LOCAL_KSTACK_TOP, %r10
+	movq	%rsp, SAVED(RSP)
+	movq	%r11, SAVED(RIP)
+	movq	$VECTOR_CALL, SAVED(VECTOR)
+	leaq	-FRAME_SIZE - CALL_FRAME(%r10), %rsp
+	sti
+	andl	$511, %eax
+	call	*call_table(,%rax,8)
+	cli
+	movq	%gs:LOCAL_CURRENT, %rcx
+	testl	$EXIT_WORK_MASK, (%rcx)
+	jnz	call_slow_exit_short
+	movq	FRAME_RIP + CALL_FRAME(%rsp), %r11
+	movq	FRAME_RSP + CALL_FRAME(%rsp), %rsp
+	swapgs
+	sti
+	jmp	*%r11
+
+/* The frame is completed: it looks as if the program had made the call by syscall. */
+call_slow_exit_short:
+	addq	$CALL_FRAME, %rsp
+	movq	$-1, FRAME_NR(%rsp)		/* nothing to repeat */
+	leaq	516(%rax), %rcx
+	cmpq	$4, %rcx			/* -ERESTART...: this call's caller cannot */
+	ja	1f
+	movq	$-4, %rax			/* -EINTR */
+1:	xorl	%ecx, %ecx
+	movq	%rcx, FRAME_RDI(%rsp)
+	movq	%rcx, FRAME_RSI(%rsp)
+	movq	%rcx, FRAME_RDX(%rsp)
+	movq	%rcx, FRAME_R10(%rsp)
+	movq	%rcx, FRAME_R8(%rsp)
+	movq	%rcx, FRAME_R9(%rsp)
+	jmp	1f
+call_slow_exit:
+	addq	$CALL_FRAME, %rsp
+1:	movq	%rax, FRAME_RAX(%rsp)
+	movq	%rbx, FRAME_RBX(%rsp)
+	movq	%rbp, FRAME_RBP(%rsp)
+	movq	%r12, FRAME_R12(%rsp)
+	movq	%r13, FRAME_R13(%rsp)
+	movq	%r14, FRAME_R14(%rsp)
+	movq	%r15, FRAME_R15(%rsp)
+	movq	$0, FRAME_ERROR(%rsp)
+	movq	$SEL_KERNEL_CODE, FRAME_CS(%rsp)
+	movq	$SEL_KERNEL_DATA, FRAME_SS(%rsp)
+	movq	FRAME_RIP(%rsp), %rcx
+	movq	%rcx, FRAME_RCX(%rsp)
+	movq	$0x2 | FLAG_IF, FRAME_RFLAGS(%rsp)	/* flags are the callee's as well */
+	movq	$0x2 | FLAG_IF, FRAME_R11(%rsp)
+	pushq	$2
+	popfq					/* iretq wants NT clear */
+	jmp	slow_exit
+
+/* In call_table, for calls that need a whole frame: as call_entry left it, then as syscall. */
+call_full:
+	addq	$8 + CALL_FRAME, %rsp
+	xorl	%r10d, %r10d
+1:	movq	%rax, FRAME_NR(%rsp)
+	movq	$-38, FRAME_RAX(%rsp)
+	movq	%rdi, FRAME_RDI(%rsp)
+	movq	%rsi, FRAME_RSI(%rsp)
+	movq	%rdx, FRAME_RDX(%rsp)
+	movq	%rcx, FRAME_R10(%rsp)
+	movq	%r8, FRAME_R8(%rsp)
+	movq	%r9, FRAME_R9(%rsp)
+	movq	%rbx, FRAME_RBX(%rsp)
+	movq	%rbp, FRAME_RBP(%rsp)
+	movq	%r12, FRAME_R12(%rsp)
+	movq	%r13, FRAME_R13(%rsp)
+	movq	%r14, FRAME_R14(%rsp)
+	movq	%r15, FRAME_R15(%rsp)
+	movq	FRAME_RIP(%rsp), %rcx
+	movq	%rcx, FRAME_RCX(%rsp)
+	orq	$0x2 | FLAG_IF, %r10
+	movq	%r10, FRAME_RFLAGS(%rsp)
+	movq	%r10, FRAME_R11(%rsp)
+	movq	$VECTOR_SYSCALL, FRAME_VECTOR(%rsp)
+	movq	$0, FRAME_ERROR(%rsp)
+	movq	$SEL_KERNEL_CODE, FRAME_CS(%rsp)
+	movq	$SEL_KERNEL_DATA, FRAME_SS(%rsp)
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
+	jmp	syscall_run
+
+call_entry_stepped:
+	swapgs
+	movq	%gs:LOCAL_KSTACK_TOP, %r10
+	movq	%rsp, SAVED(RSP)
+	movq	%r11, SAVED(RIP)
+	leaq	-FRAME_SIZE(%r10), %rsp
+	sti
+	movl	$FLAG_TF, %r10d
+	jmp	1b

@@ -20,6 +20,9 @@ trap_stub_\vector:
 	.if \vector == 2 || \vector == 8 || \vector == 18
 	pushq	$\vector
 	jmp	trap_emergency
+	.elseif \vector == 1
+	pushq	$\vector
+	jmp	trap_debug
 	.else
 	pushq	$\vector
 	jmp	trap_common
@@ -133,6 +136,24 @@ trap_return:
 	popq	%rsi
 	popq	%rdi
 	addq	$24, %rsp		/* orig_rax, vector, error */
+	iretq
+
+/*
+ * A program that steps itself has jumped through a door: this is the kernel's first instruction,
+ * still on the program's stack and GS. Go on without stepping, at the entry that gives TF back.
+ */
+trap_debug:
+	cmpq	$call_entry, 16(%rsp)		/* rip */
+	je	1f
+	cmpq	$call_entry_short, 16(%rsp)
+	je	1f
+	cmpq	$patched_entry, 16(%rsp)
+	jne	trap_common
+	movq	$patched_entry_stepped, 16(%rsp)
+	jmp	2f
+1:	movq	$call_entry_stepped, 16(%rsp)
+2:	andq	$~0x100, 32(%rsp)		/* rflags */
+	addq	$16, %rsp			/* vector, error */
 	iretq
 
 /*

@@ -178,8 +178,11 @@ void trap_handle(struct trap_frame *f)
 		page_fault(f);
 	else
 		exception(f);
-	if (trap_from_program(f))
+	if (trap_from_program(f)) {
+		if (unlikely(!(f->rflags & RFLAGS_IF))) /* an exception on the way through a gate */
+			process_leave_door(f);
 		trap_exit_work(f);
+	}
 }
 
 /* NMI, double fault, machine check: GS was set anew from the emergency stack. */

@@ -23,6 +23,7 @@
 #include "process/elf.h"
 #include "process/stack.h"
 #include "sched/random.h"
+#include "skiff.h"
 
 #define SCRIPT_LINE  256 /* what Linux looks at */
 #define SCRIPT_DEPTH 5
@@ -59,6 +60,7 @@ struct exec {
 	struct program main, interp;
 	struct vm_space *vm;
 	struct stack_layout stack;
+	uintptr_t gates; /* where vdso_map put them */
 	uint64_t auxv[48];
 };
 
@@ -380,6 +382,8 @@ static void exec_auxv(struct exec *e, const struct process *p, uintptr_t vdso)
 
 	if (vdso)
 		aux(&a, AT_SYSINFO_EHDR, vdso);
+	if (e->gates)
+		aux(&a, AT_SKIFF, e->gates);
 	aux(&a, AT_HWCAP, cpuid(1, 0).edx);
 	aux(&a, AT_PAGESZ, PAGE_SIZE);
 	aux(&a, AT_CLKTCK, 100);
@@ -457,7 +461,7 @@ static int exec_map(struct exec *e, struct process *p)
 	err = map_images(e);
 	if (err)
 		return err;
-	vdso = vdso_map(e->vm);
+	vdso = vdso_map(e->vm, &e->gates);
 	if (vdso < 0)
 		return vdso;
 	err = exec_stack(e, p, vdso);
@@ -522,6 +526,7 @@ static void record_image(struct process *p, const struct exec *e)
 	memcpy(p->auxv, e->auxv, sizeof(p->auxv));
 	p->auxv_count = e->stack.auxv_words;
 	p->vm = e->vm;
+	p->gates = e->gates;
 	mutex_unlock(&p->lock);
 	if (old)
 		dentry_put(old);

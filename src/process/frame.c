@@ -182,6 +182,7 @@ int frame_push(struct trap_frame *f, int sig, const struct sigaction_k *action,
 	f->rdx = sp + offsetof(struct rt_sigframe, uc);
 	f->rax = 0;
 	f->rflags &= ~(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
+	f->rflags |= RFLAGS_ALWAYS;
 	return 0;
 }
 

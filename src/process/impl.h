@@ -54,5 +54,6 @@ void timer_signal_taken(void *origin, siginfo_t *info);
 /* rseq.c: a signal handler is about to run */
 void rseq_interrupted(struct trap_frame *frame);
 
-/* vdso.c: maps vvar and vdso into s; the vDSO's address or -errno. */
-intptr_t vdso_map(struct vm_space *s);
+/* vdso.c: maps vvar, vdso and gates into s; the vDSO's address or -errno. *gates: 0, or where the
+ * page of gates is. */
+intptr_t vdso_map(struct vm_space *s, uintptr_t *gates);

@@ -112,6 +112,7 @@ struct process {
 
 	uintptr_t arg_start, arg_end, env_start, env_end, stack_start, code_start, code_end,
 		data_start, data_end;
+	uintptr_t gates; /* where the page of gates is; 0: it has none */
 	uint64_t auxv[48];
 	unsigned auxv_count;	       /* words */
 	struct process_timers *timers; /* timers.c */
@@ -218,6 +219,18 @@ int posix_timer_set(int id, int flags, const struct itimerspec *new, struct itim
 int posix_timer_get(int id, struct itimerspec *out);
 int posix_timer_overrun(int id);
 int posix_timer_delete(int id);
+
+/*
+ * The page of code through which programs call the kernel (entry/gates.S, include/skiff.h); in the
+ * kernel's image, one page. NULL: programs have only the syscall instruction. Fixed before the
+ * first program.
+ */
+extern const void *process_gates_page;
+/*
+ * A program that stands in a gate is put in front of the syscall instruction that does the same,
+ * with interrupts on: so nobody, neither a signal's handler nor an unwinder, ever sees it there.
+ */
+void process_leave_door(struct trap_frame *frame);
 
 /* entry/trap.c: a fault of the program, turned into its signal. */
 void process_fault(struct trap_frame *frame, int sig, int code, uintptr_t addr);

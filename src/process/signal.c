@@ -507,6 +507,7 @@ static void run_handler(struct task *t, struct trap_frame *frame, int sig,
 {
 	uint64_t saved = t->restore_saved_mask ? t->saved_mask : t->blocked;
 
+	process_leave_door(frame);
 	rseq_interrupted(frame);
 	restart_with_handler(frame, action->flags);
 	t->restore_saved_mask = false;

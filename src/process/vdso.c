@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Puts the vDSO into a program: [vvar], the pages it reads, and right behind them [vdso], the
- * shared object that is built from vdso/ and lies in the kernel's image (vdso_image.S).
+ * shared object that is built from vdso/ and lies in the kernel's image (vdso_image.S). Behind it
+ * comes the page of gates (entry/gates.S), if entry/ has given one.
  */
 
 #include "process/impl.h"
@@ -20,9 +21,16 @@ static union {
 	char page[PAGE_SIZE];
 } vvar_cpu_page __aligned(PAGE_SIZE);
 
-static size_t vdso_size(void)
+const void *process_gates_page;
+
+static size_t object_size(void)
 {
 	return ALIGN_UP((size_t)(vdso_image_end - vdso_image_start), PAGE_SIZE);
+}
+
+static size_t vdso_size(void)
+{
+	return object_size() + (process_gates_page ? PAGE_SIZE : 0);
 }
 
 static int vdso_get_page(struct vm_backing *b, uint64_t index, bool write, struct page **out)
@@ -35,8 +43,10 @@ static int vdso_get_page(struct vm_backing *b, uint64_t index, bool write, struc
 		at = clock_vdso_page.page;
 	else if (index == 1)
 		at = vvar_cpu_page.page;
-	else
+	else if (index - VVAR_PAGES < object_size() / PAGE_SIZE)
 		at = vdso_image_start + (index - VVAR_PAGES) * PAGE_SIZE;
+	else
+		at = process_gates_page;
 	*out = phys_to_page(image_to_phys(at));
 	if (!*out)
 		return -EIO;
@@ -55,7 +65,7 @@ static const struct vm_backing_ops vdso_ops = {
 };
 static struct vm_backing vdso_backing;
 
-intptr_t vdso_map(struct vm_space *s)
+intptr_t vdso_map(struct vm_space *s, uintptr_t *gates)
 {
 	size_t vvar = VVAR_PAGES * PAGE_SIZE;
 	intptr_t at, err;
@@ -73,5 +83,6 @@ intptr_t vdso_map(struct vm_space *s)
 		return err;
 	vm_area_name(s, at, "[vvar]");
 	vm_area_name(s, at + vvar, "[vdso]");
+	*gates = process_gates_page ? at + vvar + object_size() : 0;
 	return at + vvar;
 }

@@ -8,16 +8,7 @@
 #include "syscall/socket_util.h"
 
 #define SYSCALL(nr, name) syscall_fn sys_##name;
-#include "syscall/file.list.h"
-#include "syscall/fsops.list.h"
-#include "syscall/futex.list.h"
-#include "syscall/memory.list.h"
-#include "syscall/misc.list.h"
-#include "syscall/process.list.h"
-#include "syscall/sched.list.h"
-#include "syscall/signal.list.h"
-#include "syscall/socket.list.h"
-#include "syscall/time.list.h"
+#include "syscall/all.list.h"
 #undef SYSCALL
 
 struct syscall_entry {
@@ -27,16 +18,7 @@ struct syscall_entry {
 
 static const struct syscall_entry table[SYSCALL_COUNT] = {
 #define SYSCALL(nr, n) [nr] = { sys_##n, #n },
-#include "syscall/file.list.h"
-#include "syscall/fsops.list.h"
-#include "syscall/futex.list.h"
-#include "syscall/memory.list.h"
-#include "syscall/misc.list.h"
-#include "syscall/process.list.h"
-#include "syscall/sched.list.h"
-#include "syscall/signal.list.h"
-#include "syscall/socket.list.h"
-#include "syscall/time.list.h"
+#include "syscall/all.list.h"
 #undef SYSCALL
 };
 
