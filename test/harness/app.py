@@ -46,8 +46,8 @@ class Server:
 
     def answers(self, ready, limit=60):
         """Whether the server becomes ready: ready(self) is asked until it says so."""
-        end = time.monotonic() + limit
-        while time.monotonic() < end and self.process.poll() is None:
+        clock = target.Patience()
+        while clock.tick() < limit and self.process.poll() is None:
             if ready(self):
                 return True
             time.sleep(0.1)
