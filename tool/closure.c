@@ -466,8 +466,9 @@ static void add_program(struct closure *c, const char *path, int depth)
 			strerror(-err));
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
 		die(EXIT_CANNOT_EXEC, "%s is %s", path,
-			S_ISDIR(st.st_mode) ? "a folder, not a program"
-					    : "not executable (chmod +x makes it so)");
+			S_ISDIR(st.st_mode)    ? "a folder, not a program"
+			: !S_ISREG(st.st_mode) ? "no regular file, and so no program"
+					       : "not executable (chmod +x makes it so)");
 	fd = open(real, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		die(EXIT_CANNOT_EXEC, "cannot read %s: %s", real, strerror(errno));

@@ -388,7 +388,8 @@ static void open_image(const struct options *o, struct image *img)
 	start_parse(&img->start, text, len);
 	free(text);
 	erofs_close(&fs);
-	img->start_in_image = len > START_MAX && o->nargs == 1 && !o->env.n && !o->workdir;
+	img->start_in_image =
+		len > START_MAX && o->nargs == 1 && !o->env.n && !o->workdir && !o->hostname;
 	if (!img->start.args.n)
 		die(EXIT_SKIFF, "%s: %s names no program", img->path, IMAGE_CMDLINE);
 	for (int i = 1; i < o->nargs; i++)

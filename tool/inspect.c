@@ -124,7 +124,9 @@ int image_inspect(const char *path)
 
 	if (err)
 		die(EXIT_SKIFF, "%s: %s", path,
-			err == -EINVAL ? "not an EROFS image, or a broken one" : strerror(-err));
+			err == -EINVAL	 ? "not an EROFS image, or a broken one"
+			: err == -ENODEV ? "not a file"
+					 : strerror(-err));
 	t.fs = &fs;
 	err = erofs_walk(&fs, count, &t);
 	if (err)

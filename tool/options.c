@@ -155,6 +155,15 @@ out:
 	return err;
 }
 
+/* The first and the last address of a network are its own and broadcast; a /31 and a /32 have
+ * neither. */
+static bool host_number_ok(uint32_t address, unsigned long len)
+{
+	uint32_t mask = len >= 31 ? 0 : 0xffffffffu >> len;
+
+	return address && (!mask || ((address & mask) && (address & mask) != mask));
+}
+
 int options_parse_ip(const char *s, struct options *o)
 {
 	char *copy = xstrdup(s), *comma = strchr(copy, ','), *slash;
@@ -167,8 +176,9 @@ int options_parse_ip(const char *s, struct options *o)
 	slash = strchr(copy, '/');
 	if (slash) {
 		*slash++ = 0;
-		if (inet_pton(AF_INET, copy, &in) == 1 && !parse_number(slash, 32, &len) && len &&
-			(!comma || inet_pton(AF_INET, comma, &in) == 1))
+		if ((!comma || inet_pton(AF_INET, comma, &in) == 1) &&
+			inet_pton(AF_INET, copy, &in) == 1 && !parse_number(slash, 32, &len) &&
+			len && host_number_ok(ntohl(in.s_addr), len))
 			err = 0;
 	}
 	if (!err) {
@@ -307,7 +317,9 @@ static void parse_one(int opt, const char *command, struct options *o)
 	case OPT_NET: parse_net(optarg, o); break;
 	case OPT_IP:
 		if (options_parse_ip(optarg, o))
-			die(EXIT_SKIFF, "--ip %s: use ADDRESS/LENGTH or ADDRESS/LENGTH,GATEWAY",
+			die(EXIT_SKIFF,
+				"--ip %s: use ADDRESS/LENGTH or ADDRESS/LENGTH,GATEWAY; the address is "
+				"not the network's own or its broadcast",
 				optarg);
 		break;
 	case OPT_MACHINE: o->machine = pick("--machine", optarg, machines); break;

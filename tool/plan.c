@@ -174,6 +174,8 @@ static char *find_program(const char *name, const char *cwd)
 {
 	char *found;
 
+	if (!*name)
+		die(EXIT_NOT_FOUND, "the program's name is empty");
 	if (strchr(name, '/'))
 		return path_clean(cwd, name);
 	found = path_search(name);
@@ -184,11 +186,15 @@ static char *find_program(const char *name, const char *cwd)
 		static const char *const more[] = { "/usr/sbin", "/sbin", "/usr/local/sbin" };
 
 		for (size_t i = 0; i < 3; i++) {
+			struct stat st;
+
 			found = xasprintf("%s/%s", more[i], name);
-			if (access(found, X_OK) == 0)
+			if (!stat(found, &st) && S_ISREG(st.st_mode) && !access(found, X_OK))
 				return found;
 			free(found);
 		}
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			die(EXIT_CANNOT_EXEC, "%s is a folder, not a program", name);
 		die(EXIT_NOT_FOUND, "%s: not found in PATH (%s)%s", name, path ? path : "not set",
 			access(name, F_OK) == 0 ? "; for the file here, write ./ before its name"
 						: "");

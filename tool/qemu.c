@@ -183,14 +183,16 @@ void qemu_check(struct options *o)
 static uint64_t memory_size(const struct options *o, const struct image *img)
 {
 	uint64_t wanted = DEFAULT_MEMORY, least = img->size + img->size / 4 + ROOM;
+	uint64_t minimum = (img->size + 8 * MIB + MIB - 1) / MIB * MIB;
 
 	if (o->memory) {
-		if (o->memory < img->size + 8 * MIB)
+		if (o->memory < minimum)
 			die(EXIT_SKIFF,
-				"-m %llu MiB: the image alone has %llu MiB; use -m %lluM or more",
-				(unsigned long long)(o->memory / MIB),
-				(unsigned long long)(img->size / MIB),
-				(unsigned long long)(least / MIB));
+				"-m: %llu KiB are too little, the image alone has %llu KiB; use at least "
+				"-m %lluM",
+				(unsigned long long)(o->memory >> 10),
+				(unsigned long long)(img->size >> 10),
+				(unsigned long long)(minimum / MIB));
 		return o->memory;
 	}
 	if (least > wanted)
@@ -453,7 +455,9 @@ void qemu_command(const struct options *o, const struct image *img, const struct
 	add_network(o, argv, &cmdline);
 	add_start(o, img, ch, &cmdline);
 	if (cmdline.len > MAX_CMDLINE)
-		die(EXIT_SKIFF, "arguments and variables are longer than %d bytes together",
+		die(EXIT_SKIFF,
+			"arguments and variables are longer than %d bytes together; an image "
+			"takes more of them when it is built",
 			MAX_CMDLINE);
 	strv_add(argv, "-kernel");
 	strv_take(argv, kernel_file());

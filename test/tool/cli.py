@@ -238,6 +238,8 @@ def errors():
     hello = compile("hello", "int main(void){return 0;}")
     refused(127, "nosuchprogram: not found in PATH", "run", "nosuchprogram")
     refused(127, "No such file", "run", "./nosuch")
+    refused(127, "name is empty", "run", "")
+    refused(126, "is a folder", "run", ".")
     refused(126, "is a folder", "run", "/usr")
     text = tmp / "text"
     text.write_text("hello\n")
@@ -284,7 +286,11 @@ def option_errors():
             ("the guest's /proc is its own", "run", "-f", "/proc/version", "true"),
             ("the guest's /dev is its own", "run", "/dev/shm/x"),
             ("the image alone has", "run", "-m", "2M", "--accel", "tcg", "--dry-run", "true"),
-            ("not an EROFS image", "inspect", "/bin/true"),
+            ("use at least -m 11M", "run", "-m", "2M", "--accel", "tcg", "--dry-run", "true"),
+            ("not the network's own or its broadcast", "run", "--ip", "10.0.2.255/24", "true"),
+            ("not the network's own or its broadcast", "run", "--ip", "10.0.2.0/24", "true"),
+            ("lo is no tap interface", "run", "--net", "tap=lo", "true"),
+            ("not an EROFS image", "inspect", "/bin/true"), ("not a file", "inspect", "/usr"),
             ("host's end; use another", "run", "--ip", "10.0.2.3/24", "--accel", "tcg", "--dry-run", "true")):
         refused(125, re.escape(pattern), *args)
     for args in (["--help"], ["run", "--help"], ["build", "-h"], ["inspect", "--help"], ["help", "run"]):
