@@ -222,6 +222,25 @@ static char *guest_path(const char *program)
 	return path;
 }
 
+/* LD_LIBRARY_PATH for the guest, whose working folder is another: relative parts made absolute. */
+static char *library_paths(const char *paths)
+{
+	char *cwd = getcwd(NULL, 0), *copy = xstrdup(paths), *rest = copy, *part;
+	struct buf b = {};
+
+	buf_str(&b, "LD_LIBRARY_PATH=");
+	for (bool first = true; (part = strsep(&rest, ":;")); first = false) {
+		char *full = *part == '/' || *part == '$' ? xstrdup(part)
+							  : path_clean(cwd ? cwd : "/", part);
+
+		buf_fmt(&b, "%s%s", first ? "" : ":", full);
+		free(full);
+	}
+	free(copy);
+	free(cwd);
+	return b.s;
+}
+
 static void plan_start(
 	const struct options *o, const char *program, bool library_path, struct start *s)
 {
@@ -236,7 +255,7 @@ static void plan_start(
 	start_set_env(s, path);
 	start_set_env(s, "HOME=/root");
 	if (library_path) {
-		text = xasprintf("LD_LIBRARY_PATH=%s", paths);
+		text = library_paths(paths);
 		start_set_env(s, text);
 		free(text);
 	}

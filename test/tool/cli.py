@@ -146,6 +146,8 @@ def run_paths():
     check(r.returncode == 0, r.stderr)
     text = inspect(tmp / "rp2.img")
     check(f"variable:   LD_LIBRARY_PATH={base}/deep" in text, text)
+    skiff("build", "-o", tmp / "rp5.img", new, env={"LD_LIBRARY_PATH": "rp/../rp/deep"}, cwd=tmp)
+    check(f"variable:   LD_LIBRARY_PATH={base}/deep" in inspect(tmp / "rp5.img"), inspect(tmp / "rp5.img"))
     # LD_LIBRARY_PATH wins over RUNPATH, RPATH wins over it.
     library("rp/other", "libmid.so", "int deep(void); int mid(void){return deep();}", f"-L{base}/deep", "-ldeep")
     both = {"LD_LIBRARY_PATH": f"{base}/other:{base}/deep"}
