@@ -39,13 +39,15 @@ CLANG_FORMAT	?= $(or $(shell command -v clang-format-14),$(shell command -v clan
 FORMATTED	= $(wildcard src/*/*.c src/*/*.h tool/*.c tool/*.h test/*/*.c test/*/*.h bench/*.c \
 		  libskiff/*.c include/*.h)
 
-.PHONY: check-layers check-map check-format check-warnings objects
-check: check-layers check-map check-format check-warnings
+.PHONY: check-layers check-map check-spin check-format check-warnings objects
+check: check-layers check-map check-spin check-format check-warnings
 
 check-layers:
 	@tool/check-layers
 check-map:
 	@tool/check-map
+check-spin:
+	@tool/check-spin
 check-format:
 ifeq ($(CLANG_FORMAT),)
 	@echo "format: not checked, clang-format is not installed"

@@ -61,7 +61,7 @@ static void print_pending(void)
 			print_complete();
 		return;
 	}
-	do {
+	do { /* prints one more line each time [waits: log-again] */
 		if (__atomic_exchange_n(&printing, true, __ATOMIC_ACQUIRE))
 			return;
 		print_complete();

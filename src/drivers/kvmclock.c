@@ -74,7 +74,7 @@ static uint64_t read_raw(void)
 	uint32_t version;
 
 	/* The hypervisor writes while this CPU does not run, so the loop does not wait. */
-	do {
+	do { /* [waits: kvmclock] */
 		version = load_acquire(&t->version);
 		rmb_device();
 		delta = rdtsc() - t->tsc_timestamp;

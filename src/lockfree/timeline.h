@@ -69,7 +69,7 @@ static inline uint64_t timeline_now(struct timeline *t, uint64_t (*read)(void))
 {
 	uint64_t seq, ns;
 
-	do {
+	do { /* [waits: timeline] */
 		const struct timeline_line *old;
 
 		seq = load_acquire(&t->seq);

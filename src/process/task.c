@@ -203,10 +203,10 @@ static void wake_word(struct process *p, uintptr_t addr)
 {
 	struct futex_key private = { (uint64_t)p->vm, addr }, key;
 
-	futex_wake(&private, 1, ~0u);
+	futex_wake(private.object, private.offset, 1, ~0u);
 	if (vm_object_key(p->vm, addr, &key.object, &key.offset) == 0 &&
 		(key.object != private.object || key.offset != private.offset))
-		futex_wake(&key, 1, ~0u);
+		futex_wake(key.object, key.offset, 1, ~0u);
 }
 
 #define ROBUST_LIST_LIMIT 2048

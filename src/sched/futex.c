@@ -57,11 +57,16 @@ void futex_init(void)
 		list_init(&buckets[i].waiters);
 }
 
-static struct bucket *bucket_of(const struct futex_key *key)
+static inline struct bucket *bucket_at(uint64_t object, uint64_t offset)
 {
-	uint64_t h = (key->object ^ key->offset >> 2) * 0x9e3779b97f4a7c15ull;
+	uint64_t h = (object ^ offset >> 2) * 0x9e3779b97f4a7c15ull;
 
 	return &buckets[h >> 56];
+}
+
+static struct bucket *bucket_of(const struct futex_key *key)
+{
+	return bucket_at(key->object, key->offset);
 }
 _Static_assert(BUCKETS == 256, "bucket_of takes 8 bits");
 
@@ -146,17 +151,24 @@ static int wake_in(struct bucket *b, const struct futex_key *key, int n, uint32_
 	return woken;
 }
 
-int futex_wake(const struct futex_key *key, int n, uint32_t bitset)
+static __noinline int wake_slow(uint64_t object, uint64_t offset, int n, uint32_t bitset)
 {
-	struct bucket *b = bucket_of(key);
+	struct futex_key key = { object, offset };
+	struct bucket *b = bucket_of(&key);
 	int woken;
 
-	if (bucket_quiet(b))
-		return 0;
 	mutex_lock(&b->lock);
-	woken = wake_in(b, key, n, bitset);
+	woken = wake_in(b, &key, n, bitset);
 	mutex_unlock(&b->lock);
 	return woken;
+}
+
+/* The key by value and the rest elsewhere: with nobody there this needs no stack. */
+int futex_wake(uint64_t object, uint64_t offset, int n, uint32_t bitset)
+{
+	if (likely(bucket_quiet(bucket_at(object, offset))))
+		return 0;
+	return wake_slow(object, offset, n, bitset);
 }
 
 /* Takes a record back that may still be queued. True if it was woken instead. */

@@ -19,8 +19,9 @@ struct futex_key {
  */
 int futex_wait(const struct futex_key *key, const uint32_t *uaddr, uint32_t expected,
 	uint32_t bitset, uint64_t deadline);
-/* Wakes up to n waiters; returns how many. */
-int futex_wake(const struct futex_key *key, int n, uint32_t bitset);
+/* Wakes up to n waiters; returns how many. The key by value: this is called most, with nobody
+ * there. */
+int futex_wake(uint64_t object, uint64_t offset, int n, uint32_t bitset);
 /* Wakes nwake from key1, moves up to nmove to key2. With cmp: -EAGAIN unless *uaddr1 == *cmp.
  * Returns woken + moved as the Linux call does (FUTEX_REQUEUE: woken only counts as Linux
  * documents). */

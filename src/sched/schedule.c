@@ -600,7 +600,7 @@ static bool poll_for_work(struct runqueue *rq, uint64_t since)
 {
 	uint64_t until = since + rq->poll_ns;
 
-	while (mpsc_empty(&rq->incoming)) {
+	while (mpsc_empty(&rq->incoming)) { /* [waits: idle-poll] */
 		if (clock_now() >= until)
 			return false;
 		cpu_pause();

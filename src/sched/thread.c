@@ -207,7 +207,7 @@ uint64_t thread_cpu_time(const struct thread *t)
 {
 	uint64_t start, used;
 
-	do {
+	do { /* [waits: cpu-time] */
 		start = load_acquire(&t->slice_start);
 		used = load_acquire(&t->cpu_time);
 	} while (start != load_relaxed(&t->slice_start));

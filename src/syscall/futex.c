@@ -158,29 +158,14 @@ static int get_deadline(int op, const struct timespec *uts, uint64_t *deadline)
 	return 0;
 }
 
-/* The commonest form, often with nobody there. */
-static long wake_private(uint32_t *uaddr, uint32_t n)
-{
-	struct futex_key key = { (uint64_t)process_current()->vm, (uint64_t)uaddr };
-
-	if (unlikely((uintptr_t)uaddr % sizeof(uint32_t)))
-		return -EINVAL;
-	if (unlikely(!user_range_ok(uaddr, sizeof(uint32_t))))
-		return -EFAULT;
-	return futex_wake(&key, MAX((int)n, 1), FUTEX_BITSET_MATCH_ANY);
-}
-
-SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct timespec *, timeout,
-	uint32_t *, uaddr2, uint32_t, val3)
+static __noinline long futex_any(uint32_t *uaddr, int op, uint32_t val,
+	const struct timespec *timeout, uint32_t *uaddr2, uint32_t val3)
 {
 	int command = op & FUTEX_CMD_MASK, err;
 	bool private = op & FUTEX_PRIVATE_FLAG;
 	uint32_t val2 = (uintptr_t)timeout;
 	struct futex_key key;
 	uint64_t deadline;
-
-	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
-		return wake_private(uaddr, val);
 
 	if (command == FUTEX_WAKE) {
 		val3 = FUTEX_BITSET_MATCH_ANY;
@@ -200,7 +185,7 @@ SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct t
 		if (!val3)
 			return -EINVAL;
 		err = make_key(&key, uaddr, private);
-		return err ? err : futex_wake(&key, MAX((int)val, 1), val3);
+		return err ? err : futex_wake(key.object, key.offset, MAX((int)val, 1), val3);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 	case FUTEX_WAKE_OP:
@@ -216,6 +201,21 @@ SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct t
 		return wait_requeue_pi(uaddr, val, val3, deadline, uaddr2, private);
 	default: return -ENOSYS;
 	}
+}
+
+/*
+ * The commonest call is a private wake with nobody there: straight to it, in a function that needs
+ * no stack. An address that is no good goes the long way, to its error.
+ */
+SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct timespec *, timeout,
+	uint32_t *, uaddr2, uint32_t, val3)
+{
+	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)) &&
+		likely(!((uintptr_t)uaddr % sizeof(uint32_t))) &&
+		likely((uintptr_t)uaddr < USER_MAX))
+		return futex_wake((uint64_t)process_current()->vm, (uint64_t)uaddr,
+			MAX((int)val, 1), FUTEX_BITSET_MATCH_ANY);
+	return futex_any(uaddr, op, val, timeout, uaddr2, val3);
 }
 
 static int waitv_copy(

@@ -134,7 +134,7 @@ static void wait_for_answers(struct tlb_request *r)
 {
 	uint64_t until = clock_now() + POLL_NS;
 
-	do {
+	do { /* [waits: tlb-answers] */
 		if (load_acquire(&r->left) == 0)
 			return;
 		cpu_pause();

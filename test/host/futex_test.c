@@ -63,7 +63,7 @@ TEST(futex_returns_at_once)
 	init();
 	CHECK_EQ(futex_wait(&key, &word, 1, ANY, NEVER), -EAGAIN);
 	CHECK_EQ(futex_wait(&key, &word, 0, ANY, 1), -ETIMEDOUT);
-	CHECK_EQ(futex_wake(&key, 1, ANY), 0);
+	CHECK_EQ(futex_wake(key.object, key.offset, 1, ANY), 0);
 }
 
 static void wait_once(void *arg)
@@ -82,7 +82,7 @@ static void await(int n)
 static void wake_exactly(int n, uint32_t bitset)
 {
 	while (n > 0) {
-		n -= futex_wake(&key, n, bitset);
+		n -= futex_wake(key.object, key.offset, n, bitset);
 		usleep(100);
 	}
 }
@@ -97,7 +97,7 @@ TEST(futex_bitset)
 	wake_exactly(1, 2);
 	await(1);
 	shim_join(&b);
-	CHECK_EQ(futex_wake(&key, 1, 4), 0);
+	CHECK_EQ(futex_wake(key.object, key.offset, 1, 4), 0);
 	wake_exactly(1, ANY);
 	shim_join(&a);
 }
@@ -117,8 +117,8 @@ TEST(futex_requeue)
 		usleep(100);
 	}
 	CHECK_EQ(total, 3);
-	CHECK_EQ(futex_wake(&key, 9, ANY), 0);
-	CHECK_EQ(futex_wake(&key2, 9, ANY), 3);
+	CHECK_EQ(futex_wake(key.object, key.offset, 9, ANY), 0);
+	CHECK_EQ(futex_wake(key2.object, key2.offset, 9, ANY), 3);
 	for (int i = 0; i < 3; i++)
 		shim_join(&t[i]);
 }
@@ -149,7 +149,7 @@ static void libc_mutex(void *arg)
 				futex_wait(&key, &word, 2, ANY, NEVER);
 		protected++;
 		if (atomic_xchg(&word, 0) == 2)
-			futex_wake(&key, 1, ANY);
+			futex_wake(key.object, key.offset, 1, ANY);
 	}
 }
 
@@ -248,14 +248,14 @@ TEST(futex_wait_many)
 
 	init();
 	CHECK_EQ(futex_wait_many(w, 2, NEVER), -EAGAIN);
-	CHECK_EQ(futex_wake(&key, 1, ANY), 0);
+	CHECK_EQ(futex_wake(key.object, key.offset, 1, ANY), 0);
 	T_EACH_ALLOC_FAILS({
 		int err = futex_wait_many(w, 1, 1);
 
 		CHECK_EQ(err, t_failing() ? -ENOMEM : -ETIMEDOUT);
 	});
 	shim_start(&t, wait_two, NULL, 0);
-	while (!futex_wake(&key2, 1, ANY))
+	while (!futex_wake(key2.object, key2.offset, 1, ANY))
 		usleep(100);
 	shim_join(&t);
 }
@@ -274,5 +274,5 @@ TEST(futex_interrupt)
 	usleep(2000);
 	thread_interrupt(&t.thread);
 	shim_join(&t);
-	CHECK_EQ(futex_wake(&key, 1, ANY), 0);
+	CHECK_EQ(futex_wake(key.object, key.offset, 1, ANY), 0);
 }
