@@ -39,4 +39,41 @@ struct skiff_doors {
 	uint32_t call, call_short;
 };
 
+/*
+ * ---- Which pages were written ----
+ *
+ * By the hardware's dirty bits. A system call with a number outside of Linux's range; it returns
+ * -errno in the kernel's way, -ENOSYS (-38) on Linux.
+ *
+ * Sets bit i of 'bits' (bit i % 64 of word i / 64; the rest of the last word is zero) if page i of
+ * [start, start + len) has been written since the last clearing call that reported it, or since it
+ * came to be. Returns how many, or -EINVAL (start is not page aligned, unknown flags, more than
+ * 64 GiB), -EFAULT, -ENOMEM (nothing was cleared then). bits may be NULL.
+ *
+ * Writes cost nothing extra: there is no write fault. Threads may write meanwhile and several may
+ * scan: each write is seen, by whoever reads the page after a clearing call that reports it, or by
+ * a later call's report. Where memory is in 2 MiB pages all 512 pages of one are reported together;
+ * madvise(MADV_NOHUGEPAGE) before the first touch gives 4 KiB ones.
+ */
+#define SKIFF_SYSCALL_FIRST  100000
+#define SKIFF_SYS_DIRTY_SCAN 100000
+
+#define SKIFF_DIRTY_CLEAR 1 /* found pages count as not written from now on */
+
+#ifndef SKIFF_KERNEL
+static inline long skiff_dirty_scan(
+	void *start, unsigned long len, uint64_t *bits, unsigned long flags)
+{
+	register unsigned long r10 __asm__("r10") = flags;
+	long result;
+
+	__asm__ volatile(
+		"syscall"
+		: "=a"(result)
+		: "a"((long)SKIFF_SYS_DIRTY_SCAN), "D"(start), "S"(len), "d"(bits), "r"(r10)
+		: "rcx", "r11", "memory");
+	return result;
+}
+#endif
+
 #endif

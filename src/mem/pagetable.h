@@ -33,8 +33,11 @@ enum pte_bits {
 	PTE_SW_SOFT_DIRTY = 1 << 10,
 	PTE_SW_SPECIAL = 1 << 11, /* software: no struct page reference is held */
 };
-#define PTE_NX	      (1ull << 63)
-#define PTE_ADDR_MASK 0x000ffffffffff000ull
+/* Software: what was known of PTE_DIRTY when somebody cleared it, see vm/track.c. */
+#define PTE_SW_DIRTY   (1ull << 52)
+#define PTE_SW_WRITTEN (1ull << 53)
+#define PTE_NX	       (1ull << 63)
+#define PTE_ADDR_MASK  0x000ffffffffff000ull
 
 typedef uint64_t pte_t;
 

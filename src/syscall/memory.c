@@ -295,3 +295,14 @@ SYSCALL_DEFINE1(pkey_free, int, pkey)
 {
 	return -EINVAL;
 }
+
+/* ---- Skiff's own ---- */
+
+#define DIRTY_CLEAR 1u /* SKIFF_DIRTY_CLEAR of include/skiff.h */
+
+SYSCALL_DEFINE4(dirty_scan, uintptr_t, start, size_t, len, uint64_t *, bits, unsigned, flags)
+{
+	if (flags & ~DIRTY_CLEAR)
+		return -EINVAL;
+	return vm_dirty_scan(space(), start, len, bits, flags & DIRTY_CLEAR);
+}

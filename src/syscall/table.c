@@ -33,9 +33,20 @@ static long unknown(uint64_t nr)
 	return -ENOSYS;
 }
 
+/* Numbers that Linux does not have, from SKIFF_FIRST on: include/skiff.h tells programs. */
+#define SKIFF_FIRST 100000u
+syscall_fn sys_dirty_scan;
+static syscall_fn *const skiff_table[] = { sys_dirty_scan };
+
 void syscall_dispatch(struct trap_frame *f)
 {
 	uint64_t nr = f->orig_rax;
+
+	if (unlikely(nr - SKIFF_FIRST < ARRAY_SIZE(skiff_table))) {
+		f->rax =
+			skiff_table[nr - SKIFF_FIRST](f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+		return;
+	}
 
 	if (unlikely(nr >= SYSCALL_COUNT || !table[nr].fn)) {
 		f->rax = unknown(nr);

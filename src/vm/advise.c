@@ -222,7 +222,7 @@ static void clean_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	pte_t e = load_acquire(pte);
 	struct page *page = leaf_page(e);
 
-	if ((e & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
+	if ((e & PTE_EVER_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
 		(void)atomic_or(&page->flags, PAGE_DIRTY);
 }
 

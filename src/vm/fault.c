@@ -49,7 +49,7 @@ pte_t leaf_bits(const struct vma *v)
 bool leaf_may_write(const struct vma *v, pte_t leaf)
 {
 	if (v->flags & VMA_SHARED)
-		return (leaf & PTE_DIRTY) || backing_is_anon_shared(v->backing);
+		return (leaf & PTE_EVER_DIRTY) || backing_is_anon_shared(v->backing);
 	return (leaf & PTE_SW_ANON) && load_acquire(&leaf_page(leaf)->refcount) == 1;
 }
 
@@ -125,11 +125,12 @@ static int fault_new_anon(const struct fault *f, pte_t *e)
 	return 0;
 }
 
-/* Puts a leaf in the place of *old_leaf, which hardware may be marking. False: it is another now.
+/* Puts a leaf in the place of *old_leaf, which hardware or a dirty scan may be marking. False: it
+ * is another now.
  */
 static bool replace_leaf(pte_t *e, pte_t *old_leaf, pte_t new)
 {
-	pte_t expect = *old_leaf, mask = ~(pte_t)(PTE_ACCESSED | PTE_DIRTY);
+	pte_t expect = *old_leaf, mask = ~(pte_t)(PTE_ACCESSED | PTE_DIRTY | PTE_TRACK);
 
 	while (!atomic_cas(e, &expect, new))
 		if ((expect & mask) != (*old_leaf & mask))

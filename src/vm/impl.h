@@ -77,6 +77,11 @@ struct vm_space {
 	uint64_t cpus[MAX_CPUS / 64]; /* that may have entries of this space in their TLB */
 };
 
+/* Written at some time: what a file's page must be told. */
+#define PTE_EVER_DIRTY (PTE_DIRTY | PTE_SW_DIRTY)
+/* Kept when the rights of a leaf change. */
+#define PTE_TRACK (PTE_SW_SOFT_DIRTY | PTE_SW_DIRTY | PTE_SW_WRITTEN)
+
 /* e: read with acquire (mem/pagetable.h says when the struct page may be touched). */
 static inline struct page *leaf_page(pte_t e)
 {

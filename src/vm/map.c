@@ -253,7 +253,7 @@ struct protect {
 static void protect_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 {
 	struct protect *p = arg;
-	pte_t keep = PTE_ADDR_MASK | PTE_DIRTY | PTE_HUGE | PTE_SW_ANON | PTE_SW_SOFT_DIRTY;
+	pte_t keep = PTE_ADDR_MASK | PTE_DIRTY | PTE_HUGE | PTE_SW_ANON | PTE_TRACK;
 	pte_t old = load_acquire(pte), new;
 
 	do {

@@ -34,7 +34,7 @@ static void unmap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 			return;
 	} while (!atomic_cas(pte, &old, 0));
 	page = leaf_page(old);
-	if ((old & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
+	if ((old & PTE_EVER_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
 		(void)atomic_or(&page->flags, PAGE_DIRTY);
 	if (u->g.count == ARRAY_SIZE(u->g.page)) {
 		gather_finish(&u->g);

@@ -70,6 +70,12 @@ intptr_t vm_mremap(struct vm_space *s, uintptr_t old, size_t old_len, size_t new
 int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice);
 int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags);
 int vm_mincore(struct vm_space *s, uintptr_t addr, size_t len, uint8_t *user_vec);
+/*
+ * Pages of [start, start + len) written since they were last cleared: one bit each for user_bits
+ * (may be NULL), cleared if 'clear'. How many, -EINVAL, -EFAULT, -ENOMEM.
+ */
+long vm_dirty_scan(
+	struct vm_space *s, uintptr_t start, size_t len, uint64_t *user_bits, bool clear);
 int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock);
 /* mlockall: what is mapped now, what will be; both false: munlockall. */
 void vm_mlock_all(struct vm_space *s, bool current, bool future);

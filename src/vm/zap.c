@@ -82,7 +82,7 @@ static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 		g->file_pages++;
 		if (load_relaxed(&page->flags) & PAGE_RESERVED)
 			return;
-		if ((old & PTE_DIRTY) && !(load_relaxed(&page->flags) & PAGE_DIRTY))
+		if ((old & PTE_EVER_DIRTY) && !(load_relaxed(&page->flags) & PAGE_DIRTY))
 			(void)atomic_or(&page->flags, PAGE_DIRTY);
 	}
 	if (g->count == ARRAY_SIZE(g->page))

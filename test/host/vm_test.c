@@ -3,7 +3,7 @@
 /* tsan */
 /* sources: src/mem/page.c src/mem/pagetable.c src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
 /* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
-/* sources: src/vm/advise.c src/vm/space.c */
+/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c */
 #include "t.h"
 #include <sched.h>
 #include "mem_env.h"
@@ -543,6 +543,37 @@ TEST(brk)
 	CHECK_EQ(vm_brk(space, 0x601000), 0x601000);
 	CHECK_EQ(access_word(space, 0x600ff8, false, &word), 0);
 	CHECK_EQ(word, 0);
+	vm_space_put(space);
+}
+
+TEST(dirty_scan)
+{
+	model_start(MIB(256));
+	space = vm_space_create();
+	uint64_t bits[32], word = 1;
+	int rw = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	uintptr_t huge = ALIGN_UP(BASE, HUGE_SIZE), small = huge + MIB(4);
+	CHECK(vm_mmap(space, huge, MIB(4), rw, flags, NULL, 0, 7) > 0);
+	CHECK(vm_mmap(space, small, MIB(1), rw, flags | MAP_STACK, NULL, 0, 7) > 0);
+	CHECK_EQ(access_word(space, small + 5 * PAGE_SIZE, true, &word), 0);
+	CHECK_EQ(access_word(space, small + 6 * PAGE_SIZE, false, &word), 0);
+	CHECK_EQ(vm_dirty_scan(space, small, MIB(1), bits, false), 1);
+	CHECK_EQ(vm_dirty_scan(space, small, MIB(1), bits, true), 1);
+	CHECK_EQ(bits[0], 1ull << 5);
+	CHECK_EQ(vm_dirty_scan(space, small, MIB(1), bits, true), 0);
+	CHECK_EQ(access_word(space, small + 5 * PAGE_SIZE, true, &word), 0);
+	CHECK_EQ(vm_mprotect(space, small, MIB(1), PROT_READ), 0); /* keeps what is known */
+	CHECK_EQ(vm_dirty_scan(space, small, MIB(1), NULL, true), 1);
+	/* a 2 MiB page is one, until a bound cuts it */
+	CHECK_EQ(access_word(space, huge, true, &word), 0);
+	CHECK_EQ(vm_dirty_scan(space, huge, MIB(4), bits, true), 512);
+	CHECK_EQ(vm_dirty_scan(space, huge, MIB(4), bits, true), 0);
+	CHECK_EQ(access_word(space, huge, true, &word), 0);
+	CHECK_EQ(vm_dirty_scan(space, huge + PAGE_SIZE, PAGE_SIZE, bits, true), 1);
+	CHECK_EQ(vm_dirty_scan(space, huge, MIB(4), bits, true), 511);
+	CHECK_EQ(access_word(space, huge + 7 * PAGE_SIZE, true, &word), 0);
+	CHECK_EQ(vm_dirty_scan(space, huge, MIB(2), bits, true), 1);
+	CHECK_EQ(vm_dirty_scan(space, huge + 1, MIB(2), bits, true), -EINVAL);
 	vm_space_put(space);
 }
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which pages the program has written, from the page table's dirty bits: no write faults, no
+ * write protection. Hardware sets PTE_DIRTY at the first write through an entry whose TLB copy is
+ * not dirty yet; clearing it in the table and flushing the TLBs makes it do so again.
+ *
+ * PTE_DIRTY has several users, so whoever clears it leaves behind in software bits what the others
+ * have not seen: PTE_SW_DIRTY (the file's page is to be marked), PTE_SW_SOFT_DIRTY, PTE_SW_WRITTEN
+ * (this file). A page counts as written if PTE_DIRTY or PTE_SW_WRITTEN is set.
+ *
+ * No write is missed:
+ *  1. A leaf loses its bits only by the compare-and-swap that also reports it. A write that sets
+ *     PTE_DIRTY before that makes the swap fail or is seen; one after it waits for the next call.
+ *  2. A CPU whose TLB still holds the entry as dirty writes without setting the bit, until it is
+ *     flushed. Its page is being reported by this very call, which flushes before it returns, so
+ *     who looks at the page after the call sees that write. After the flush the bit is set anew.
+ *  3. A 2 MiB leaf that is only partly in the range is reported but not cleared. The bounds are
+ *     split first, so that happens only if the program maps memory there at the same time.
+ */
+
+#include "cpu/uaccess.h"
+#include "mem/heap.h"
+#include "sched/thread.h"
+#include "vm/impl.h"
+
+#define SCAN_MAX  GIB(64) /* its bit map is the largest block that the heap has */
+#define SCAN_STEP MIB(64) /* under one hold of the lock */
+
+struct scan {
+	uintptr_t base; /* of the bit map */
+	uintptr_t from, to;
+	uint64_t *bits;
+	uint64_t pages; /* found written */
+	bool clear;
+	uintptr_t flush_start, flush_end;
+};
+
+static void scan_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+{
+	struct scan *c = arg;
+	uintptr_t end = va + (level == 2 ? HUGE_SIZE : PAGE_SIZE);
+	bool whole = va >= c->from && end <= c->to;
+	pte_t old = load_relaxed(pte), new;
+
+	do {
+		if (!(old & (PTE_DIRTY | PTE_SW_WRITTEN)))
+			return;
+		if (!c->clear || !whole)
+			break;
+		new = old & ~(PTE_DIRTY | PTE_SW_WRITTEN);
+		if (old & PTE_DIRTY)
+			new |= PTE_SW_DIRTY | PTE_SW_SOFT_DIRTY;
+	} while (!atomic_cas(pte, &old, new));
+	if (c->clear && whole && (old & PTE_DIRTY)) {
+		c->flush_start = MIN(c->flush_start, va);
+		c->flush_end = MAX(c->flush_end, end);
+	}
+	end = MIN(end, c->to);
+	for (va = MAX(va, c->from); va < end; va += PAGE_SIZE) {
+		uint64_t n = (va - c->base) >> PAGE_SHIFT;
+
+		c->bits[n / 64] |= 1ull << (n % 64);
+		c->pages++;
+	}
+}
+
+/* 2 MiB pages across the bounds become small ones. */
+static int prepare_bounds(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	int err;
+
+	if (IS_ALIGNED(start, HUGE_SIZE) && IS_ALIGNED(end, HUGE_SIZE))
+		return 0;
+	write_lock(&s->lock);
+	err = split_huge_bounds(s, start, end);
+	write_unlock(&s->lock);
+	return err;
+}
+
+long vm_dirty_scan(struct vm_space *s, uintptr_t start, size_t len, uint64_t *user_bits, bool clear)
+{
+	struct scan c = { .base = start, .clear = clear, .flush_start = UINTPTR_MAX };
+	uintptr_t end;
+	size_t bytes;
+	int err;
+
+	if (!IS_ALIGNED(start, PAGE_SIZE) || len > SCAN_MAX)
+		return -EINVAL;
+	len = ALIGN_UP(len, PAGE_SIZE);
+	if (!vm_range_ok(start, len))
+		return -EINVAL;
+	end = start + len;
+	bytes = DIV_ROUND_UP(len >> PAGE_SHIFT, 64) * sizeof(uint64_t);
+	if (user_bits && !user_range_ok(user_bits, bytes))
+		return -EFAULT;
+	if (len == 0)
+		return 0;
+	c.bits = heap_alloc_zeroed(bytes);
+	if (!c.bits)
+		return -ENOMEM;
+	err = clear ? prepare_bounds(s, start, end) : 0;
+	for (c.from = start; !err && c.from < end;) {
+		uintptr_t stop = MIN(ALIGN_DOWN(c.from, HUGE_SIZE) + SCAN_STEP, end);
+
+		read_lock(&s->lock);
+		c.to = stop;
+		pagetable_for_each_leaf(&s->pt, c.from, stop, scan_leaf, &c);
+		read_unlock(&s->lock);
+		c.from = stop;
+		cond_resched();
+	}
+	/* One round for all; see 2 above. */
+	if (c.flush_start < c.flush_end)
+		tlb_flush(s, c.flush_start, c.flush_end);
+	if (!err && user_bits)
+		err = copy_to_user(user_bits, c.bits, bytes);
+	heap_free(c.bits);
+	return err ? err : (long)c.pages;
+}
