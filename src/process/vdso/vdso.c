@@ -124,7 +124,19 @@ EXPORT int64_t __vdso_time(int64_t *t)
 EXPORT int __vdso_clock_getres(int clock, struct timespec *ts);
 EXPORT int __vdso_clock_getres(int clock, struct timespec *ts)
 {
-	return call2(SYS_clock_getres, clock, (long)ts);
+	switch (clock) {
+	case REALTIME:
+	case MONOTONIC:
+	case MONOTONIC_RAW:
+	case BOOTTIME:
+	case TAI:
+		if (ts) {
+			ts->tv_sec = 0;
+			ts->tv_nsec = 1;
+		}
+		return 0;
+	default: return call2(SYS_clock_getres, clock, (long)ts);
+	}
 }
 
 EXPORT long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
