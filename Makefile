@@ -40,6 +40,7 @@ $(O)/skiff.elf: $(OBJ) src/entry/kernel.ld tool/gen-symbols
 
 -include $(OBJ:.o=.d)
 include src/process/vdso/vdso.mk
+-include libskiff/libskiff.mk
 -include tool/tool.mk
 -include test/test.mk
 -include bench/bench.mk

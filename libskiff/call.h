@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How libskiff's functions call the kernel: by the doors of skiff.h, or, where there are none
+ * (Linux, ring 3), by the syscall instruction. Nothing is pushed, so unwinders need to know
+ * nothing.
+ */
+#ifndef LIBSKIFF_CALL_H
+#define LIBSKIFF_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#define HIDDEN __attribute__((visibility("hidden")))
+#define EXPORT __attribute__((visibility("default")))
+
+/* Where to jump: a door, or skiff_no_door, which goes on at the caller's syscall instruction. */
+extern HIDDEN uintptr_t skiff_call, skiff_call_short;
+/* -errno to -1 and errno. */
+HIDDEN long skiff_error(long result);
+
+/* As glibc does it: a blocking call is cancelled asynchronously while it is in the kernel. */
+HIDDEN int skiff_cancel_begin(void);
+HIDDEN void skiff_cancel_end(int old);
+
+/* The C ABI lets a call destroy all of these. */
+#define SKIFF_CLOBBERS                                                                             \
+	"r10", "r11", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",      \
+		"xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+static inline long call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+
+	__asm__ volatile("lea 1f(%%rip), %%r11\n\tjmp *%7\n\tsyscall\n1:"
+			 : "+a"(nr), "+D"(a), "+S"(b), "+d"(c), "+c"(d), "+r"(r8), "+r"(r9)
+			 : "m"(skiff_call)
+			 : SKIFF_CLOBBERS);
+	return nr;
+}
+
+static inline long call_short(long nr)
+{
+	long rdi, rsi, rdx, rcx;
+	register long r8 __asm__("r8"), r9 __asm__("r9");
+
+	__asm__ volatile("lea 1f(%%rip), %%r11\n\tjmp *%7\n\tsyscall\n1:"
+			 : "+a"(nr), "=D"(rdi), "=S"(rsi), "=d"(rdx), "=c"(rcx), "=r"(r8), "=r"(r9)
+			 : "m"(skiff_call_short)
+			 : SKIFF_CLOBBERS);
+	return nr;
+}
+
+static inline long result(long r)
+{
+	return __builtin_expect((unsigned long)r >= -4095ul, 0) ? skiff_error(r) : r;
+}
+
+/* glibc's own test, header.multiple_threads of the thread's control block; musl has a pointer there
+ * that is never null, so that every call takes the careful way. */
+static inline bool threads(void)
+{
+	int many;
+
+	__asm__ volatile("movl %%fs:0x18, %0" : "=r"(many));
+	return many;
+}
+
+static inline long cancellable(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+	int old;
+
+	if (!threads())
+		return result(call6(nr, a, b, c, d, e, f));
+	old = skiff_cancel_begin();
+	r = call6(nr, a, b, c, d, e, f);
+	skiff_cancel_end(old);
+	return result(r);
+}
+
+#define CALL(nr, a, b, c, d, e, f)                                                                 \
+	result(call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
+#define CANCELLABLE(nr, a, b, c, d, e, f)                                                          \
+	cancellable(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+#endif
