@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first process of the Linux guest that Skiff is measured against: mounts what programs
- * expect, loads the virtio modules named in /modules, configures lo and eth0 as QEMU's user network
- * has them, runs the command it was given, and powers off.
+ * expect, inserts the modules named in /modules, configures lo and, if there were modules, eth0,
+ * runs the command it was given, and powers off.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -19,8 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void load_modules(void)
+/* How many were named. */
+static int load_modules(void)
 {
+	int count = 0;
 	char path[256];
 	FILE *list = fopen("/modules", "r");
 
@@ -30,7 +32,9 @@ static void load_modules(void)
 		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
 			perror(path);
 		close(fd);
+		count++;
 	}
+	return count;
 }
 
 static void set_address(int s, const char *name, unsigned long request, const char *address)
@@ -54,13 +58,15 @@ static int bring_up(int s, const char *name)
 	return ioctl(s, SIOCSIFFLAGS, &r);
 }
 
-static void configure_network(void)
+static void configure_network(int has_card)
 {
 	int s = socket(AF_INET, SOCK_DGRAM, 0);
 	struct rtentry route = { .rt_flags = RTF_UP | RTF_GATEWAY };
 	struct sockaddr_in *gateway = (struct sockaddr_in *)&route.rt_gateway;
 
 	bring_up(s, "lo");
+	if (!has_card)
+		return;
 	set_address(s, "eth0", SIOCSIFADDR, "10.0.2.15");
 	set_address(s, "eth0", SIOCSIFNETMASK, "255.255.255.0");
 	bring_up(s, "eth0");
@@ -80,9 +86,7 @@ int main(int argc, char **argv)
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sys", "/sys", "sysfs", 0, NULL);
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
-	load_modules();
-	if (access("/nonet", F_OK))
-		configure_network();
+	configure_network(load_modules());
 	if (argc > 1 && fork() == 0) {
 		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 		execvp(argv[1], argv + 1);

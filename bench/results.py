@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""bench/RESULTS.md: its tables are read back, so that a run of a few rows leaves the others as they were."""
+import datetime
+import re
+
+from linux import TOP, sh
+
+FILE = TOP / "bench" / "RESULTS.md"
+COLUMNS = ["what", "unit", "Linux", "Skiff", "Skiff / Linux", "target", "met", "Skiff before", "measured"]
+SECTIONS = {
+    "Boot and memory": "Less is better.",
+    "Instructions per operation, one CPU": "Less is better. `bench/run NAME` measures one again; NAME stands in brackets.",
+    "Nanoseconds per operation, two CPUs": "Wall clock, less is better; the two threads are pinned to different CPUs. "
+                                           "Medians of runs in turns; the ratio means something, the values little.",
+    "Servers": "Requests per second over the network: more is better. Instructions per request: less.",
+}
+HEAD = """# Results
+
+Written by `make bench`; each row says when it was measured and at which commit. Linux is Debian's
+{kernel}, uncompressed, by its PVH entry. {qemu}.
+
+- Both guests run the same binary with the same libraries under the same QEMU line: only kernel, root
+  image, command line and console differ. The command lines are at the end of this page.
+- *Instructions* are counted by the guest's clock under `-icount shift=0,sleep=off -smp 1,maxcpus=2
+  -cpu {cpu}`: one instruction is one nanosecond. They repeat, and count everything from
+  power-on, firmware and interrupts included; time in which a guest waits for a timer counts too. Without `-erms`
+  each guest would copy by `rep movsb`, which this emulator runs a byte at a time.
+- *Seconds, nanoseconds and rates* are wall clock on a shared machine without hardware
+  virtualisation: medians of runs taken in turns. Read the ratios.
+- *Target* is the highest "Skiff / Linux" that was asked for. *Skiff before* is Skiff's figure, and the
+  ratio, from before the work on scheduler, locks, calls and memory that the targets are for.
+"""
+
+
+def number(v):
+    if v is None:
+        return "–"
+    return f"{v:,.0f}" if v >= 100 else f"{v:.2f}" if v >= 0.1 else f"{v:.2g}"
+
+
+def value(text):
+    """A figure as it stands in a table."""
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:
+        return None
+
+
+class Results:
+    def __init__(self, kernel, qemu, cpu):
+        self.head = HEAD.format(kernel=kernel, qemu=qemu, cpu=cpu)
+        self.rows = {s: {} for s in SECTIONS}  # section: what: cells
+        self.lines = {}  # title: (skiff, linux)
+        self.commit = sh("git", "rev-parse", "--short", "HEAD", cwd=TOP).strip()
+        if sh("git", "status", "--porcelain", "src", "libskiff", "include", cwd=TOP):
+            self.commit += " changed"
+        if FILE.exists():
+            self.read(FILE.read_text())
+
+    def read(self, text):
+        section = None
+        for line in text.splitlines():
+            if line.startswith("## "):
+                section = line[3:]
+            cells = [c.strip() for c in line.strip("|").split("|")]
+            if section in SECTIONS and line.startswith("| ") and len(cells) == len(COLUMNS) and cells[0] != "what":
+                self.rows[section][cells[0]] = dict(zip(COLUMNS, cells))
+        for title, skiff, linux in re.findall(r"^### (.*)\n\n```\n(.*)\n\n(.*)\n```$", text, re.M):
+            self.lines[title] = (skiff, linux)
+
+    def linux_figure(self, section, what):
+        return value(self.rows[section].get(what, {}).get("Linux", ""))
+
+    def add(self, section, what, unit, skiff, linux, target=None, before=False, write=True):
+        """One row, printed and, with `write`, in the file at once: a run that is cut short has lost nothing."""
+        ratio = skiff / linux if skiff and linux else None
+        old = self.rows[section].get(what, {})
+        cells = dict(zip(COLUMNS, [what, unit, number(linux), number(skiff), number(ratio), number(target), "",
+                                   old.get("Skiff before", "–"), f"{datetime.date.today()} {self.commit}"]))
+        if target and ratio:
+            cells["met"] = "yes" if ratio <= target else "no"
+        if before:
+            cells["Skiff before"] = f"{number(skiff)} ({number(ratio)})"
+        self.rows[section][what] = cells
+        print("| " + " | ".join(cells.values()) + " |", flush=True)
+        if write:
+            self.write()
+
+    def command(self, title, guest):
+        self.lines[title] = guest.commands()
+
+    def write(self):
+        text = [self.head]
+        for section, note in SECTIONS.items():
+            text += [f"## {section}\n", note + "\n", "| " + " | ".join(COLUMNS) + " |", "|---|---" + "|---:" * 4 + "|---|---:|---|"]
+            text += ["| " + " | ".join(cells.values()) + " |" for cells in self.rows[section].values()]
+            text.append("")
+        text.append("## Command lines\n\nOf each, Skiff's first (`skiff run --dry-run` says which QEMU line that is), then Linux's.\n")
+        text += [f"### {title}\n\n```\n{skiff}\n\n{linux}\n```\n" for title, (skiff, linux) in self.lines.items()]
+        FILE.write_text("\n".join(text).rstrip() + "\n")
