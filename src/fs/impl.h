@@ -149,11 +149,9 @@ struct dentry *create_at(
 	const struct path_context *c, struct walk *w, uint32_t mode, uint64_t rdev);
 struct file *vnode_open(struct dentry *d, uint32_t flags); /* permission was checked */
 void file_attach(struct file *f, struct dentry *d);	   /* takes references of d and its vnode */
-void file_detach(struct file *f);
 extern const struct file_ops regular_ops, directory_ops, path_ops;
 /* A regular file's 'private': opened by somebody but root, so writing takes set-id bits away. */
 #define REGULAR_UNPRIVILEGED ((void *)1)
-int file_stat_vnode(struct file *f, struct stat *st);
 struct file *device_open(struct vnode *v, uint32_t flags);
 struct file *fifo_open(struct vnode *v, uint32_t flags);
 void special_evict(struct vnode *v); /* frees a fifo's pipe and the like */

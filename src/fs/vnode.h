@@ -152,6 +152,10 @@ int devfs_add(const char *path, uint32_t mode_with_type, uint32_t major, uint32_
 	struct file *(*open)(void *arg, uint32_t flags), void *arg);
 
 extern int fs_tty_group; /* the terminal's foreground process group; process/ sets the first */
+/* For .release and .stat of files that a procfs_entry's open made: gives the vnode back; its
+ * status. */
+void file_detach(struct file *f);
+int file_stat_vnode(struct file *f, struct stat *st);
 /* The program's descriptor 0, 1 or 2 on the stdio ports: a terminal or a plain stream. ERR_PTR. */
 struct file *fs_stdio_open(int fd);
 /* A dentry that stands for a file without a name (pipe, socket), for /proc/self/fd/N: opening it

@@ -414,14 +414,26 @@ FIXED(cpuset, "/\n")
 
 /* --- the directory of a process or thread --- */
 
+static ssize_t store_clear_refs(const char *data, size_t n, void *arg)
+{
+	return procfs_clear_refs(pid_of(arg), data, n);
+}
+
+static struct file *open_pagemap(void *arg, uint32_t flags)
+{
+	return procfs_open_pagemap(pid_of(arg), flags);
+}
+
 static const struct process_file {
 	const char *name;
 	uint32_t mode;
 	show_process *show;
 	ssize_t (*store)(const char *data, size_t n, void *arg);
+	struct file *(*open)(void *arg, uint32_t flags);
 } process_files[] = {
 	{ "auxv", 0400, show_auxv },
 	{ "cgroup", 0444, show_cgroup },
+	{ "clear_refs", 0200, NULL, store_clear_refs },
 	{ "cmdline", 0444, show_cmdline },
 	{ "comm", 0644, show_comm, store_comm },
 	{ "coredump_filter", 0444, show_coredump },
@@ -438,6 +450,7 @@ static const struct process_file {
 	{ "oom_adj", 0444, show_zero },
 	{ "oom_score", 0444, show_oom_score },
 	{ "oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj },
+	{ "pagemap", 0400, NULL, NULL, open_pagemap },
 	{ "personality", 0400, show_personality },
 	{ "schedstat", 0444, show_schedstat },
 	{ "sessionid", 0444, show_no_id },
@@ -743,8 +756,9 @@ static int process_lookup(void *arg, const char *name, struct procfs_entry *out)
 		if (strcmp(name, process_files[i].name))
 			continue;
 		*out = (struct procfs_entry){ .mode = S_IFREG | process_files[i].mode,
-			.show = show_file,
+			.show = process_files[i].show ? show_file : NULL,
 			.store = process_files[i].store,
+			.open = process_files[i].open,
 			.arg = pack(pid, tid, i) };
 		return 0;
 	}

@@ -117,3 +117,89 @@ long vm_dirty_scan(struct vm_space *s, uintptr_t start, size_t len, uint64_t *us
 	heap_free(c.bits);
 	return err ? err : (long)c.pages;
 }
+
+/* ---- /proc/<pid>/clear_refs and pagemap ---- */
+
+struct clear {
+	pte_t bits;	  /* to be cleared */
+	pte_t only, not ; /* of leaves that have these bits, and do not have those */
+	bool any;
+};
+
+static void clear_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+{
+	struct clear *c = arg;
+	pte_t old = load_relaxed(pte), new;
+
+	do {
+		if (!(old & c->bits) || (old & c->only) != c->only || (old & c->not ))
+			return;
+		new = old & ~c->bits;
+		if (old & c->bits & PTE_DIRTY)
+			new |= PTE_SW_DIRTY | PTE_SW_WRITTEN;
+	} while (!atomic_cas(pte, &old, new));
+	c->any = true;
+}
+
+static void clear_all(struct vm_space *s, struct clear *c)
+{
+	read_lock(&s->lock);
+	pagetable_for_each_leaf(&s->pt, 0, 1ul << 47, clear_leaf, c);
+	read_unlock(&s->lock);
+	if (c->any)
+		tlb_flush(s, 0, 1ul << 47);
+}
+
+int vm_clear_refs(struct vm_space *s, unsigned what)
+{
+	struct clear c = { .bits = PTE_ACCESSED };
+
+	switch (what) {
+	case 1: break;
+	case 2: c.only = PTE_SW_ANON; break;
+	case 3: c.not = PTE_SW_ANON; break;
+	case 4: c.bits = PTE_DIRTY | PTE_SW_SOFT_DIRTY; break;
+	case 5:
+		store_relaxed(&s->resident_peak,
+			load_relaxed(&s->resident_anon) + load_relaxed(&s->resident_file));
+		return 0;
+	default: return -EINVAL;
+	}
+	clear_all(s, &c);
+	return 0;
+}
+
+/* Documentation/admin-guide/mm/pagemap.rst */
+#define PM_SOFT_DIRTY (1ull << 55)
+#define PM_EXCLUSIVE  (1ull << 56)
+#define PM_FILE	      (1ull << 61)
+#define PM_PRESENT    (1ull << 63)
+
+static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
+{
+	uint64_t word, page;
+	unsigned level;
+	pte_t *pte = pagetable_leaf(&s->pt, va, &level), e = pte ? load_acquire(pte) : 0;
+
+	if (!e)
+		return 0;
+	page = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
+	if (level == 2)
+		page += va % HUGE_SIZE >> PAGE_SHIFT;
+	word = PM_PRESENT | page;
+	if (e & (PTE_DIRTY | PTE_SW_SOFT_DIRTY))
+		word |= PM_SOFT_DIRTY;
+	if (e & PTE_SW_ANON)
+		word |= PM_EXCLUSIVE; /* nothing shares private pages yet */
+	else if (leaf_page(e) != vm_zero_page)
+		word |= PM_FILE;
+	return word;
+}
+
+void vm_pagemap(struct vm_space *s, uintptr_t start, uint64_t *out, unsigned n)
+{
+	read_lock(&s->lock);
+	for (unsigned i = 0; i < n; i++)
+		out[i] = pagemap_word(s, start + i * PAGE_SIZE);
+	read_unlock(&s->lock);
+}

@@ -76,6 +76,10 @@ int vm_mincore(struct vm_space *s, uintptr_t addr, size_t len, uint8_t *user_vec
  */
 long vm_dirty_scan(
 	struct vm_space *s, uintptr_t start, size_t len, uint64_t *user_bits, bool clear);
+/* What Linux's /proc/<pid>/clear_refs does for 1 to 5. -EINVAL. */
+int vm_clear_refs(struct vm_space *s, unsigned what);
+/* Words of /proc/<pid>/pagemap for n pages. */
+void vm_pagemap(struct vm_space *s, uintptr_t start, uint64_t *out, unsigned n);
 int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock);
 /* mlockall: what is mapped now, what will be; both false: munlockall. */
 void vm_mlock_all(struct vm_space *s, bool current, bool future);
