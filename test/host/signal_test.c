@@ -3,7 +3,7 @@
  * Signal queues, masks and delivery on the host: signal.c with a process of two tasks whose threads
  * never run; frames, sleeping and dying are recorded instead of done.
  */
-/* sources: src/process/signal.c */
+/* sources: src/process/signal.c src/process/doors.c */
 
 #include "t.h"
 #include "abi/errno.h"
