@@ -3,7 +3,7 @@
  * The FPU in a switch between threads. What must be saved depends on how the thread entered:
  *
  *	trap, interrupt		everything: the program did not expect it
- *	syscall, patched site	everything: Linux preserves vector registers over a call
+ *	syscall instruction	everything: Linux preserves vector registers over a call
  *	function call		MXCSR and the x87 control word: the rest is the callee's to destroy
  *				(System V ABI), so there is nothing worth saving
  *

@@ -17,7 +17,7 @@
 #define SEL_TSS		0x30
 
 /* In trap_frame.vector, beside the numbers of exceptions and interrupts. */
-#define VECTOR_SYSCALL 0x100 /* the syscall instruction, or a site patched instead of it */
+#define VECTOR_SYSCALL 0x100 /* the syscall instruction */
 #define VECTOR_CALL    0x101 /* a function call (cpu/fpu.h) */
 
 /* THREAD_EXIT_WORK of sched/thread.h, for the fast exit of a system call. */

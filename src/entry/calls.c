@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table behind door 3 of syscall.S, and how programs learn of it. */
+/* The table behind door 2 of syscall.S, and how programs learn of it. */
 
 #include "entry/entry.h"
 #include "abi/syscall_nr.h"

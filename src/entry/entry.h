@@ -19,9 +19,9 @@ void smp_start_others(void);			 /* smp.c: starts them and goes on */
 void smp_wait_for_others(void);			 /* smp.c: sleeps until all are up */
 void smp_enter(uint32_t id);			 /* smp.c, from boot.S */
 
-/* syscall.S: where gates.S and patched sites enter, and what call_table (calls.c) holds for calls
- * that need a whole frame. */
-extern char call_entry[], call_entry_short[], patched_entry[];
+/* syscall.S: where gates.S enters, and what call_table (calls.c) holds for calls that need a whole
+ * frame. */
+extern char call_entry[], call_entry_short[];
 long call_full(long a, long b, long c, long d, long e, long f);
 extern const char gates_page[]; /* gates.S */
 void calls_init(void);		/* calls.c: programs started from now on are told of the doors */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The three doors of a system call.
+ * The two doors of a system call.
  *
  * 1. The syscall instruction. It pushes nothing, so the program's red zone is safe; interrupts are
  * off (FMASK) until the kernel stack is in place. At CPL 0 sysret cannot be used to return: the
@@ -8,13 +8,11 @@
  * the instruction after sti still runs without. So no interrupt sees the program's stack pointer
  * together with a kernel RIP, which is what entry/trap.S relies on.
  *
- * 2. A site patched instead of it (process/patch.c): the same registers, by a jump.
- *
- * 3. A function call (libskiff). Registers as the C ABI has them, so the handler is called with
+ * 2. A function call (libskiff). Registers as the C ABI has them, so the handler is called with
  * what is in them; what is the callee's is neither saved nor kept, FPU included (cpu/fpu.h).
  *
- * Doors 2 and 3 come by `cli; jmp` from the lower half (gates.S), so the rule above holds for them
- * too. With the trap flag set the jump itself traps: trap.S goes on at the _stepped entries.
+ * It comes by `cli; jmp` from the lower half (gates.S), so the rule above holds for it too. With
+ * the trap flag set the jump itself traps: trap.S goes on at call_entry_stepped.
  */
 #include "cpu/offsets.h"
 
@@ -56,7 +54,6 @@ syscall_entry:
 	pushq	$SEL_KERNEL_DATA
 	pushq	%gs:LOCAL_SCRATCH
 	pushq	%r11
-syscall_frame:
 	pushq	$SEL_KERNEL_CODE
 	pushq	%rcx
 	pushq	$0
@@ -120,32 +117,8 @@ slow_exit:
 trap_return_from_syscall:
 	jmp	trap_return
 
-/* Door 2: rcx is the return address, r11 nobody's, all else as for syscall. */
-	.globl patched_entry, patched_entry_stepped
-	.align	16
-patched_entry:
-	swapgs
-	movq	%rsp, %gs:LOCAL_SCRATCH
-	movq	%gs:LOCAL_KSTACK_TOP, %rsp
-	pushq	$SEL_KERNEL_DATA
-	pushq	%gs:LOCAL_SCRATCH
-	pushfq
-	orq	$FLAG_IF, (%rsp)
-1:	movq	(%rsp), %r11
-	cld
-	jmp	syscall_frame
-patched_entry_stepped:
-	swapgs
-	movq	%rsp, %gs:LOCAL_SCRATCH
-	movq	%gs:LOCAL_KSTACK_TOP, %rsp
-	pushq	$SEL_KERNEL_DATA
-	pushq	%gs:LOCAL_SCRATCH
-	pushfq
-	orq	$FLAG_IF | FLAG_TF, (%rsp)
-	jmp	1b
-
 /*
- * Door 3: rax = number, rdi rsi rdx rcx r8 r9 = arguments, r11 = return address; just before that
+ * Door 2: rax = number, rdi rsi rdx rcx r8 r9 = arguments, r11 = return address; just before that
  * the caller has a syscall instruction, which is where an interrupted call is repeated. A frame is
  * made of what only we know now; the rest of it when somebody needs it. This entry keeps the
  * arguments for the repetition, call_entry_short is for calls that are never repeated.

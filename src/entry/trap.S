@@ -146,13 +146,9 @@ trap_debug:
 	cmpq	$call_entry, 16(%rsp)		/* rip */
 	je	1f
 	cmpq	$call_entry_short, 16(%rsp)
-	je	1f
-	cmpq	$patched_entry, 16(%rsp)
 	jne	trap_common
-	movq	$patched_entry_stepped, 16(%rsp)
-	jmp	2f
 1:	movq	$call_entry_stepped, 16(%rsp)
-2:	andq	$~0x100, 32(%rsp)		/* rflags */
+	andq	$~0x100, 32(%rsp)		/* rflags */
 	addq	$16, %rsp			/* vector, error */
 	iretq
 
