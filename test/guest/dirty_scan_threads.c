@@ -15,6 +15,7 @@ struct page {
 static struct page *area, *copy;
 static _Atomic bool stop;
 static uint64_t bits[PAGES / 64];
+static _Atomic unsigned long written[WRITERS + 1];
 
 /* Each writer has a word of its own in every page. */
 static void *writer(void *arg)
@@ -23,6 +24,7 @@ static void *writer(void *arg)
 	while (!stop) {
 		r = r * 6364136223846793005ul + 1442695040888963407ul;
 		((volatile struct page *)&area[(r >> 33) % PAGES])->word[id]++;
+		written[id]++;
 	}
 	return NULL;
 }
@@ -52,7 +54,10 @@ static long missed(int advice)
 		t[i] = t_thread(writer, (void *)(i + 1));
 	for (int i = 0; i < SCANS; i++) {
 		take();
-		sched_yield();
+		/* Everybody writes some pages between two scans. */
+		for (long w = 1; w <= WRITERS; w++)
+			for (unsigned long from = written[w]; written[w] - from < 50;)
+				sched_yield();
 	}
 	stop = true;
 	for (int i = 0; i < WRITERS; i++)
