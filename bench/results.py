@@ -11,7 +11,10 @@ SECTIONS = {
     "Boot and memory": "Less is better.",
     "Instructions per operation, one CPU": "Less is better. `bench/run NAME` measures one again; NAME stands in brackets.",
     "Nanoseconds per operation, two CPUs": "Wall clock, less is better; the two threads are pinned to different CPUs. "
-                                           "Medians of runs in turns; the ratio means something, the values little.",
+                                           "Medians of runs in turns; the ratio means something, the values little."
+                                           " Linux's wake-ups through pipe, eventfd and\n"
+                                           "sockets take milliseconds here, near its 4 ms tick; the cause is not found "
+                                           "yet, so those ratios say nothing\nabout Skiff, and their rows have no target.",
     "Servers": "Requests per second over the network: more is better. Instructions per request: less.",
 }
 HEAD = """# Results
