@@ -196,6 +196,15 @@ SYSCALL_DEFINE4(sync_file_range, int, fd, int64_t, offset, int64_t, n, unsigned,
 	return sync_file(fd, true) == -EINVAL ? -ESPIPE : 0;
 }
 
+static int may_grow(struct file *f, int64_t size)
+{
+	struct stat st;
+
+	if (!f->ops->stat || f->ops->stat(f, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	return limit_new_size(st.st_size, size);
+}
+
 SYSCALL_DEFINE2(ftruncate, int, fd, int64_t, size)
 {
 	struct file *f = get_file(fd);
@@ -207,10 +216,11 @@ SYSCALL_DEFINE2(ftruncate, int, fd, int64_t, size)
 		err = -EBADF;
 	else if (size < 0 || !f->ops->truncate || (f->flags & O_ACCMODE) == O_RDONLY)
 		err = -EINVAL;
-	else if (size > 0 && limit_file_size(f, size - 1, 1, false) < 0)
-		err = -EFBIG;
-	else
-		err = f->ops->truncate(f, size);
+	else {
+		err = may_grow(f, size);
+		if (!err)
+			err = f->ops->truncate(f, size);
+	}
 	file_put(f);
 	return err;
 }
@@ -230,8 +240,12 @@ SYSCALL_DEFINE4(fallocate, int, fd, int, mode, int64_t, offset, int64_t, len)
 		err = -EFBIG;
 	else if (!f->ops->allocate)
 		err = f->ops->seek ? -EOPNOTSUPP : f->ops->poll ? -ESPIPE : -ENODEV;
-	else
-		err = f->ops->allocate(f, mode, offset, len);
+	else {
+		/* With FALLOC_FL_KEEP_SIZE too, as Linux's tmpfs. */
+		err = mode & FALLOC_FL_PUNCH_HOLE ? 0 : may_grow(f, offset + len);
+		if (!err)
+			err = f->ops->allocate(f, mode, offset, len);
+	}
 	file_put(f);
 	return err;
 }

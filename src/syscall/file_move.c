@@ -88,8 +88,13 @@ static ssize_t move(struct side *in, struct side *out, size_t n)
 		return -ENOMEM;
 	while (done < n) {
 		struct iter it;
-		ssize_t w;
+		ssize_t w, room = limit_file_size(out->f, out->own_pos ? out->f->pos : out->pos,
+				   MIN(size, n - done), out->f->flags & O_APPEND);
 
+		if (room < 0) {
+			r = room;
+			break;
+		}
 		/* A stream is not emptied of what its reader could not pass on. */
 		if (out->f->flags & O_NONBLOCK && !writable_now(out->f)) {
 			r = -EAGAIN;
@@ -97,7 +102,7 @@ static ssize_t move(struct side *in, struct side *out, size_t n)
 		}
 		if (done && file_is_stream(in->f) && !readable_now(in->f))
 			break;
-		iter_init_one(&it, buf, MIN(size, n - done), false);
+		iter_init_one(&it, buf, room, false);
 		r = side_read(in, &it);
 		if (r <= 0)
 			break;

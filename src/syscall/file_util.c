@@ -85,9 +85,20 @@ long finish_write(struct file *f, ssize_t n)
 	return n;
 }
 
+static uint64_t size_limit(void)
+{
+	return process_current()->rlimit[RLIMIT_FSIZE].soft;
+}
+
+static int over_limit(void)
+{
+	signal_send_task(task_current(), SIGXFSZ, NULL);
+	return -EFBIG;
+}
+
 ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append)
 {
-	uint64_t limit = process_current()->rlimit[RLIMIT_FSIZE].soft;
+	uint64_t limit = size_limit();
 	struct stat st;
 
 	if (likely(limit == UINT64_MAX) || !n || file_is_stream(f))
@@ -96,8 +107,10 @@ ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append)
 		return n;
 	if (append)
 		pos = st.st_size;
-	if ((uint64_t)pos < limit)
-		return MIN(n, limit - (uint64_t)pos);
-	signal_send_task(task_current(), SIGXFSZ, NULL);
-	return -EFBIG;
+	return (uint64_t)pos < limit ? (ssize_t)MIN(n, limit - (uint64_t)pos) : over_limit();
+}
+
+int limit_new_size(int64_t now, int64_t new)
+{
+	return new > now && (uint64_t) new > size_limit() ? over_limit() : 0;
 }

@@ -42,5 +42,9 @@ static inline bool file_is_stream(const struct file *f)
  */
 ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append);
 
+/* The same for a regular file of size now that is to grow to new: 0 or -EFBIG. Shrinking is free.
+ */
+int limit_new_size(int64_t now, int64_t new);
+
 /* write(2) and friends on a pipe nobody reads: SIGPIPE goes with -EPIPE. */
 long finish_write(struct file *f, ssize_t n);

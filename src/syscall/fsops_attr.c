@@ -450,6 +450,8 @@ SYSCALL_DEFINE2(truncate, const char *, upath, int64_t, size)
 		if (!err)
 			err = fs_may_write(&u.c, d);
 		if (!err)
+			err = limit_new_size(st.st_size, size);
+		if (!err)
 			err = fs_setattr(d, &attr);
 		dentry_put(d);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* truncate, ftruncate, fallocate, sparse files, RLIMIT_FSIZE. */
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include "t.h"
 
 int main(void)
@@ -48,6 +49,30 @@ int main(void)
 	RET(pwrite(fd, buf, 10, 95));
 	RET(pwrite(fd, buf, 10, 100));
 	RET(ftruncate(fd, 101));
+	RET(truncate("f", 101));
+	RET(truncate("f", 100));
+	RET(fallocate(fd, 0, 50, 51));
+	int from = t_file("from", "0123456789");
+	off_t at = 0;
+	lseek(fd, 94, SEEK_SET);
+	RET(sendfile(fd, from, &at, 10));
+	printf("offset %ld, position %ld\n", (long)at, (long)lseek(fd, 0, SEEK_CUR));
+	RET(sendfile(fd, from, &at, 10));
+	off64_t in = 0, to = 97;
+	RET(copy_file_range(from, &in, fd, &to, 10, 0));
+	RET(copy_file_range(from, &in, fd, &to, 10, 0));
+	printf("offsets %ld %ld\n", (long)in, (long)to);
+	NEED(pipe(p) == 0 && write(p[1], "abcdefgh", 8) == 8);
+	to = 95;
+	RET(splice(p[0], NULL, fd, &to, 8, 0));
+	RET(splice(p[0], NULL, fd, &to, 8, 0));
+	limit.rlim_cur = 50;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	RET(ftruncate(fd, 90));
+	RET(truncate("f", 80));
+	RET(truncate("f", 81));
+	RET(fstat(fd, &st));
+	printf("size %ld\n", (long)st.st_size);
 	limit.rlim_cur = RLIM_INFINITY;
 	setrlimit(RLIMIT_FSIZE, &limit);
 	RET(fsync(fd));
