@@ -52,8 +52,12 @@ enum cpu_mode {
 #define SCALE_EPOCH_HALVES 16
 #define SCALE_EPOCH	   (SCALE_HALF_LIFE * SCALE_EPOCH_HALVES)
 #define SCALE_ONE	   (1ull << 24)
-#define WEIGHT_ONE	   1024
-#define HYSTERESIS_DIV	   40 /* tau / 5 ms */
+#define WEIGHT_ONE	   4096
+#define KEY_BITS	   62	    /* a key is at most weight * scale < 2^21 * 2^40 */
+#define LEAD_DIV	   40	    /* tau / 5 ms: by how much one must be ahead to be preempted */
+#define SWITCH_PENALTY	   10000ull /* ns of run time that being switched to costs */
+#define SLICE_MIN	   500000ull
+#define SLICE_RR	   100000000ull
 
 struct runqueue {
 	/* of its own CPU, in thread context */
@@ -94,12 +98,23 @@ void rq_init(struct runqueue *rq);
 uint64_t rq_scale(struct runqueue *rq, uint64_t now);
 /* The thread's key in the epoch of the queue. */
 uint64_t rq_key(struct runqueue *rq, struct thread *t);
-void rq_charge(struct runqueue *rq, struct thread *t, uint64_t from_scale, uint64_t to_scale);
+/* Policy or nice has changed. */
+void rq_set_weight(struct thread *t);
+/* t has run for ns since rq->scale_last. */
+void rq_charge(struct runqueue *rq, struct thread *t, uint64_t scale, uint64_t ns);
+/* t is being switched to. */
+void rq_charge_switch(struct runqueue *rq, struct thread *t, uint64_t scale);
+/* A thread that was woken, is new or was moved here. */
 void rq_insert(struct runqueue *rq, struct thread *t);
 void rq_remove(struct runqueue *rq, struct thread *t);
 struct thread *rq_first(struct runqueue *rq);
 /* Should 'next', which is queued, run instead of 'running'? */
 bool rq_preempts(const struct thread *next, const struct thread *running, uint64_t scale);
+/* The same at a decision, where prev may be yielding or at the end of a round-robin slice. */
+bool rq_stays(
+	const struct runqueue *rq, struct thread *prev, const struct thread *next, uint64_t scale);
+/* Queues a runnable thread that does not stay; 'next' runs and is out of the queue already. */
+void rq_put_back(struct runqueue *rq, struct thread *prev, const struct thread *next);
 /* Nanoseconds until rq_first may preempt 'running'; UINT64_MAX: never. */
 uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t scale);
 /* A queued thread that may run on 'cpu', taken out; NULL: none. */

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The order in which threads run. Real-time threads first, by priority, first come first served;
- * then the normal ones by R, their exponentially decaying average of run time (time constant
- * 200 ms), smallest first. See impl.h for how R is stored; doc/scheduler.md derives it.
+ * The order in which threads run, and every decision that follows from it. Real-time threads first,
+ * by priority, first come first served; then the normal ones by R, their exponentially decaying
+ * average of run time (time constant 200 ms), smallest first. See impl.h for how R is stored;
+ * doc/scheduler.md derives it. Knows no machine: test/host/runqueue_test.c runs it in virtual time.
  */
 
 #include "sched/impl.h"
 #include "abi/sched.h"
 #include "cpu/barrier.h"
 
-/* 1024 * 86^(nice/20): what a nanosecond of run time costs. */
-static const uint32_t nice_weight[40] = { 12, 15, 19, 23, 29, 36, 45, 57, 71, 88, 110, 138, 172,
-	215, 269, 336, 420, 525, 656, 820, 1024, 1279, 1599, 1997, 2496, 3118, 3896, 4868, 6083,
-	7600, 9496, 11865, 14825, 18524, 23145, 28918, 36133, 45146, 56409, 70481 };
+/* WEIGHT_ONE * 1.25^nice: what a nanosecond of run time costs, the inverse of sched(7)'s weight. */
+static const uint32_t nice_weight[40] = { 47, 59, 74, 92, 115, 144, 180, 225, 281, 352, 440, 550,
+	687, 859, 1074, 1342, 1678, 2097, 2621, 3277, 4096, 5120, 6400, 8000, 10000, 12500, 15625,
+	19531, 24414, 30518, 38147, 47684, 59605, 74506, 93132, 116415, 145519, 181899, 227374,
+	284217 };
+#define WEIGHT_IDLE (WEIGHT_ONE * 1024 / 3) /* Linux gives SCHED_IDLE 3 where nice 0 has 1024 */
 
 /* 2^24 * 2^(i/32) */
 static const uint32_t power_of_two[33] = { 16777216, 17144589, 17520007, 17903645, 18295684,
@@ -21,9 +24,15 @@ static const uint32_t power_of_two[33] = { 16777216, 17144589, 17520007, 1790364
 	27611195, 28215802, 28833647, 29465022, 30110222, 30769550, 31443315, 32131834, 32835430,
 	33554432 };
 
-static uint32_t weight(const struct thread *t)
+static bool is_realtime(const struct thread *t)
 {
-	return nice_weight[t->nice + 20];
+	return t->policy == SCHED_FIFO || t->policy == SCHED_RR;
+}
+
+void rq_set_weight(struct thread *t)
+{
+	store_relaxed(
+		&t->weight, t->policy == SCHED_IDLE ? WEIGHT_IDLE : nice_weight[t->nice + 20]);
 }
 
 void rq_init(struct runqueue *rq)
@@ -34,6 +43,8 @@ void rq_init(struct runqueue *rq)
 	list_init(&rq->realtime);
 	rq->scale_last = SCALE_ONE;
 }
+
+/* --- R --- */
 
 /* t < SCALE_EPOCH. Piecewise linear between 32 points per doubling: the slope is off by < 1.1%. */
 static uint64_t scale_in_epoch(uint64_t t)
@@ -74,40 +85,66 @@ uint64_t rq_scale(struct runqueue *rq, uint64_t now)
 	return scale_in_epoch(now - rq->epoch_start);
 }
 
+/*
+ * A thread that comes from a CPU in another epoch. An older key shifts right. A newer one, of a CPU
+ * that has looked at the clock after us, shifts left; what does not fit is the last in the queue.
+ */
+static uint64_t rebase_key(uint64_t key, uint64_t from, uint64_t to)
+{
+	if (from <= to)
+		return key_shift(key, to - from);
+	if (from - to > 1 || key >> (KEY_BITS - SCALE_EPOCH_HALVES))
+		return (1ull << KEY_BITS) - 1;
+	return key << SCALE_EPOCH_HALVES;
+}
+
 uint64_t rq_key(struct runqueue *rq, struct thread *t)
 {
 	if (unlikely(t->run_epoch != rq->epoch)) {
-		/* another CPU may be a moment ahead: then its keys are used as they are */
-		if (t->run_epoch < rq->epoch)
-			t->run_key = key_shift(t->run_key, rq->epoch - t->run_epoch);
+		t->run_key = rebase_key(t->run_key, t->run_epoch, rq->epoch);
 		t->run_epoch = rq->epoch;
 	}
 	return t->run_key;
 }
 
-void rq_charge(struct runqueue *rq, struct thread *t, uint64_t from_scale, uint64_t to_scale)
+void rq_charge(struct runqueue *rq, struct thread *t, uint64_t scale, uint64_t ns)
 {
-	if (to_scale > from_scale)
-		t->run_key = rq_key(rq, t) + weight(t) * (to_scale - from_scale);
+	if (likely(scale > rq->scale_last))
+		t->run_key = rq_key(rq, t) + t->weight * (scale - rq->scale_last);
+	if (unlikely(t->policy == SCHED_RR))
+		t->rr_used += ns;
 }
 
-void rq_insert(struct runqueue *rq, struct thread *t)
+void rq_charge_switch(struct runqueue *rq, struct thread *t, uint64_t scale)
+{
+	t->run_key = rq_key(rq, t) + t->weight * scale / (SCALE_TAU / SWITCH_PENALTY);
+}
+
+/* --- The queue --- */
+
+static void insert_realtime(struct runqueue *rq, struct thread *t, bool head)
+{
+	struct thread *other;
+
+	list_for_each_entry (other, &rq->realtime, run_link)
+		if (other->rt_priority < t->rt_priority ||
+			(head && other->rt_priority == t->rt_priority))
+			break;
+	list_add_tail(&other->run_link, &t->run_link);
+}
+
+static void insert(struct runqueue *rq, struct thread *t, bool head)
 {
 	struct rb_node **link = &rq->normal.root, *parent = NULL;
 	bool leftmost = true;
 
 	store_relaxed(&rq->queued, rq->queued + 1);
-	t->class =
-		t->policy == SCHED_FIFO || t->policy == SCHED_RR ? THREAD_REALTIME : THREAD_NORMAL;
-	if (t->class == THREAD_REALTIME) {
-		struct thread *other;
-
-		list_for_each_entry (other, &rq->realtime, run_link)
-			if (other->rt_priority < t->rt_priority)
-				break;
-		list_add_tail(&other->run_link, &t->run_link);
+	if (unlikely(is_realtime(t))) {
+		t->class = THREAD_REALTIME;
+		insert_realtime(rq, t, head);
 		return;
 	}
+	t->class = THREAD_NORMAL;
 	rq_key(rq, t);
 	while (*link) {
 		parent = *link;
@@ -123,11 +160,18 @@ void rq_insert(struct runqueue *rq, struct thread *t)
 		rq->first = &t->run_node;
 }
 
+void rq_insert(struct runqueue *rq, struct thread *t)
+{
+	if (unlikely(t->policy == SCHED_BATCH))
+		t->run_key = rq_key(rq, t) + t->weight * rq->scale_last / LEAD_DIV;
+	insert(rq, t, false);
+}
+
 /* While a thread is queued its class stays, even if its policy is changed. */
 void rq_remove(struct runqueue *rq, struct thread *t)
 {
 	store_relaxed(&rq->queued, rq->queued - 1);
-	if (t->class == THREAD_REALTIME) {
+	if (unlikely(t->class == THREAD_REALTIME)) {
 		list_del(&t->run_link);
 		return;
 	}
@@ -138,65 +182,159 @@ void rq_remove(struct runqueue *rq, struct thread *t)
 
 struct thread *rq_first(struct runqueue *rq)
 {
-	if (!list_empty(&rq->realtime))
+	if (unlikely(!list_empty(&rq->realtime)))
 		return list_first_entry(&rq->realtime, struct thread, run_link);
 	return rq->first ? rb_entry(rq->first, struct thread, run_node) : NULL;
 }
 
-static uint64_t hysteresis(uint64_t scale)
+/* --- Who runs --- */
+
+/*
+ * How far the running thread's key must be ahead of the next one's: 5 ms of the lighter one's run
+ * time, but no less than gives the heavier one slices of SLICE_MIN. The same in both directions, so
+ * that the mean of both R is equal and shares are not bent by it.
+ */
+static uint64_t lead(const struct thread *running, const struct thread *next, uint64_t scale)
 {
-	return WEIGHT_ONE * scale / HYSTERESIS_DIV;
+	uint32_t light = MIN(running->weight, next->weight),
+		 heavy = MAX(running->weight, next->weight);
+
+	return MAX(light * scale / LEAD_DIV, heavy * scale / (2 * SCALE_TAU / SLICE_MIN));
+}
+
+/*
+ * A light thread may never get so far ahead of a much heavier one: at nice -20 R is at most 2.3 ms
+ * of ours. For it half of its R is enough, though not less than 5 ms of its own run time.
+ */
+static uint64_t capped_limit(
+	const struct thread *running, const struct thread *next, uint64_t scale)
+{
+	return MAX(next->run_key + running->weight * scale / LEAD_DIV, 2 * next->run_key);
 }
 
 bool rq_preempts(const struct thread *next, const struct thread *running, uint64_t scale)
 {
-	if (next->class != running->class)
+	if (unlikely(next->class != running->class))
 		return next->class == THREAD_REALTIME;
-	if (next->class == THREAD_REALTIME)
+	if (unlikely(next->class == THREAD_REALTIME))
 		return next->rt_priority > running->rt_priority;
-	return next->run_key + hysteresis(scale) < running->run_key;
+	if (running->run_key <= next->run_key)
+		return false;
+	if (running->run_key - next->run_key > lead(running, next, scale))
+		return true;
+	if (likely(running->weight == next->weight))
+		return false;
+	if (running->policy == SCHED_IDLE)
+		return true;
+	return running->weight < next->weight &&
+	       running->run_key > capped_limit(running, next, scale);
 }
 
-/* ns until the scale has grown by the factor 1 + num/den: tau * ln(1 + x), never too much */
-static uint64_t growth_time(uint64_t num, uint64_t den)
+bool rq_stays(
+	const struct runqueue *rq, struct thread *prev, const struct thread *next, uint64_t scale)
+{
+	if (likely(prev->class == THREAD_NORMAL))
+		return next->class == THREAD_NORMAL && !rq->yielding &&
+		       !rq_preempts(next, prev, scale);
+	if (next->class != THREAD_REALTIME || next->rt_priority < prev->rt_priority)
+		return true;
+	if (next->rt_priority > prev->rt_priority)
+		return false;
+	return !rq->yielding && !(prev->policy == SCHED_RR && prev->rr_used >= SLICE_RR);
+}
+
+void rq_put_back(struct runqueue *rq, struct thread *prev, const struct thread *next)
+{
+	bool head = true;
+
+	if (unlikely(prev->policy == SCHED_RR) && prev->rr_used >= SLICE_RR) {
+		prev->rr_used = 0;
+		head = false;
+	}
+	if (rq->yielding) {
+		head = false;
+		/* sched_yield(2): to the end of the queue */
+		if (prev->class == THREAD_NORMAL && next->class == THREAD_NORMAL) {
+			struct rb_node *last = rb_last(&rq->normal);
+
+			prev->run_key = MAX(rq_key(rq, prev), next->run_key);
+			if (last)
+				prev->run_key = MAX(prev->run_key,
+					rb_entry(last, struct thread, run_node)->run_key);
+		}
+	}
+	insert(rq, prev, head);
+}
+
+/*
+ * log2(1 + num/den) in doublings with 24 fraction bits, at most 20; the inverse of the piecewise
+ * linear scale.
+ */
+static uint64_t log2_growth(uint64_t num, uint64_t den)
 {
 	uint64_t x, m;
-	unsigned whole;
+	unsigned whole, i;
 
 	if (num / den >= 1ull << 20)
-		return 20 * SCALE_HALF_LIFE;
-	while (num >= 1ull << 40) {
+		return 20ull << 24;
+	while (num >= 1ull << 39) {
 		num >>= 1;
 		den >>= 1;
 	}
-	x = (1ull << 20) + (num << 20) / MAX(den, 1ull);
-	whole = 63 - __builtin_clzll(x) - 20;
-	m = (x >> whole) - (1ull << 20); /* mantissa, 20 fraction bits */
-	/* log2(1 + m) is m + 0.3437 m (1 - m) within 0.01 */
-	m += (m * ((1ull << 20) - m) >> 20) * 352 >> 10;
-	return whole * SCALE_HALF_LIFE + (m * SCALE_HALF_LIFE >> 20);
+	x = (1ull << 24) + (num << 24) / MAX(den, 1ull);
+	whole = 63 - __builtin_clzll(x) - 24;
+	m = x >> whole; /* 2^24 <= m < 2^25 */
+	/* log2(1 + f) is f + 0.344 f (1 - f) within 0.009: the right segment or a neighbour */
+	i = (m - (1ull << 24)) >> 19;
+	i += i * (32 - i) * 11 >> 10;
+	while (i < 31 && power_of_two[i + 1] <= m)
+		i++;
+	while (power_of_two[i] > m)
+		i--;
+	return ((uint64_t)whole << 24) + ((uint64_t)i << 19) +
+	       ((m - power_of_two[i]) << 19) / (power_of_two[i + 1] - power_of_two[i]);
 }
 
-#define SLICE_MIN 500000ull
-#define SLICE_RR  100000000ull
+/* ns until a key has grown from 'from' to 'to', when it grows by gain while the scale doubles */
+static uint64_t growth_time(uint64_t from, uint64_t to, uint64_t gain)
+{
+	uint64_t ns;
+
+	if (to <= from)
+		return 0;
+	if (!gain)
+		return 20 * SCALE_HALF_LIFE;
+	ns = log2_growth(to - from, gain) * SCALE_HALF_LIFE >> 24;
+	/* Scale and logarithm are off by up to 1.1% each; a timer that is too early is paid twice.
+	 */
+	return ns + ns / 40;
+}
 
 uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t scale)
 {
 	struct thread *next = rq_first(rq);
-	uint64_t limit;
+	uint64_t ahead, p, ns;
 
 	if (!next)
 		return UINT64_MAX;
-	if (running->class == THREAD_REALTIME)
-		return running->policy == SCHED_RR && next->class == THREAD_REALTIME &&
-				       next->rt_priority == running->rt_priority
-			       ? SLICE_RR
-			       : UINT64_MAX;
-	limit = next->run_key + hysteresis(scale);
-	if (limit <= running->run_key)
-		return SLICE_MIN;
-	return MAX(SLICE_MIN, growth_time(limit - running->run_key, weight(running) * scale));
+	if (unlikely(running->class == THREAD_REALTIME)) {
+		if (next->class == THREAD_NORMAL || running->policy != SCHED_RR ||
+			next->rt_priority < running->rt_priority)
+			return UINT64_MAX;
+		return running->rr_used < SLICE_RR ? MAX(SLICE_MIN, SLICE_RR - running->rr_used)
+						   : SLICE_MIN;
+	}
+	/* The lead grows with the scale as well: p*c is to gain on it. */
+	p = running->weight * scale;
+	ahead = lead(running, next, scale);
+	ns = growth_time(running->run_key, next->run_key + ahead, p > ahead ? p - ahead : 0);
+	if (unlikely(running->weight < next->weight))
+		ns = MIN(ns, growth_time(running->run_key, capped_limit(running, next, scale),
+				     p - p / LEAD_DIV));
+	return MAX(SLICE_MIN, ns);
 }
+
+/* --- Giving away --- */
 
 /* One that is just leaving this CPU (woken before it was off it) must not go elsewhere: S3. */
 static bool may_steal(const struct thread *t, uint32_t cpu)
@@ -208,16 +346,14 @@ struct thread *rq_steal(struct runqueue *rq, uint32_t cpu)
 {
 	struct thread *t;
 
-	/* One that fell asleep and was woken before its CPU switched away still stands on its
-	 * stack. */
 	list_for_each_entry (t, &rq->realtime, run_link)
-		if (may_steal(t, cpu) && !load_acquire(&t->on_cpu)) {
+		if (may_steal(t, cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}
 	for (struct rb_node *n = rq->first; n; n = rb_next(n)) {
 		t = rb_entry(n, struct thread, run_node);
-		if (may_steal(t, cpu) && !load_acquire(&t->on_cpu)) {
+		if (may_steal(t, cpu)) {
 			rq_remove(rq, t);
 			return t;
 		}

@@ -174,7 +174,7 @@ static void queue_here(struct runqueue *rq, struct thread *t)
 		/* It was alone: now its slice ends. Cheap, because usually the timer is armed. */
 		bool on = irq_save();
 
-		rq->slice_end = clock_now() + SCALE_TAU / HYSTERESIS_DIV;
+		rq->slice_end = clock_now() + SCALE_TAU / LEAD_DIV;
 		program_timer(rq);
 		irq_restore(on);
 	}
@@ -370,7 +370,7 @@ static void ask_for_work(struct runqueue *rq)
 static void charge(struct runqueue *rq, struct thread *t, uint64_t now, uint64_t scale)
 {
 	if (t != rq->idle) {
-		rq_charge(rq, t, rq->scale_last, scale);
+		rq_charge(rq, t, scale, now - t->slice_start);
 		store_relaxed(&t->cpu_time, t->cpu_time + (now - t->slice_start));
 	} else {
 		rq->idle_ns += now - t->slice_start;
@@ -388,24 +388,14 @@ static struct thread *pick(struct runqueue *rq, struct thread *prev, bool runnab
 	struct thread *next = first_allowed(rq);
 	bool may_stay = thread_may_run_on(prev, cpu_id());
 
-	if (runnable && may_stay) {
-		if (!next)
-			return prev;
-		if (!rq->yielding && !rq_preempts(next, prev, scale) &&
-			!(prev->policy == SCHED_RR && next->class == THREAD_REALTIME &&
-				next->rt_priority == prev->rt_priority))
-			return prev;
-		if (rq->yielding && prev->class == THREAD_REALTIME &&
-			(next->class != THREAD_REALTIME || next->rt_priority < prev->rt_priority))
-			return prev;
-		if (rq->yielding && prev->class == next->class)
-			prev->run_key = MAX(prev->run_key, next->run_key);
-	}
-	if (next)
-		rq_remove(rq, next);
+	if (runnable && may_stay && (!next || rq_stays(rq, prev, next, scale)))
+		return prev;
+	if (!next)
+		return rq->idle;
+	rq_remove(rq, next);
 	if (runnable && may_stay)
-		rq_insert(rq, prev);
-	return next ? next : rq->idle;
+		rq_put_back(rq, prev, next);
+	return next;
 }
 
 static void finish_switch(struct runqueue *rq)
@@ -470,8 +460,7 @@ static void begin_slice(struct runqueue *rq, struct thread *next, uint64_t now, 
 	store_relaxed(&rq->running_key,
 		next->class == THREAD_REALTIME
 			? 0
-			: rq_key(rq, next) -
-				  MIN(next->run_key, WEIGHT_ONE * scale / HYSTERESIS_DIV));
+			: rq_key(rq, next) - MIN(next->run_key, next->weight * scale / LEAD_DIV));
 	store_release(&rq->mode, CPU_SLICED);
 }
 
@@ -512,6 +501,8 @@ static void reschedule(void)
 	next = pick(rq, prev, runnable, scale);
 	rq->yielding = false;
 	moves = runnable && !thread_may_run_on(prev, cpu_id());
+	if (next != prev && next != rq->idle)
+		rq_charge_switch(rq, next, scale);
 	begin_slice(rq, next, now, scale);
 	if (next != prev) {
 		if (runnable)
@@ -670,6 +661,7 @@ static void name_thread(struct thread *t, const char *name, uint32_t cpu)
 	t->cpu = cpu;
 	t->state = STATE_RUNNING;
 	t->kernel_thread = true;
+	rq_set_weight(t);
 	list_init(&t->all_link);
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;

@@ -74,6 +74,7 @@ static int init(struct thread *t, const char *name, void (*entry)(void *), void 
 	t->state = STATE_NEW;
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;
+	rq_set_weight(t);
 	list_init(&t->all_link);
 	list_init(&t->run_link);
 	cpu_context_init(&t->context, t->kstack_top, sched_thread_trampoline, t);
@@ -107,6 +108,7 @@ void thread_start(struct thread *t)
 	mutex_lock(&thread_list_lock);
 	list_add_tail(&thread_list, &t->all_link);
 	mutex_unlock(&thread_list_lock);
+	rq_set_weight(t);
 	/* Its share so far is its parent's: making threads is no way to get more of the CPU. */
 	t->run_key = parent->run_key;
 	t->run_epoch = parent->run_epoch;
@@ -278,6 +280,7 @@ int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
 		return -EINVAL;
 	store_relaxed(&t->rt_priority, rt_priority);
 	store_relaxed(&t->policy, policy);
+	rq_set_weight(t);
 	/* a queued thread changes its place when it is queued next */
 	if (t == thread_current())
 		t->class = rt ? THREAD_REALTIME : THREAD_NORMAL;
@@ -288,4 +291,5 @@ int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
 void thread_set_nice(struct thread *t, int nice)
 {
 	store_relaxed(&t->nice, MAX(-20, MIN(19, nice)));
+	rq_set_weight(t);
 }

@@ -59,6 +59,8 @@ struct thread {
 	struct list_node run_link;
 	uint64_t run_key; /* decayed average R in the CPU's epoch; order of the run queue */
 	uint64_t run_epoch;
+	uint64_t rr_used;  /* ns of its round-robin slice */
+	uint32_t weight;   /* what run time costs: of nice and policy, rq_set_weight */
 	uint64_t cpu_time; /* ns run in total, without the current slice */
 	uint64_t slice_start;
 	uint64_t voluntary_switches, involuntary_switches;
