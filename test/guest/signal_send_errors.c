@@ -67,6 +67,9 @@ int main(void)
 	printf("handled %d by the open one %d\n", handled, by_tid);
 	stop = 1;
 	pthread_join(id, NULL);
+	/* the join ends a little before the thread's number is free again (CLONE_CHILD_CLEARTID) */
+	while (!syscall(SYS_tgkill, pid, ids[0], 0))
+		sched_yield();
 	RET(syscall(SYS_tgkill, pid, ids[0], 0));
 	struct sigaction sa = { .sa_handler = SIG_IGN };
 	RET(sigaction(SIGKILL, &sa, NULL));
