@@ -12,6 +12,8 @@ static struct {
 	void *arg;
 } vectors[256];
 
+static DEFINE_PERCPU(uint32_t, irq_counts[256]);
+
 static void reserved(void *arg)
 {
 }
@@ -47,6 +49,7 @@ void irq_dispatch(unsigned vector)
 	struct cpu_local *local = cpu_local();
 	irq_handler_fn *fn = load_acquire(&vectors[vector].fn);
 
+	(*this_cpu(irq_counts))[vector]++;
 	local->irq_depth++;
 	if (fn)
 		fn(vectors[vector].arg);
@@ -55,4 +58,14 @@ void irq_dispatch(unsigned vector)
 	 * 3, 11.9). */
 	if (vector != IRQ_VECTOR_SPURIOUS)
 		apic_eoi();
+}
+
+uint32_t irq_count(uint32_t cpu, unsigned vector)
+{
+	return load_relaxed(&(*cpu_of(irq_counts, cpu))[vector]);
+}
+
+bool irq_vector_used(unsigned vector)
+{
+	return load_relaxed(&vectors[vector].fn);
 }

@@ -24,5 +24,10 @@ void irq_vector_free(int vector);
 /* Binds one of the fixed vectors above. Boot only. */
 void irq_vector_set(int vector, irq_handler_fn *fn, void *arg);
 
+/* How often a CPU was interrupted through this vector. */
+uint32_t irq_count(uint32_t cpu, unsigned vector);
+/* Is a handler bound to it? */
+bool irq_vector_used(unsigned vector);
+
 /* Called by entry/trap.c for vectors >= 0x20. */
 void irq_dispatch(unsigned vector);

@@ -20,6 +20,7 @@
 #include "cpu/io.h"
 #include "cpu/irq.h"
 #include "cpu/irqflags.h"
+#include "diag/trace.h"
 #include "lib/bug.h"
 #include "mem/pagetable.h"
 #include "sched/clock.h"
@@ -187,6 +188,7 @@ void sched_submit(struct thread *t)
 	struct cpu_local *local = cpu_local();
 	bool here = cpu == local->id;
 
+	trace_sched(TRACE_WAKE, t->id, cpu);
 	if (here && !local->irq_depth && irq_enabled() && thread_may_run_on(t, cpu)) {
 		store_relaxed(&t->cpu, cpu);
 		queue_here(rq, t);
@@ -308,6 +310,7 @@ static void give_one(struct runqueue *rq, uint32_t to)
 
 	if (!t)
 		return;
+	trace_sched(TRACE_WAKE, t->id, to);
 	store_relaxed(&t->cpu, to);
 	mpsc_push(&target->incoming, &t->incoming);
 	if (needs_ipi(target, t))
@@ -504,6 +507,7 @@ static void reschedule(void)
 	if (next != prev && next != rq->idle)
 		rq_charge_switch(rq, next, scale);
 	begin_slice(rq, next, now, scale);
+	trace_sched(TRACE_SWITCH, (uint64_t)prev->id << 32 | next->id, rq->queued);
 	if (next != prev) {
 		if (runnable)
 			prev->involuntary_switches++;

@@ -6,10 +6,13 @@
 #include "abi/resource.h"
 #include "cpu/boot_info.h"
 #include "cpu/io.h"
+#include "cpu/irq.h"
 #include "cpu/percpu.h"
 #include "diag/counter.h"
 #include "diag/log.h"
+#include "diag/trace.h"
 #include "fs/vnode.h"
+#include "lib/format.h"
 #include "lib/string.h"
 #include "mem/heap.h"
 #include "mem/page.h"
@@ -244,6 +247,97 @@ static int show_counters(struct text *t, void *arg)
 	return 0;
 }
 
+/* Two handlers share a vector nowhere, so a row is a vector: those of devices count from 24. */
+static void print_interrupt(struct text *t, const char *name, unsigned vector, const char *what)
+{
+	text_printf(t, "%s:", name);
+	for_each_cpu (cpu)
+		text_printf(t, " %10u", irq_count(cpu, vector));
+	text_printf(t, "   %s\n", what);
+}
+
+static int show_interrupts(struct text *t, void *arg)
+{
+	char name[8];
+
+	text_printf(t, "    ");
+	for_each_cpu (cpu)
+		text_printf(t, "       CPU%-*u", cpu < 10 ? 1 : cpu < 100 ? 2 : 3, cpu);
+	text_printf(t, "\n");
+	for (unsigned v = IRQ_VECTOR_FIRST; v <= IRQ_VECTOR_LAST; v++)
+		if (irq_vector_used(v)) {
+			format(name, sizeof(name), "%3u", v - IRQ_VECTOR_FIRST + 24);
+			print_interrupt(t, name, v, "device");
+		}
+	print_interrupt(t, "LOC", IRQ_VECTOR_TIMER, "Local timer interrupts");
+	print_interrupt(t, "SPU", IRQ_VECTOR_SPURIOUS, "Spurious interrupts");
+	print_interrupt(t, "RES", IRQ_VECTOR_WAKE, "Rescheduling interrupts");
+	print_interrupt(t, "TLB", IRQ_VECTOR_TLB, "TLB shootdowns");
+	return 0;
+}
+
+/* --- the trace ring --- */
+
+static int show_trace(struct text *t, void *arg)
+{
+	struct trace_entry e;
+
+	for_each_cpu (cpu)
+		for (uint32_t i = 0; trace_read(cpu, i, &e); i++)
+			text_printf(t, "%u %lu.%09lu %s %lx %lx\n", cpu, e.time / NSEC_PER_SEC,
+				e.time % NSEC_PER_SEC, trace_event_name(e.event), e.a, e.b);
+	return 0;
+}
+
+#define TRACE_ENTRIES_MAX 32768ul
+
+/* The rings are made once: a CPU may be writing into the one it has, so none is ever freed. */
+static int make_rings(uint64_t entries)
+{
+	static uint64_t made; /* guarded by lock */
+	static struct mutex lock = MUTEX_INIT;
+	uint64_t n = 32;
+	int err = 0;
+
+	while (n < MIN(entries, TRACE_ENTRIES_MAX))
+		n *= 2;
+	mutex_lock(&lock);
+	for_each_cpu (cpu) {
+		struct trace_ring *r;
+
+		if (made > cpu)
+			continue;
+		r = heap_alloc_zeroed(sizeof(*r) + n * sizeof(r->entry[0]));
+		if (!r) {
+			err = -ENOMEM;
+			break;
+		}
+		r->mask = n - 1;
+		trace_set_ring(cpu, r);
+		made++;
+	}
+	mutex_unlock(&lock);
+	return err;
+}
+
+static ssize_t store_trace(const char *data, size_t n, void *arg)
+{
+	uint64_t entries = 0;
+	size_t i = 0;
+	int err = 0;
+
+	for (; i < n && data[i] >= '0' && data[i] <= '9' && i < 9; i++)
+		entries = entries * 10 + (data[i] - '0');
+	if (!i || (i < n && data[i] != '\n'))
+		return -EINVAL;
+	if (entries)
+		err = make_rings(entries);
+	if (err)
+		return err;
+	__atomic_store_n(&trace_scheduling, entries != 0, __ATOMIC_RELAXED);
+	return (ssize_t)n;
+}
+
 static int show_vmstat(struct text *t, void *arg)
 {
 	struct page_stats p = page_stats();
@@ -433,6 +527,7 @@ void procfs_system_init(void)
 		{ "meminfo", show_meminfo, 0444 },
 		{ "stat", show_stat, 0444 },
 		{ "uptime", show_uptime, 0444 },
+		{ "interrupts", show_interrupts, 0444 },
 		{ "loadavg", show_loadavg, 0444 },
 		{ "version", show_version, 0444 },
 		{ "cmdline", show_cmdline, 0444 },
@@ -450,5 +545,6 @@ void procfs_system_init(void)
 			(void *)(uintptr_t)constants[i].text);
 	procfs_add("sys/kernel/hostname", 0644, show_name, store_name, process_hostname);
 	procfs_add("sys/kernel/domainname", 0644, show_name, store_name, process_domainname);
+	procfs_add("skiff/trace", 0644, show_trace, store_trace, NULL);
 	procfs_add_link("mounts", "self/mounts");
 }

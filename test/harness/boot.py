@@ -46,6 +46,20 @@ def cpus(score):
                          f"output {got.out[:200]!r}\n{got.text()}")
 
 
+def scheduler(score):
+    """No tick, and no CPU that idles while another queues, by the guest's own count of both."""
+    if target.on_host():
+        return
+    quiet = "".join(f"{what}: no more than 2 timer interrupts per CPU in a second\n"
+                    for what in ("asleep", "alone", "asleep")).encode()
+    for n in (1, 4):
+        got = start("timers", cpus=n)
+        score.result(f"boot/timers-cpus{n}", said(got, quiet), f"{got.out[:300]!r}\n{got.text()}")
+    got = start("spread", cpus=4)
+    want = b"4 CPUs, traced\na CPU idled while another queued: less than a quarter of the time\n"
+    score.result("boot/spread-cpus4", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
+
+
 def memory(score):
     for size in ("16M", "64M", "1G", "5G"):
         hello(score, f"boot/memory-{size}", memory=size)
@@ -118,7 +132,7 @@ def linux_entry(score):
         score.result(f"boot/linux-entry-{machine}", said(got), f"{got.out[:200]!r}\n{got.text()}")
 
 
-PARTS = [machines, cpus, memory, statuses, streams, signals, linux_entry, many]
+PARTS = [machines, cpus, scheduler, memory, statuses, streams, signals, linux_entry, many]
 
 
 def run(score, only):

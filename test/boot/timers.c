@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How often do the CPUs' timers interrupt while nothing runs, and while one thread runs alone? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CPUS 64
+
+/* The row LOC of /proc/interrupts. */
+static int read_timers(unsigned long *count)
+{
+	static char line[4096];
+	FILE *f = fopen("/proc/interrupts", "r");
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *p = strstr(line, "LOC:"), *end;
+
+		for (p = p ? p + 4 : p; p && n < CPUS; p = end) {
+			count[n] = strtoul(p, &end, 10);
+			if (end == p)
+				break;
+			n++;
+		}
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void sleep_alone(void)
+{
+	struct timespec second = { 1, 0 };
+
+	nanosleep(&second, NULL);
+}
+
+static void run_alone(void)
+{
+	for (double end = now() + 1; now() < end;)
+		;
+}
+
+static void measure(const char *what, void (*fn)(void))
+{
+	unsigned long before[CPUS], after[CPUS];
+	int n = read_timers(before), bad = 0;
+
+	fn();
+	if (!n || read_timers(after) != n)
+		printf("no row LOC\n");
+	for (int i = 0; i < n; i++)
+		if (after[i] - before[i] > 2) {
+			printf("CPU %d: %lu\n", i, after[i] - before[i]);
+			bad = 1;
+		}
+	printf("%s: %s than 2 timer interrupts per CPU in a second\n", what,
+		bad ? "more" : "no more");
+}
+
+int main(void)
+{
+	measure("asleep", sleep_alone);
+	measure("alone", run_alone);
+	measure("asleep", sleep_alone);
+	return 0;
+}
