@@ -6,6 +6,7 @@
 #define LOCAL_KSTACK_TOP 8
 #define LOCAL_SCRATCH	 16
 #define LOCAL_CURRENT	 24
+#define LOCAL_SAMPLE	 56
 
 #define CONTEXT_RSP 0
 

@@ -25,6 +25,7 @@ struct cpu_local {
 	uint32_t apic_id;
 	uint32_t irq_depth;  /* > 0 in an interrupt handler */
 	uint32_t read_depth; /* > 0 in a read section of sched/rcu.h */
+	int32_t sample;	     /* entry code only: system calls until one is looked at */
 };
 
 #ifndef SKIFF_HOST

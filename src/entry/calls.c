@@ -35,6 +35,11 @@ syscall_fn *const call_table[CALL_COUNT] = {
 	[SYS_rt_sigreturn] = call_full,
 };
 
+bool call_takes_arguments(uint64_t nr)
+{
+	return nr < CALL_COUNT && call_table[nr] != call_full;
+}
+
 void calls_init(void)
 {
 	char off[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two doors of a system call.
+ * The three doors of a system call.
  *
  * 1. The syscall instruction. It pushes nothing, so the program's red zone is safe; interrupts are
  * off (FMASK) until the kernel stack is in place. At CPL 0 sysret cannot be used to return: the
@@ -45,10 +45,7 @@
 #define FLAG_IF 0x200
 
 	.text
-	.globl syscall_entry
-	.align	16
-syscall_entry:
-	swapgs
+	.macro PUSH_FRAME
 	movq	%rsp, %gs:LOCAL_SCRATCH
 	movq	%gs:LOCAL_KSTACK_TOP, %rsp
 	pushq	$SEL_KERNEL_DATA
@@ -75,6 +72,13 @@ syscall_entry:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	.endm
+
+	.globl syscall_entry, syscall_entry_sampled
+	.align	16
+syscall_entry:
+	swapgs
+	PUSH_FRAME
 	movq	%rsp, %rdi
 	xorl	%ebp, %ebp
 syscall_run:
@@ -116,6 +120,24 @@ slow_exit:
 	call	trap_exit_work
 trap_return_from_syscall:
 	jmp	trap_return
+
+/* The same where call sites are patched: every 61st call is looked at (patch.c). */
+	.align	16
+syscall_entry_sampled:
+	swapgs
+	decl	%gs:LOCAL_SAMPLE
+	js	1f
+	PUSH_FRAME
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
+	jmp	syscall_run
+1:	movl	$60, %gs:LOCAL_SAMPLE
+	PUSH_FRAME
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
+	call	patch_sample
+	movq	%rsp, %rdi
+	jmp	syscall_run
 
 /*
  * Door 2: rax = number, rdi rsi rdx rcx r8 r9 = arguments, r11 = return address; just before that
@@ -252,3 +274,97 @@ call_entry_stepped:
 	sti
 	movl	$FLAG_TF, %r10d
 	jmp	1b
+
+/*
+ * Door 3, a patched call site: from its stub (vm/patch.c) with interrupts off, rax = number, rcx =
+ * return address, arguments as for syscall. What syscall keeps is kept: all registers but rax, rcx
+ * and r11, the flags, vector registers (so the frame says VECTOR_SYSCALL). Only calls that take
+ * their arguments from registers and leave the frame alone come here.
+ */
+#define ODD_FLAGS 0x44500	/* AC, NT, DF, TF: nothing that C code should run with */
+#define AT(field) FRAME_##field + CALL_FRAME(%rsp)
+	.globl patch_entry
+	.align	16
+patch_entry:
+	swapgs
+	movq	%gs:LOCAL_KSTACK_TOP, %r11
+	movq	%rsp, FRAME_RSP - FRAME_SIZE(%r11)
+	leaq	-FRAME_SIZE - CALL_FRAME(%r11), %rsp
+	pushfq					/* IF is off, else as the program has them */
+	popq	AT(RFLAGS)
+	movq	%rcx, AT(RIP)
+	movq	$VECTOR_SYSCALL, AT(VECTOR)
+	testl	$ODD_FLAGS, AT(RFLAGS)
+	jnz	patch_odd_flags
+	sti
+	movq	%rdi, AT(RDI)
+	movq	%rsi, AT(RSI)
+	movq	%rdx, AT(RDX)
+	movq	%r10, AT(R10)
+	movq	%r8, AT(R8)
+	movq	%r9, AT(R9)
+	movq	%rax, AT(NR)
+	movq	%r10, %rcx
+	call	*call_table(,%rax,8)
+	cli
+	movq	%gs:LOCAL_CURRENT, %rcx
+	testl	$EXIT_WORK_MASK, (%rcx)
+	jnz	patch_slow_exit
+	movq	AT(RDI), %rdi
+	movq	AT(RSI), %rsi
+	movq	AT(RDX), %rdx
+	movq	AT(R10), %r10
+	movq	AT(R8), %r8
+	movq	AT(R9), %r9
+	movq	AT(RIP), %rcx
+	pushq	AT(RFLAGS)
+	popfq
+	movq	AT(RFLAGS), %r11
+	leaq	FLAG_IF(%r11), %r11		/* as the program sees them, touching none */
+	movq	AT(RSP), %rsp
+	swapgs
+	sti
+	jmp	*%rcx
+
+patch_slow_exit:
+	addq	$CALL_FRAME, %rsp
+	call	patch_fill_frame
+	movq	%rax, FRAME_RAX(%rsp)
+	jmp	slow_exit
+
+/* A whole frame, and the way of the syscall instruction. Interrupts are off. */
+patch_odd_flags:
+	pushq	$2
+	popfq
+	addq	$CALL_FRAME, %rsp
+	movq	%rdi, FRAME_RDI(%rsp)
+	movq	%rsi, FRAME_RSI(%rsp)
+	movq	%rdx, FRAME_RDX(%rsp)
+	movq	%r10, FRAME_R10(%rsp)
+	movq	%r8, FRAME_R8(%rsp)
+	movq	%r9, FRAME_R9(%rsp)
+	movq	%rax, FRAME_NR(%rsp)
+	movq	$-38, FRAME_RAX(%rsp)
+	call	patch_fill_frame
+	sti
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
+	jmp	syscall_run
+
+/* The rest of the frame above the return address; clobbers rcx. */
+patch_fill_frame:
+	movq	%rbx, 8 + FRAME_RBX(%rsp)
+	movq	%rbp, 8 + FRAME_RBP(%rsp)
+	movq	%r12, 8 + FRAME_R12(%rsp)
+	movq	%r13, 8 + FRAME_R13(%rsp)
+	movq	%r14, 8 + FRAME_R14(%rsp)
+	movq	%r15, 8 + FRAME_R15(%rsp)
+	movq	8 + FRAME_RIP(%rsp), %rcx
+	movq	%rcx, 8 + FRAME_RCX(%rsp)
+	orq	$FLAG_IF, 8 + FRAME_RFLAGS(%rsp)
+	movq	8 + FRAME_RFLAGS(%rsp), %rcx
+	movq	%rcx, 8 + FRAME_R11(%rsp)
+	movq	$0, 8 + FRAME_ERROR(%rsp)
+	movq	$SEL_KERNEL_CODE, 8 + FRAME_CS(%rsp)
+	movq	$SEL_KERNEL_DATA, 8 + FRAME_SS(%rsp)
+	ret

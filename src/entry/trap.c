@@ -37,8 +37,6 @@ enum {
 #define FAULT_RSVD  8
 #define FAULT_FETCH 16
 
-#define RFLAGS_IF 0x200
-
 void trap_exit_work(struct trap_frame *frame)
 {
 	struct thread *t = thread_current();
@@ -172,6 +170,8 @@ static void exception(struct trap_frame *f)
 /* From trap.S, interrupts off; returns with interrupts off. */
 void trap_handle(struct trap_frame *f)
 {
+	if (trap_from_program(f))
+		patch_leave(f);
 	if (f->vector >= FIRST_INTERRUPT)
 		irq_dispatch(f->vector);
 	else if (f->vector == PAGE_FAULT)

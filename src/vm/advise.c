@@ -68,6 +68,7 @@ static int dont_need(struct vm_space *s, struct vma *v, uintptr_t start, uintptr
 		return -EINVAL;
 	if (split_huge_bounds(s, start, end))
 		return -ENOMEM;
+	vm_patch_undo(s, start, end);
 	gather_init(&g, s);
 	zap_range(&g, start, end);
 	gather_finish(&g);

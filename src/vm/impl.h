@@ -71,6 +71,8 @@ struct vm_space {
 	uintptr_t brk_start, brk;
 	bool lock_future; /* mlockall(MCL_FUTURE) */
 
+	struct vm_patches *patches; /* patch.c; atomic, set once */
+
 	/* atomic */
 	uint64_t resident_anon, resident_file, resident_peak;
 	uint64_t minor_faults, major_faults;
@@ -161,6 +163,11 @@ void tlb_init(void);
 void tlb_flush(struct vm_space *s, uintptr_t start, uintptr_t end);
 /* Takes every CPU off this space's tables, which are about to be freed. */
 void tlb_leave(struct vm_space *s);
+
+/* ---- patch.c; space->lock exclusive ---- */
+/* Before areas or leaves of [start, end) change: no call site there is patched any more. */
+void vm_patch_undo(struct vm_space *s, uintptr_t start, uintptr_t end);
+void vm_patch_destroy(struct vm_space *s);
 
 /* ---- shared.c ---- */
 /* Shared anonymous memory of so many bytes, one reference; NULL: no memory. */

@@ -91,6 +91,7 @@ int vm_unmap_locked(struct vm_space *s, uintptr_t start, uintptr_t end)
 
 	if (!v || v->start >= end)
 		return 0;
+	vm_patch_undo(s, start, end);
 	/* Whatever may lack memory comes first. */
 	if (split_huge_bounds(s, start, end))
 		return -ENOMEM;
@@ -282,6 +283,7 @@ static int protect_area(struct vm_space *s, struct vma **vp, uintptr_t start, ui
 	if (v->prot == prot)
 		return 0;
 	like.prot = prot;
+	vm_patch_undo(s, MAX(start, v->start), MIN(end, v->end));
 	if ((prot & PROT_WRITE) && !(v->prot & PROT_WRITE)) {
 		uint64_t pages = (MIN(end, v->end) - MAX(start, v->start)) >> PAGE_SHIFT;
 

@@ -193,6 +193,7 @@ static intptr_t remap_locked(struct vm_space *s, struct remap *r, bool *locked)
 	intptr_t result;
 	int err = 0;
 
+	vm_patch_undo(s, r->old, r->old + r->old_len);
 	if (r->flags & MREMAP_FIXED) {
 		err = vm_unmap_locked(s, r->new, r->new + r->new_len);
 		if (!err && r->old_len > r->new_len) {

@@ -71,6 +71,7 @@ void vm_space_put(struct vm_space *s)
 		return;
 	vm_space_clear(s);
 	tlb_leave(s);
+	vm_patch_destroy(s);
 	pagetable_destroy(&s->pt);
 	heap_free(s);
 }

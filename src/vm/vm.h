@@ -94,6 +94,21 @@ enum vm_access { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4 };
  */
 int vm_fault(struct vm_space *s, uintptr_t addr, unsigned access);
 
+/*
+ * Turns the `mov $nr,%eax` at site, which a syscall instruction follows, into a jump to a stub that
+ * goes on at 'entry' with interrupts off, rax = nr and rcx = the address behind that instruction.
+ * May sleep. -EPERM: never there (not such code, or memory that has been or may be written),
+ * -ENOMEM: no room, -EAGAIN.
+ */
+int vm_patch_site(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry);
+/* Whether the 7 bytes at 'at' are such a site, as the two bytes in front of it tell. */
+bool vm_patch_site_ok(const uint8_t *at, uint32_t nr);
+/*
+ * If rip is in a stub: its syscall instruction and number, where the thread must go on. Interrupts
+ * have been off since the program was interrupted.
+ */
+bool vm_patch_leave(struct vm_space *s, uintptr_t rip, uintptr_t *site, uint32_t *nr);
+
 /* The page at a user address for shared futexes and the like: fills the key that names the object.
  * object: backing or page pointer, offset in bytes. -EFAULT. */
 int vm_object_key(struct vm_space *s, uintptr_t addr, uint64_t *object, uint64_t *offset);

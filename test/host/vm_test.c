@@ -3,7 +3,7 @@
 /* tsan */
 /* sources: src/mem/page.c src/mem/pagetable.c src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
 /* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
-/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c */
+/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c src/vm/patch.c */
 #include "t.h"
 #include <sched.h>
 #include "mem_env.h"

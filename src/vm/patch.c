@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Patched call sites: `mov $nr,%eax; syscall` whose mov has become a jump to a stub that enters the
+ * kernel without a trap (entry/syscall.S). doc/traps.md has the argument; in short:
+ *
+ *  1. The page is replaced by a patched copy with one store to its leaf, so a CPU fetches the old
+ *     five bytes or the new ones. The syscall instruction stays: who jumps to it finds it.
+ *  2. A thread that is interrupted inside a stub goes on at that syscall instruction
+ *     (vm_patch_leave, first thing in every trap). So only a CPU that has not been interrupted
+ *     since can be in a stub.
+ *  3. Hence a shoot-down of the patched page, which interrupts every CPU that runs the program, is
+ *     a grace period: its stubs are free when it returns.
+ *  4. Whoever changes areas undoes the patches of the range first: vm_patch_undo, under the lock.
+ */
+
+#include "diag/counter.h"
+#include "lib/string.h"
+#include "mem/heap.h"
+#include "vm/impl.h"
+
+#define MAX_STUB_PAGES	  4u
+#define MAX_PATCHED_PAGES 64u
+#define STUBS		  (PAGE_SIZE / sizeof(struct stub))
+#define NEAR		  GIB(1)   /* of what rel32 reaches: stubs are no farther away */
+#define APART		  MIB(512) /* room below a program for what it maps there itself */
+#define SITE_SIZE	  7
+#define SYSCALL_SIZE	  2
+
+COUNTER(patch_made);
+COUNTER(patch_undone);
+
+/* What the program executes; its nr and return address are read back from here. */
+struct stub {
+	uint8_t mov; /* mov $nr,%eax */
+	uint32_t nr;
+	uint8_t lea[3]; /* lea after(%rip),%rcx: as syscall leaves it */
+	int32_t after;	/* from after_base */
+	uint8_t cli;
+	uint8_t jmp[2]; /* jmp *entry(%rip) */
+	int32_t entry_distance;
+	uint8_t pad[5];
+	uint64_t entry;
+} __packed;
+_Static_assert(sizeof(struct stub) == 32 && offsetof(struct stub, entry) == 24, "stub");
+#define AFTER_BASE offsetof(struct stub, cli)
+#define ENTRY_BASE offsetof(struct stub, pad)
+
+struct stub_page {
+	uintptr_t base; /* atomic; 0: none, or the program has unmapped it */
+	struct page *page;
+	uint64_t used[STUBS / 64];
+};
+
+/* Guarded by space->lock, except what is said to be atomic. Goes with the space. */
+struct vm_patches {
+	struct stub_page stubs[MAX_STUB_PAGES];
+	struct {
+		uintptr_t va; /* 0: free */
+		struct stub_page *stubs;
+	} page[MAX_PATCHED_PAGES];
+	unsigned pages; /* in use */
+};
+
+static struct stub *stub_at(const struct stub_page *p, unsigned i)
+{
+	return (struct stub *)page_to_virt(p->page) + i;
+}
+
+static uintptr_t stub_after(const struct stub_page *p, unsigned i)
+{
+	return p->base + i * sizeof(struct stub) + AFTER_BASE + (intptr_t)stub_at(p, i)->after;
+}
+
+bool vm_patch_leave(struct vm_space *s, uintptr_t rip, uintptr_t *site, uint32_t *nr)
+{
+	struct vm_patches *all = load_acquire(&s->patches);
+
+	if (likely(!all))
+		return false;
+	for (unsigned i = 0; i < MAX_STUB_PAGES; i++) {
+		struct stub_page *p = &all->stubs[i];
+		uintptr_t base = load_acquire(&p->base);
+
+		if (!base || rip - base >= PAGE_SIZE)
+			continue;
+		rip = (rip - base) / sizeof(struct stub);
+		if (stub_at(p, rip)->mov == 0) /* the program's own idea to jump there */
+			return false;
+		*nr = stub_at(p, rip)->nr;
+		*site = stub_after(p, rip) - SYSCALL_SIZE;
+		return true;
+	}
+	return false;
+}
+
+/* ---- undo ---- */
+
+static void free_stubs(struct stub_page *p, uintptr_t va)
+{
+	for (unsigned i = 0; i < STUBS; i++)
+		if ((p->used[i / 64] >> i % 64 & 1) &&
+			ALIGN_DOWN(stub_after(p, i) - 1, PAGE_SIZE) == va) {
+			p->used[i / 64] &= ~(1ull << i % 64);
+			counter_inc(patch_undone);
+		}
+}
+
+static void undo_page(struct vm_space *s, unsigned n)
+{
+	struct vm_patches *all = s->patches;
+	uintptr_t va = all->page[n].va;
+	struct vm_gather g;
+
+	gather_init(&g, s);
+	zap_range(&g, va, va + PAGE_SIZE); /* the next fault brings the file's page back */
+	gather_finish(&g);
+	/* Even if the leaf was PROT_NONE by now and nothing had to be flushed: 3 above. */
+	tlb_flush(s, va, va + PAGE_SIZE);
+	free_stubs(all->page[n].stubs, va);
+	all->page[n].va = 0;
+	all->pages--;
+}
+
+static void drop_stub_page(struct vm_space *s, struct stub_page *p)
+{
+	struct vm_patches *all = s->patches;
+
+	for (unsigned n = 0; n < MAX_PATCHED_PAGES; n++)
+		if (all->page[n].va && all->page[n].stubs == p)
+			undo_page(s, n);
+	store_release(&p->base, 0);
+	page_put(p->page);
+	p->page = NULL;
+}
+
+void vm_patch_undo(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	struct vm_patches *all = s->patches;
+
+	if (likely(!all))
+		return;
+	for (unsigned n = 0; n < MAX_PATCHED_PAGES && all->pages; n++)
+		if (all->page[n].va >= start && all->page[n].va < end && all->page[n].va)
+			undo_page(s, n);
+	for (unsigned i = 0; i < MAX_STUB_PAGES; i++) {
+		uintptr_t base = all->stubs[i].base;
+
+		if (base && base < end && base + PAGE_SIZE > start)
+			drop_stub_page(s, &all->stubs[i]);
+	}
+}
+
+void vm_patch_destroy(struct vm_space *s)
+{
+	heap_free(s->patches); /* vm_space_clear has undone all */
+}
+
+/* ---- make ---- */
+
+static bool map_stub_page(struct vm_space *s, struct stub_page *p, uintptr_t site)
+{
+	uintptr_t low = site > NEAR ? site - NEAR : MMAP_MIN_ADDR;
+	uintptr_t high = site > APART + MMAP_MIN_ADDR + PAGE_SIZE ? site - APART : site, at;
+	struct vma like = {
+		.prot = PROT_READ | PROT_EXEC,
+		.max_prot = PROT_READ | PROT_EXEC,
+		.space = s,
+		.name = (char *)"[skiff]",
+	};
+	struct page *page;
+	struct vma *v;
+	pte_t *e;
+
+	at = vma_find_gap(s, PAGE_SIZE, PAGE_SIZE, MAX(ALIGN_UP(low, PAGE_SIZE), 0x10000ul),
+		ALIGN_DOWN(high, PAGE_SIZE));
+	page = at && vm_may_grow(s, &like, 1) ? page_alloc_zeroed(0) : NULL;
+	if (!page)
+		return false;
+	e = pagetable_walk(&s->pt, at, 1, true);
+	like.start = at;
+	like.end = at + PAGE_SIZE;
+	if (!e || vma_add(s, &like)) { /* an empty table stays for the next mapping there */
+		page_put(page);
+		return false;
+	}
+	v = vma_find(s, at);
+	page_get(page); /* one for the leaf, one for p */
+	p->page = page;
+	(void)atomic_xchg(e, page_to_phys(page).raw | leaf_bits(v) | PTE_SW_ANON);
+	(void)__atomic_add_fetch(&s->resident_anon, 1, __ATOMIC_RELAXED);
+	store_release(&p->base, at);
+	return true;
+}
+
+static int free_stub(const struct stub_page *p)
+{
+	for (unsigned i = 0; i < STUBS / 64; i++)
+		if (~p->used[i])
+			return i * 64 + __builtin_ctzll(~p->used[i]);
+	return -ENOSPC;
+}
+
+static bool is_near(uintptr_t base, uintptr_t site)
+{
+	return base && (base < site ? site - base : base - site) <= NEAR + PAGE_SIZE;
+}
+
+/* 'must': the page's other sites are with this one. */
+static struct stub_page *choose_stubs(struct vm_space *s, uintptr_t site, struct stub_page *must)
+{
+	struct vm_patches *all = s->patches;
+
+	if (must)
+		return free_stub(must) >= 0 ? must : NULL;
+	for (unsigned i = 0; i < MAX_STUB_PAGES; i++)
+		if (is_near(all->stubs[i].base, site) && free_stub(&all->stubs[i]) >= 0)
+			return &all->stubs[i];
+	for (unsigned i = 0; i < MAX_STUB_PAGES; i++)
+		if (!all->stubs[i].base)
+			return map_stub_page(s, &all->stubs[i], site) ? &all->stubs[i] : NULL;
+	return NULL;
+}
+
+/* The address of the stub. */
+static uintptr_t write_stub(
+	struct stub_page *p, unsigned i, uintptr_t site, uint32_t nr, uint64_t entry)
+{
+	uintptr_t at = p->base + i * sizeof(struct stub);
+
+	*stub_at(p, i) = (struct stub){
+		.mov = 0xb8,
+		.nr = nr,
+		.lea = { 0x48, 0x8d, 0x0d },
+		.after = (int32_t)(site + SITE_SIZE - (at + AFTER_BASE)),
+		.cli = 0xfa,
+		.jmp = { 0xff, 0x25 },
+		.entry_distance = (int32_t)(offsetof(struct stub, entry) - ENTRY_BASE),
+		.pad = { 0xcc, 0xcc, 0xcc, 0xcc, 0xcc },
+		.entry = entry,
+	};
+	return at;
+}
+
+/* The copy with the jump in it takes the leaf's place. */
+static int switch_page(
+	struct vm_space *s, struct vma *v, pte_t *e, pte_t old, uintptr_t site, uintptr_t stub)
+{
+	struct page *from = leaf_page(old), *page = page_alloc(0);
+	int32_t distance = (int32_t)(stub - (site + 5));
+	pte_t expect = old;
+	uint8_t *jump;
+
+	if (!page)
+		return -ENOMEM;
+	memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
+	jump = (uint8_t *)page_to_virt(page) + site % PAGE_SIZE;
+	jump[0] = 0xe9;
+	memcpy(jump + 1, &distance, sizeof(distance));
+	/* The file may lose its page at this moment (vm_backing_unmap): then it is gone. */
+	while (!atomic_cas(e, &expect,
+		page_to_phys(page).raw | leaf_bits(v) | PTE_SW_ANON | (expect & PTE_TRACK)))
+		if ((expect ^ old) & ~(pte_t)(PTE_ACCESSED | PTE_TRACK)) {
+			page_put(page);
+			return -EAGAIN;
+		}
+	if (!(old & PTE_SW_ANON)) {
+		(void)__atomic_add_fetch(&s->resident_anon, 1, __ATOMIC_RELAXED);
+		(void)atomic_sub(&s->resident_file, 1);
+	}
+	tlb_flush(s, ALIGN_DOWN(site, PAGE_SIZE), ALIGN_DOWN(site, PAGE_SIZE) + PAGE_SIZE);
+	page_put(from);
+	return 0;
+}
+
+/*
+ * Is that really this mov? The caller has seen nr in rax at the syscall; what is left are longer
+ * instructions that end like it: a prefix of another register (41 b8), or b8 as a displacement
+ * behind a ModRM or SIB byte. Bytes before it that could be one of these refuse a few sites more.
+ */
+bool vm_patch_site_ok(const uint8_t *at, uint32_t nr)
+{
+	uint32_t value;
+
+	memcpy(&value, at + 1, sizeof(value));
+	return at[0] == 0xb8 && value == nr && at[5] == 0x0f && at[6] == 0x05 &&
+	       (at[-1] & 0xc0) != 0x40 && (at[-2] & 0xc7) != 0x44;
+}
+
+static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
+{
+	uintptr_t va = ALIGN_DOWN(site, PAGE_SIZE), at = site % PAGE_SIZE;
+	struct vma *v = vma_find(s, va);
+	struct vm_patches *all = s->patches;
+	struct stub_page *stubs, *must = NULL;
+	unsigned n, empty = MAX_PATCHED_PAGES;
+	int i, err;
+	pte_t *e, old;
+
+	if (!v || v->start > va || !v->backing || v->name || (v->flags & VMA_SHARED) ||
+		v->prot != (PROT_READ | PROT_EXEC) || at < 2 || at > PAGE_SIZE - SITE_SIZE)
+		return -EPERM;
+	e = pagetable_walk(&s->pt, va, 1, false);
+	old = e ? load_acquire(e) : 0;
+	if (!(old & PTE_PRESENT))
+		return -EAGAIN;
+	for (n = 0; n < MAX_PATCHED_PAGES; n++) {
+		if (all->page[n].va == va)
+			must = all->page[n].stubs;
+		else if (!all->page[n].va)
+			empty = n;
+	}
+	/* A private copy that is not ours has been written once: hands off. */
+	if ((old & PTE_WRITE) || (!must && ((old & PTE_SW_ANON) || empty == MAX_PATCHED_PAGES)))
+		return -EPERM;
+	if (!vm_patch_site_ok((uint8_t *)page_to_virt(leaf_page(old)) + at, nr))
+		return -EPERM;
+	stubs = choose_stubs(s, site, must);
+	if (!stubs)
+		return -ENOMEM;
+	i = free_stub(stubs);
+	err = switch_page(s, v, e, old, site, write_stub(stubs, i, site, nr, entry));
+	if (err)
+		return err;
+	stubs->used[i / 64] |= 1ull << i % 64;
+	if (!must) {
+		all->page[empty].va = va;
+		all->page[empty].stubs = stubs;
+		all->pages++;
+	}
+	counter_inc(patch_made);
+	return 0;
+}
+
+int vm_patch_site(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
+{
+	int err = -ENOMEM;
+
+	write_lock(&s->lock);
+	if (!s->patches)
+		store_release(&s->patches, heap_alloc_zeroed(sizeof(*s->patches)));
+	if (s->patches)
+		err = patch_locked(s, site, nr, entry);
+	write_unlock(&s->lock);
+	return err;
+}
