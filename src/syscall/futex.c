@@ -60,20 +60,28 @@ static long wait_restart(struct task *t)
 		t->restart.arg[2], t->restart.arg[3]);
 }
 
-/* An owner that does not exist will never unlock. */
+/*
+ * An owner that does not exist will never unlock. One that has unlocked and ended between our two
+ * looks, at the word and for its owner, is none: then the word has changed.
+ */
 static int check_owner(uint32_t *uaddr)
 {
-	uint32_t value;
-	struct task *owner;
+	uint32_t value, again;
 	int err = user_load_u32(uaddr, &value);
 
-	if (err || !(value & FUTEX_TID_MASK))
-		return err;
-	owner = task_find(value & FUTEX_TID_MASK);
-	if (!owner)
-		return -ESRCH;
-	task_put(owner);
-	return 0;
+	while (!err && value & FUTEX_TID_MASK) {
+		struct task *owner = task_find(value & FUTEX_TID_MASK);
+
+		if (owner) {
+			task_put(owner);
+			return 0;
+		}
+		err = user_load_u32(uaddr, &again);
+		if (!err && again == value)
+			return -ESRCH;
+		value = again;
+	}
+	return err;
 }
 
 static long lock_pi(uint32_t *uaddr, uint64_t deadline, bool private, bool try)

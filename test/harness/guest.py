@@ -18,6 +18,7 @@ IDLE = 30  # seconds that one test may stay silent
 ON_Q35 = ("mmap_anonymous", "mmap_thread_faults", "pthread_create_join", "futex_requeue",
           "signal_siginfo_kinds", "timer_posix", "stat_fields", "condvar_signal", "epoll_edge",
           "tcp_echo", "clock_reading")
+STRESS = ("pthread_stress_locks", "pthread_stress_waits", "pthread_stress_lives") # 1 to 8 CPUs
 SMOKE = ("mmap_anonymous", "pthread_create_join", "signal_masks_nested", "open_errors",
          "futex_wait_wake")
 
@@ -167,6 +168,8 @@ def run(score, only, groups=None):
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(group, "guest", 1, None, many),
                 pool.submit(group, "guest-smp4", 4, None, many)]
+        jobs += [pool.submit(group, f"guest-smp{n}", n, None, [t for t in many if t in STRESS])
+                 for n in (2, 8)]
         jobs += [pool.submit(run_alone, score, t) for t in tests if t.alone]
         jobs.append(pool.submit(group, "guest-q35", 2, "q35", [n for n in many if n in ON_Q35]))
         for job in jobs:
