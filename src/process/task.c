@@ -180,10 +180,7 @@ long task_clone(const struct clone_args *a, const struct trap_frame *frame)
 		t->clear_child_tid = (uint32_t *)a->child_tid;
 	t->personality = self->personality;
 	t->timer_slack = self->timer_slack;
-	t->thread.nice = self->thread.nice;
-	t->thread.policy = self->thread.policy;
-	t->thread.rt_priority = self->thread.rt_priority;
-	memcpy(t->thread.affinity, self->thread.affinity, sizeof(t->thread.affinity));
+	thread_inherit(&t->thread, &self->thread);
 	t->blocked = self->blocked;
 	task_start(t);
 	return tid;

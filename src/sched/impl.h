@@ -77,9 +77,15 @@ struct runqueue {
 	/* atomic, read by others */
 	uint32_t queued;
 	uint32_t barrier_wanted;
-	uint32_t quiescent_wanted; /* rcu.c asks for a scheduling decision */
-	uint32_t pull_request;	   /* CPU + 1 that asks for work */
-	uint64_t running_key;	   /* of the running thread; 0 for real-time ones */
+	uint32_t pull_request; /* CPU + 1 that asks for work */
+	union {
+		struct {
+			uint32_t quiescent_wanted; /* rcu.c asks for a scheduling decision */
+			uint32_t resort;	   /* somebody's policy or affinity was changed */
+		};
+		uint64_t wanted; /* both: a decision looks at one word */
+	};
+	uint64_t running_key; /* of the running thread; 0 for real-time ones */
 	struct mpsc_list incoming __aligned(CACHE_LINE);
 	uint32_t mode;
 
@@ -125,12 +131,32 @@ static inline bool thread_may_run_on(const struct thread *t, uint32_t cpu)
 	return t->affinity[cpu / 64] >> (cpu % 64) & 1;
 }
 
+/* The class that t's policy asks for; t->class changes only while it is not queued. */
+uint8_t rq_class(const struct thread *t);
+/* A queued thread that belongs elsewhere, by its policy, or by its affinity and not on its stack.
+ */
+struct thread *rq_misplaced(struct runqueue *rq, uint32_t cpu);
+
+/* balance.c */
+extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */
+bool sched_is_idle(uint32_t cpu);
+uint32_t sched_find_idle(const struct thread *t); /* MAX_CPUS: none that it may run on */
+bool sched_needs_ipi(struct runqueue *rq, struct thread *t);
+/* At a decision: an idle CPU asked; it is time to look for one. */
+void balance_serve(struct runqueue *rq);
+void balance_push(struct runqueue *rq, uint64_t now, bool runnable);
+/* Could an idle CPU run somebody queued here? Then in how many ns should this one look again? */
+bool balance_wanted(struct runqueue *rq);
+uint64_t balance_delay(struct runqueue *rq, uint64_t now);
+/* This CPU has become idle. */
+void balance_pull(struct runqueue *rq);
+
 /* schedule.c */
-void sched_submit(struct thread *t); /* a RUNNING thread that is on no list: gives it to a CPU */
-void sched_kick(struct thread *t);
+void sched_send_ipi(uint32_t cpu);
+void sched_submit(struct thread *t);  /* a RUNNING thread that is on no list: gives it to a CPU */
+void sched_changed(struct thread *t); /* its policy, priority or affinity */
 void sched_timer_set(uint32_t cpu, uint64_t expiry); /* timer queue's head changed */
 __noreturn void sched_thread_trampoline(void *arg);
-extern uint64_t sched_idle_mask[MAX_CPUS / 64]; /* atomic */
 
 /* barrier.c: from the handler of IRQ_VECTOR_WAKE */
 void sched_barrier_answer(struct runqueue *rq);

@@ -360,3 +360,33 @@ struct thread *rq_steal(struct runqueue *rq, uint32_t cpu)
 	}
 	return NULL;
 }
+
+/* --- Changes of those queued --- */
+
+uint8_t rq_class(const struct thread *t)
+{
+	return is_realtime(t) ? THREAD_REALTIME : THREAD_NORMAL;
+}
+
+static bool misplaced(const struct thread *t, uint32_t cpu)
+{
+	return t->class != rq_class(t) || (!thread_may_run_on(t, cpu) && !load_acquire(&t->on_cpu));
+}
+
+struct thread *rq_misplaced(struct runqueue *rq, uint32_t cpu)
+{
+	unsigned before = UINT8_MAX;
+	struct thread *t;
+
+	list_for_each_entry (t, &rq->realtime, run_link) {
+		unsigned priority = load_relaxed(&t->rt_priority);
+
+		if (misplaced(t, cpu) || priority > before)
+			return t;
+		before = priority;
+	}
+	for (struct rb_node *n = rq->first; n; n = rb_next(n))
+		if (misplaced(rb_entry(n, struct thread, run_node), cpu))
+			return rb_entry(n, struct thread, run_node);
+	return NULL;
+}

@@ -26,7 +26,6 @@
 #include "sched/clock.h"
 
 DEFINE_PERCPU(struct runqueue, runqueue);
-uint64_t sched_idle_mask[MAX_CPUS / 64];
 void (*sched_root_switched)(uint64_t from, uint64_t to);
 
 static struct thread boot_thread;
@@ -83,7 +82,7 @@ static void wake_interrupt(void *arg)
 		sched_barrier_answer(rq);
 }
 
-static void send_ipi(uint32_t cpu)
+void sched_send_ipi(uint32_t cpu)
 {
 	this_cpu(runqueue)->ipis++;
 	apic_send_ipi(cpu, IRQ_VECTOR_WAKE);
@@ -104,27 +103,11 @@ void sched_timer_set(uint32_t cpu, uint64_t expiry)
 		program_timer(rq);
 		irq_restore(on);
 	} else if (expiry != UINT64_MAX) {
-		send_ipi(cpu);
+		sched_send_ipi(cpu);
 	}
 }
 
 /* --- Choosing a CPU --- */
-
-static bool is_idle(uint32_t cpu)
-{
-	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
-}
-
-static uint32_t find_idle(const struct thread *t)
-{
-	for (unsigned w = 0; w < DIV_ROUND_UP(cpu_count(), 64); w++) {
-		uint64_t idle = load_relaxed(&sched_idle_mask[w]) & t->affinity[w];
-
-		if (idle)
-			return w * 64 + __builtin_ctzll(idle);
-	}
-	return MAX_CPUS;
-}
 
 static uint32_t any_allowed(const struct thread *t)
 {
@@ -143,23 +126,10 @@ static uint32_t choose_cpu(struct thread *t)
 		return last; /* if it may not run there any more, that CPU passes it on */
 	if (!thread_may_run_on(t, last))
 		last = any_allowed(t);
-	if (cpu_count() == 1 || is_idle(last))
+	if (cpu_count() == 1 || sched_is_idle(last))
 		return last;
-	idle = find_idle(t);
+	idle = sched_find_idle(t);
 	return idle < MAX_CPUS ? idle : last;
-}
-
-/* Does 'cpu' have to be interrupted to see that t is on its incoming list? */
-static bool needs_ipi(struct runqueue *rq, struct thread *t)
-{
-	switch (__atomic_load_n(&rq->mode, __ATOMIC_SEQ_CST)) {
-	case CPU_IDLE: return false;
-	case CPU_SLICED: break;
-	default: return true;
-	}
-	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
-		return true;
-	return t->run_key < load_relaxed(&rq->running_key);
 }
 
 /* Own CPU, thread context: straight into the queue. */
@@ -199,8 +169,8 @@ void sched_submit(struct thread *t)
 	if (here) {
 		if (local->current)
 			request_resched(local->current);
-	} else if (needs_ipi(rq, t)) {
-		send_ipi(cpu);
+	} else if (sched_needs_ipi(rq, t)) {
+		sched_send_ipi(cpu);
 	}
 }
 
@@ -259,16 +229,34 @@ void thread_interrupt(struct thread *t)
 		return;
 	/* If it is just being switched to, it reads its flags after it set on_cpu. */
 	if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST) && load_relaxed(&t->cpu) != cpu_id())
-		send_ipi(load_relaxed(&t->cpu));
+		sched_send_ipi(load_relaxed(&t->cpu));
 }
 
-/* Something about t changed that its CPU's next decision should know soon. */
-void sched_kick(struct thread *t)
+/*
+ * t's policy, priority or affinity was changed. If it sleeps or is on its way, it is queued by the
+ * new ones: the writer's barrier here pairs with the CAS that wakes it and with the exchange of
+ * mode before a list is drained. Else it runs or is queued, and may just be moving: every CPU that
+ * is busy is asked to look. An idle one decides before it runs anything, so it sees the flag.
+ */
+void sched_changed(struct thread *t)
 {
-	if (t == thread_current())
+	if (t == thread_current()) {
+		t->class = rq_class(t);
 		request_resched(t);
-	else if (__atomic_load_n(&t->on_cpu, __ATOMIC_SEQ_CST))
-		send_ipi(load_relaxed(&t->cpu));
+		return;
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (load_relaxed(&t->state) != STATE_RUNNING)
+		return;
+	for_each_cpu (cpu) {
+		struct runqueue *rq = cpu_of(runqueue, cpu);
+
+		atomic_xchg(&rq->resort, 1);
+		if (cpu == cpu_id())
+			request_resched(thread_current());
+		else if (__atomic_load_n(&rq->mode, __ATOMIC_SEQ_CST) < CPU_IDLE)
+			sched_send_ipi(cpu);
+	}
 }
 
 /* --- Choosing a thread --- */
@@ -289,6 +277,31 @@ static void drain_incoming(struct runqueue *rq)
 	}
 }
 
+/* Somebody's policy, priority or affinity was changed: everybody to the right place. */
+static void resort(struct runqueue *rq, struct thread *prev, bool runnable)
+{
+	struct thread *t;
+
+	atomic_xchg(&rq->resort, 0);
+	if (runnable)
+		prev->class = rq_class(prev);
+	while ((t = rq_misplaced(rq, cpu_id()))) {
+		rq_remove(rq, t);
+		if (thread_may_run_on(t, cpu_id()))
+			rq_insert(rq, t);
+		else
+			sched_submit(t);
+	}
+}
+
+static void serve_wanted(struct runqueue *rq, struct thread *prev, bool runnable)
+{
+	if (load_relaxed(&rq->resort))
+		resort(rq, prev, runnable);
+	if (load_relaxed(&rq->quiescent_wanted))
+		sched_quiescent(rq);
+}
+
 /* The first thread that may run here; those whose affinity changed meanwhile are sent away. */
 static struct thread *first_allowed(struct runqueue *rq)
 {
@@ -300,74 +313,6 @@ static struct thread *first_allowed(struct runqueue *rq)
 		sched_submit(t);
 	}
 	return t;
-}
-
-/* Hands the first queued thread that may go there to another CPU. */
-static void give_one(struct runqueue *rq, uint32_t to)
-{
-	struct runqueue *target = cpu_of(runqueue, to);
-	struct thread *t = rq_steal(rq, to);
-
-	if (!t)
-		return;
-	trace_sched(TRACE_WAKE, t->id, to);
-	store_relaxed(&t->cpu, to);
-	mpsc_push(&target->incoming, &t->incoming);
-	if (needs_ipi(target, t))
-		send_ipi(to);
-}
-
-/* An idle CPU asked for work. */
-static void serve_pull(struct runqueue *rq)
-{
-	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
-
-	if (to < cpu_count() && to != cpu_id())
-		give_one(rq, to);
-}
-
-/*
- * Idle CPUs help themselves; this is for when all are busy, but not equally. Only a CPU with a
- * queue looks, now and then, at a decision that it makes anyway; one that runs a single thread has
- * no timer and cannot look.
- */
-#define BALANCE_INTERVAL (SCALE_TAU / 4)
-
-static void balance(struct runqueue *rq, uint64_t now)
-{
-	uint32_t least = rq->queued, to = MAX_CPUS;
-
-	rq->next_balance = now + BALANCE_INTERVAL;
-	for_each_cpu (cpu) {
-		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
-
-		if (queued < least) {
-			least = queued;
-			to = cpu;
-		}
-	}
-	if (to < MAX_CPUS && rq->queued >= least + 2)
-		give_one(rq, to);
-}
-
-static void ask_for_work(struct runqueue *rq)
-{
-	uint32_t self = cpu_id(), best = self, most = 0;
-
-	for_each_cpu (cpu) {
-		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
-
-		if (cpu != self && queued > most) {
-			most = queued;
-			best = cpu;
-		}
-	}
-	if (best != self) {
-		uint32_t nobody = 0;
-
-		if (atomic_cas(&cpu_of(runqueue, best)->pull_request, &nobody, self + 1))
-			send_ipi(best);
-	}
 }
 
 static void charge(struct runqueue *rq, struct thread *t, uint64_t now, uint64_t scale)
@@ -455,6 +400,9 @@ static void begin_slice(struct runqueue *rq, struct thread *next, uint64_t now, 
 {
 	uint64_t slice = next == rq->idle ? UINT64_MAX : rq_slice(rq, next, scale);
 
+	if (unlikely(rq->queued) && balance_wanted(rq))
+		slice = MIN(slice, balance_delay(rq, now));
+
 	store_relaxed(&next->slice_start, now);
 	rq->slice_end = slice == UINT64_MAX ? UINT64_MAX : now + slice;
 	program_timer(rq);
@@ -491,13 +439,13 @@ static void reschedule(void)
 	for (;;) {
 		drain_incoming(rq);
 		if (unlikely(load_relaxed(&rq->pull_request)))
-			serve_pull(rq);
-		if (unlikely(rq->queued >= 2 && now >= rq->next_balance))
-			balance(rq, now);
-		if (unlikely(load_relaxed(&rq->quiescent_wanted)))
-			sched_quiescent(rq);
+			balance_serve(rq);
+		if (unlikely(rq->queued && now >= rq->next_balance))
+			balance_push(rq, now, runnable);
+		if (unlikely(load_relaxed(&rq->wanted)))
+			serve_wanted(rq, prev, runnable);
 		irq_disable();
-		if (likely(mpsc_empty(&rq->incoming) && !load_relaxed(&rq->quiescent_wanted)))
+		if (likely(mpsc_empty(&rq->incoming) && !load_relaxed(&rq->wanted)))
 			break;
 		irq_enable();
 	}
@@ -633,14 +581,14 @@ static __noreturn void idle_loop(void *arg)
 	uint64_t since = 0;
 
 	for (;;) {
-		if (!is_idle(cpu)) {
+		if (!sched_is_idle(cpu)) {
 			set_idle(cpu, true);
 			atomic_xchg(&rq->mode, CPU_IDLE);
 			if (unlikely(load_relaxed(&rq->quiescent_wanted)))
 				sched_quiescent(rq);
 			since = cpu_count() > 1 ? clock_now() : 0;
 			if (mpsc_empty(&rq->incoming) && !rq->queued)
-				ask_for_work(rq);
+				balance_pull(rq);
 		}
 		if (mpsc_empty(&rq->incoming) && !rq->queued &&
 			!(since && rq->poll_ns && poll_for_work(rq, since)))
@@ -723,14 +671,14 @@ void sched_stats(uint32_t cpu, struct sched_stats *out)
 	struct runqueue *rq = cpu_of(runqueue, cpu);
 	uint64_t idle = load_relaxed(&rq->idle_ns);
 
-	if (is_idle(cpu) && rq->idle)
+	if (sched_is_idle(cpu) && rq->idle)
 		idle += clock_now() - load_relaxed(&rq->idle->slice_start);
 	*out = (struct sched_stats){
 		.switches = load_relaxed(&rq->switches),
 		.ipis = load_relaxed(&rq->ipis),
 		.timer_interrupts = load_relaxed(&rq->timer_interrupts),
 		.idle_ns = idle,
-		.runnable = load_relaxed(&rq->queued) + !is_idle(cpu),
+		.runnable = load_relaxed(&rq->queued) + !sched_is_idle(cpu),
 	};
 }
 
@@ -739,6 +687,6 @@ unsigned sched_runnable_count(void)
 	unsigned n = 0;
 
 	for_each_cpu (cpu)
-		n += load_relaxed(&cpu_of(runqueue, cpu)->queued) + !is_idle(cpu);
+		n += load_relaxed(&cpu_of(runqueue, cpu)->queued) + !sched_is_idle(cpu);
 	return n;
 }

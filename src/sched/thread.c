@@ -260,12 +260,11 @@ int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
 		return -EINVAL;
 	for (unsigned w = 0; w < ARRAY_SIZE(new); w++)
 		store_relaxed(&t->affinity[w], new[w]);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (t == thread_current() && !thread_may_run_on(t, cpu_id())) {
-		sched_kick(t);
+	if (t != thread_current()) {
+		sched_changed(t);
+	} else if (!thread_may_run_on(t, cpu_id())) {
+		sched_changed(t);
 		schedule();
-	} else if (!thread_may_run_on(t, load_relaxed(&t->cpu))) {
-		sched_kick(t);
 	}
 	return 0;
 }
@@ -281,10 +280,7 @@ int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority)
 	store_relaxed(&t->rt_priority, rt_priority);
 	store_relaxed(&t->policy, policy);
 	rq_set_weight(t);
-	/* a queued thread changes its place when it is queued next */
-	if (t == thread_current())
-		t->class = rt ? THREAD_REALTIME : THREAD_NORMAL;
-	sched_kick(t);
+	sched_changed(t);
 	return 0;
 }
 
@@ -292,4 +288,20 @@ void thread_set_nice(struct thread *t, int nice)
 {
 	store_relaxed(&t->nice, MAX(-20, MIN(19, nice)));
 	rq_set_weight(t);
+}
+
+void thread_inherit(struct thread *t, const struct thread *parent)
+{
+	t->nice = parent->nice;
+	t->policy = parent->policy;
+	t->rt_priority = parent->rt_priority;
+	memcpy(t->affinity, parent->affinity, sizeof(t->affinity));
+	if (!parent->reset_on_fork)
+		return;
+	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR) {
+		t->policy = SCHED_OTHER;
+		t->rt_priority = 0;
+		t->nice = 0;
+	}
+	t->nice = MAX(t->nice, 0);
 }

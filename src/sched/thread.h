@@ -67,7 +67,8 @@ struct thread {
 	int8_t nice;
 	uint8_t class; /* enum thread_class */
 	uint8_t rt_priority;
-	uint8_t policy; /* SCHED_* number as the program set it */
+	uint8_t policy;	    /* SCHED_* number as the program set it */
+	bool reset_on_fork; /* its children start as SCHED_OTHER and with a nice of at least 0 */
 	uint64_t affinity[MAX_CPUS / 64];
 
 	/* Fixed after creation. */
@@ -148,10 +149,15 @@ static inline void cond_resched(void)
 uint64_t thread_cpu_time(const struct thread *t);
 /* Sleeps for ns. 0, or -ERESTARTSYS with *left set to what remains (left may be NULL). */
 int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left);
-/* Policy/priority/nice/affinity changes take effect at the next scheduling decision. -EINVAL. */
+/*
+ * Policy, priority and affinity changes take effect at once: the CPU that runs or queues the thread
+ * is interrupted. A changed nice value counts for the time that it runs from then on. -EINVAL.
+ */
 int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words);
 int thread_set_policy(struct thread *t, unsigned policy, unsigned rt_priority);
 void thread_set_nice(struct thread *t, int nice);
+/* A thread that is not started yet gets policy, nice and affinity of the one that makes it. */
+void thread_inherit(struct thread *t, const struct thread *parent);
 
 void thread_id_free(uint32_t id);
 

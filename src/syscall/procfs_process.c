@@ -137,6 +137,23 @@ static void print_signal_sets(struct text *t, struct process *p, struct task *ta
 	text_printf(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", ignored, caught);
 }
 
+/* Groups of 32 bits, the last CPUs first, as many digits as there are CPUs. */
+static void print_cpu_mask(struct text *t, const uint64_t *mask)
+{
+	unsigned n = cpu_count();
+
+	for (unsigned first = (n - 1) / 32 * 32, left = n - first;; first -= 32, left = 32) {
+		uint32_t word = mask[first / 64] >> (first % 64);
+
+		if (left < 32)
+			word &= (1u << left) - 1;
+		text_printf(t, "%0*x", (int)DIV_ROUND_UP(left, 4), word);
+		if (!first)
+			break;
+		text_printf(t, ",");
+	}
+}
+
 static void print_cpu_list(struct text *t, const uint64_t *mask)
 {
 	bool first = true;
@@ -188,8 +205,9 @@ static int show_status(struct text *t, struct process *p, struct task *task)
 		"NoNewPrivs:\t%u\nSeccomp:\t0\nSeccomp_filters:\t0\n",
 		p->cap_inheritable, p->cap_permitted, p->cap_effective, 0x1fffffffffful, 0,
 		p->no_new_privs);
-	text_printf(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t",
-		task->thread.affinity[0] & (cpu_count() < 64 ? (1ul << cpu_count()) - 1 : ~0ul));
+	text_printf(t, "Cpus_allowed:\t");
+	print_cpu_mask(t, task->thread.affinity);
+	text_printf(t, "\nCpus_allowed_list:\t");
 	print_cpu_list(t, task->thread.affinity);
 	text_printf(t,
 		"Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n"

@@ -86,12 +86,24 @@ SYSCALL_DEFINE3(sched_setaffinity, int, tid, unsigned, len, const uint64_t *, um
 /* The policy as sched_setscheduler(2) takes it, checked as Linux does. */
 static int set_scheduler(struct task *t, int policy, int priority)
 {
+	bool reset = policy & SCHED_RESET_ON_FORK;
+	int err;
+
 	policy &= ~SCHED_RESET_ON_FORK;
 	if (policy < 0 || priority < 0 || priority > 99)
 		return -EINVAL;
-	if (is_realtime(policy) && !privileged())
+	if ((is_realtime(policy) || (t->thread.reset_on_fork && !reset)) && !privileged())
 		return -EPERM;
-	return thread_set_policy(&t->thread, policy, priority);
+	err = thread_set_policy(&t->thread, policy, priority);
+	if (!err)
+		t->thread.reset_on_fork = reset;
+	return err;
+}
+
+/* As sched_getscheduler(2) shows it and set_scheduler takes it. */
+static int policy_of(const struct task *t)
+{
+	return t->thread.policy | (t->thread.reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
 static long set_param(int tid, int policy, const int *uparam)
@@ -107,7 +119,7 @@ static long set_param(int tid, int policy, const int *uparam)
 	t = find(tid);
 	if (!t)
 		return -ESRCH;
-	ret = set_scheduler(t, policy < 0 ? t->thread.policy : policy, priority);
+	ret = set_scheduler(t, policy < 0 ? policy_of(t) : policy, priority);
 	task_put(t);
 	return ret;
 }
@@ -132,7 +144,7 @@ SYSCALL_DEFINE1(sched_getscheduler, int, tid)
 	t = find(tid);
 	if (!t)
 		return -ESRCH;
-	policy = t->thread.policy;
+	policy = policy_of(t);
 	task_put(t);
 	return policy;
 }
@@ -172,14 +184,16 @@ SYSCALL_DEFINE3(sched_setattr, int, tid, struct sched_attr *, uattr, unsigned, f
 	}
 	if (copy_from_user(&attr, uattr, MIN((size_t)size, sizeof(attr))))
 		return -EFAULT;
-	if ((int)attr.sched_policy < 0 || attr.sched_policy == SCHED_DEADLINE ||
+	if ((int)attr.sched_policy < 0 || attr.sched_policy >= SCHED_DEADLINE ||
 		attr.sched_flags & ~SCHED_FLAG_RESET_ON_FORK)
 		return -EINVAL;
 	t = find(tid);
 	if (!t)
 		return -ESRCH;
+	if (attr.sched_flags & SCHED_FLAG_RESET_ON_FORK)
+		attr.sched_policy |= SCHED_RESET_ON_FORK;
 	ret = set_scheduler(t, attr.sched_policy, attr.sched_priority);
-	if (!ret && !is_realtime(attr.sched_policy))
+	if (!ret && !is_realtime(attr.sched_policy & ~SCHED_RESET_ON_FORK))
 		thread_set_nice(&t->thread, attr.sched_nice);
 	task_put(t);
 	return ret;
@@ -198,6 +212,7 @@ SYSCALL_DEFINE4(
 		return -ESRCH;
 	attr.size = MIN(size, (unsigned)sizeof(attr));
 	attr.sched_policy = t->thread.policy;
+	attr.sched_flags = t->thread.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
 	if (is_realtime(t->thread.policy))
 		attr.sched_priority = t->thread.rt_priority;
 	else

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which CPU gets what: idle CPUs, and threads that wait on one CPU while another is idle or has a
+ * shorter queue. A CPU takes threads only out of its own queue. Three occasions:
+ *
+ *	wake	goes to an idle CPU that has not been given anything yet
+ *	pull	a CPU that becomes idle asks the one with the longest queue (flag, interrupt)
+ *	push	a CPU that queues somebody whom an idle CPU could run ends the running slice
+ *		after PUSH_DELAY at the latest, and gives him away if he still waits then: it is not
+ *		worth moving for somebody who only waits for a driver thread's few microseconds
+ *
+ * When all are busy, a CPU with a queue compares the lengths, at most every BALANCE_INTERVAL, at
+ * decisions that it makes anyway; one that runs a single thread has no timer and cannot look.
+ */
+
+#include "abi/sched.h"
+#include "cpu/barrier.h"
+#include "diag/trace.h"
+#include "sched/impl.h"
+
+#define BALANCE_INTERVAL (SCALE_TAU / 4)
+#define PUSH_DELAY	 1000000ull /* ns */
+#define PUSH_LOOK	 8	    /* this many of the queue are looked at */
+
+uint64_t sched_idle_mask[MAX_CPUS / 64];
+
+bool sched_is_idle(uint32_t cpu)
+{
+	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
+}
+
+/* One that was given a thread already will not be idle for long. */
+uint32_t sched_find_idle(const struct thread *t)
+{
+	for (unsigned w = 0; w < DIV_ROUND_UP(cpu_count(), 64); w++) {
+		uint64_t idle = load_relaxed(&sched_idle_mask[w]) & t->affinity[w];
+
+		for (; idle; idle &= idle - 1) {
+			uint32_t cpu = w * 64 + __builtin_ctzll(idle);
+
+			if (mpsc_empty(&cpu_of(runqueue, cpu)->incoming))
+				return cpu;
+		}
+	}
+	return MAX_CPUS;
+}
+
+/* Does 'cpu' have to be interrupted to see that t is on its incoming list? */
+bool sched_needs_ipi(struct runqueue *rq, struct thread *t)
+{
+	switch (__atomic_load_n(&rq->mode, __ATOMIC_SEQ_CST)) {
+	case CPU_IDLE: return false;
+	case CPU_SLICED: break;
+	default: return true;
+	}
+	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
+		return true;
+	return t->run_key < load_relaxed(&rq->running_key);
+}
+
+/* Hands the first queued thread that may go there to another CPU. */
+static void give_one(struct runqueue *rq, uint32_t to)
+{
+	struct runqueue *target = cpu_of(runqueue, to);
+	struct thread *t = rq_steal(rq, to);
+
+	if (!t)
+		return;
+	trace_sched(TRACE_WAKE, t->id, to);
+	store_relaxed(&t->cpu, to);
+	mpsc_push(&target->incoming, &t->incoming);
+	if (sched_needs_ipi(target, t))
+		sched_send_ipi(to);
+}
+
+void balance_serve(struct runqueue *rq)
+{
+	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
+
+	if (to < cpu_count() && to != cpu_id())
+		give_one(rq, to);
+}
+
+void balance_pull(struct runqueue *rq)
+{
+	uint32_t self = cpu_id(), best = self, most = 0;
+
+	for_each_cpu (cpu) {
+		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
+
+		if (cpu != self && queued > most) {
+			most = queued;
+			best = cpu;
+		}
+	}
+	if (best != self) {
+		uint32_t nobody = 0;
+
+		if (atomic_cas(&cpu_of(runqueue, best)->pull_request, &nobody, self + 1))
+			sched_send_ipi(best);
+	}
+}
+
+/* An idle CPU that may run one of the first in the queue; MAX_CPUS: none. */
+static uint32_t find_taker(struct runqueue *rq)
+{
+	unsigned looked = 0;
+	struct thread *t;
+	uint32_t cpu;
+
+	list_for_each_entry (t, &rq->realtime, run_link) {
+		cpu = sched_find_idle(t);
+		if (cpu < MAX_CPUS || ++looked == PUSH_LOOK)
+			return cpu;
+	}
+	for (struct rb_node *n = rq->first; n && looked < PUSH_LOOK; n = rb_next(n), looked++) {
+		cpu = sched_find_idle(rb_entry(n, struct thread, run_node));
+		if (cpu < MAX_CPUS)
+			return cpu;
+	}
+	return MAX_CPUS;
+}
+
+bool balance_wanted(struct runqueue *rq)
+{
+	uint64_t idle = 0;
+
+	for (unsigned w = 0; w < DIV_ROUND_UP(cpu_count(), 64); w++)
+		idle |= load_relaxed(&sched_idle_mask[w]);
+	return unlikely(idle) && find_taker(rq) < MAX_CPUS;
+}
+
+uint64_t balance_delay(struct runqueue *rq, uint64_t now)
+{
+	if (rq->next_balance <= now || rq->next_balance > now + PUSH_DELAY)
+		rq->next_balance = now + PUSH_DELAY;
+	return rq->next_balance - now;
+}
+
+void balance_push(struct runqueue *rq, uint64_t now, bool runnable)
+{
+	uint32_t least = rq->queued, to;
+
+	if (rq->queued + runnable < 2)
+		return; /* the only one: it runs here, at once */
+	rq->next_balance = now + BALANCE_INTERVAL;
+	to = find_taker(rq);
+	if (to < MAX_CPUS) {
+		give_one(rq, to);
+		return;
+	}
+	for_each_cpu (cpu) {
+		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
+
+		if (queued < least) {
+			least = queued;
+			to = cpu;
+		}
+	}
+	if (to < MAX_CPUS && rq->queued >= least + 2)
+		give_one(rq, to);
+}
