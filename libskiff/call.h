@@ -56,14 +56,19 @@ static inline long result(long r)
 	return __builtin_expect((unsigned long)r >= -4095ul, 0) ? skiff_error(r) : r;
 }
 
-/* glibc's own test, header.multiple_threads of the thread's control block; musl has a pointer there
- * that is never null, so that every call takes the careful way. */
+/* glibc's __libc_single_threaded, or a 1 where it is older than 2.32. */
+extern HIDDEN const char *skiff_single;
+
+/* Whether this thread can be cancelled at all, as glibc itself finds out: up to 2.36 by
+ * header.multiple_threads of the thread's control block (set too when a lone thread cancels
+ * itself), later by the variable. musl has a pointer at that place that is never null, so that
+ * every call takes the careful way. */
 static inline bool threads(void)
 {
 	int many;
 
 	__asm__ volatile("movl %%fs:0x18, %0" : "=r"(many));
-	return many;
+	return many || !__atomic_load_n(skiff_single, __ATOMIC_RELAXED);
 }
 
 static inline long cancellable(long nr, long a, long b, long c, long d, long e, long f)

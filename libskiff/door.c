@@ -10,7 +10,11 @@
 extern WEAK unsigned long getauxval(unsigned long type);
 extern WEAK int *__errno_location(void);
 extern WEAK int pthread_setcanceltype(int type, int *old);
+extern WEAK char __libc_single_threaded;
 #define CANCEL_ASYNCHRONOUS 1
+
+static const char single = 1;
+HIDDEN const char *skiff_single = &single;
 
 /* On to the syscall instruction, with the fourth argument where it wants it. */
 HIDDEN void skiff_no_door(void);
@@ -35,6 +39,8 @@ static __attribute__((constructor)) void find_doors(void)
 {
 	const struct skiff_doors *d = getauxval ? (const void *)getauxval(AT_SKIFF) : 0;
 
+	if (&__libc_single_threaded)
+		skiff_single = &__libc_single_threaded;
 	if (!d || d->version < 1)
 		return;
 	skiff_call = (uintptr_t)d + d->call;

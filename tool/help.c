@@ -18,17 +18,18 @@ static const char overview[] =
 	"  skiff run -m 512M -f /usr/lib/python3.11 python3 -c 'print(6 * 7)'\n"
 	"  skiff build -o cache.img memcached -u root && skiff run -p 11211:11211 cache.img\n";
 
-#define PACK_OPTIONS                                                                                  \
-	"  -f, --file HOST[:GUEST]   add a file, or a folder with all that is in it (repeatable);\n"  \
-	"                            the libraries of programs among them come along\n"               \
-	"  -v, --volume HOST:GUEST:ro  add a folder as it is now: a snapshot taken when packing.\n"   \
-	"                            Volumes that can be written are not available yet\n"             \
-	"  -e, --env K=V             set a variable; -e K takes the value from here (repeatable)\n"   \
-	"  -w, --workdir DIR         where the program starts (default /)\n"                          \
-	"      --hostname NAME       host name of the guest (default skiff)\n"                        \
-	"      --no-preload          start without libskiff.so (it is not preloaded by itself yet)\n" \
-	"      --kernel-arg ARG      one more word for the kernel's command line (repeatable)\n"      \
-	"  -V, --verbose             say what is done; for run, print the kernel's messages too\n"    \
+#define PACK_OPTIONS                                                                                 \
+	"  -f, --file HOST[:GUEST]   add a file, or a folder with all that is in it (repeatable);\n" \
+	"                            the libraries of programs among them come along\n"              \
+	"  -v, --volume HOST:GUEST:ro  add a folder as it is now: a snapshot taken when packing.\n"  \
+	"                            Volumes that can be written are not available yet\n"            \
+	"  -e, --env K=V             set a variable; -e K takes the value from here (repeatable)\n"  \
+	"  -w, --workdir DIR         where the program starts (default /)\n"                         \
+	"      --hostname NAME       host name of the guest (default skiff)\n"                       \
+	"      --no-preload          leave out libskiff.so, which lets a dynamic program call the\n" \
+	"                            kernel without a trap (an IMAGE stays as it was built)\n"       \
+	"      --kernel-arg ARG      one more word for the kernel's command line (repeatable)\n"     \
+	"  -V, --verbose             say what is done; for run, print the kernel's messages too\n"   \
 	"  -h, --help                this page\n"
 
 static const char run[] =

@@ -326,7 +326,7 @@ static void parse_one(int opt, const char *command, struct options *o)
 	case OPT_ACCEL: o->accel = pick("--accel", optarg, accels); break;
 	case OPT_ISOLATE:
 		die(EXIT_SKIFF, "--isolate is not available yet: the program runs in ring 0");
-	case OPT_NO_PRELOAD: break;
+	case OPT_NO_PRELOAD: o->no_preload = true; break;
 	case OPT_KERNEL_ARG: strv_add(&o->kernel_args, optarg); break;
 	case OPT_QEMU: strv_add(&o->qemu_args, optarg); break;
 	case OPT_DRY_RUN: o->dry_run = true; break;

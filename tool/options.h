@@ -36,6 +36,7 @@ struct options {
 	enum accel accel;
 	struct strv kernel_args, qemu_args;
 	bool dry_run, verbose;
+	bool no_preload;    /* the image goes without libskiff.so */
 	const char *output; /* build -o */
 	char **args;	    /* PROGRAM|IMAGE and its arguments */
 	int nargs;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "image.h"
+#include "preload.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -309,6 +310,8 @@ struct tree *image_plan(const struct options *o, struct start *start)
 	for (size_t i = 0; i < a.files.n; i++)
 		closure_add_file(&c, a.files.v[i]);
 	closure_finish(&c);
+	if (!o->no_preload)
+		preload_plan(t, &c);
 	for (size_t i = 0; i < c.warnings.n; i++) {
 		if (o->verbose || c.warnings.n <= 3)
 			warn("%s", c.warnings.v[i]);

@@ -22,6 +22,7 @@ $(O)/tool/%.o: tool/%.c
 install: all
 	install -D -m 755 skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 644 $(O)/skiff.elf $(DESTDIR)$(PREFIX)/lib/skiff/skiff.elf
+	install -D -m 644 $(O)/libskiff.so $(DESTDIR)$(PREFIX)/lib/skiff/libskiff.so
 
 # On all CPUs, unless whoever called make said how many.
 AT_ONCE		= $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))

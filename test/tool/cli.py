@@ -233,6 +233,33 @@ def file_libraries():
     check("libevent" in inspect(tmp / "fl.img"), r.stderr)
 
 
+# ---- libskiff.so ----
+
+@test
+def preload():
+    """A glibc program gets the library, unless told otherwise; its own list of libraries is kept."""
+    image = tmp / "preload.img"
+    skiff("build", "-o", image, "true")
+    text = inspect(image)
+    check("/.skiff/libskiff.so" in text and "/etc/ld.so.preload" in text, text)
+    skiff("build", "-o", image, "--no-preload", "true")
+    text = inspect(image)
+    check("libskiff.so" not in text and "ld.so.preload" not in text, text)
+    plain = compile("preload_static", "int main(void){return 0;}", "-static")
+    skiff("build", "-o", image, plain)
+    check("libskiff.so" not in inspect(image), "a static program")
+    library("pl", "libasan.so.9", "int x;")
+    program = compile("preload_asan", "extern int x; int main(void){return x;}", tmp / "pl/libasan.so.9",
+                      f"-Wl,-rpath,{tmp}/pl")
+    r = skiff("build", "-o", image, program)
+    check(r.returncode == 0 and "libskiff.so" not in inspect(image), r.stderr)
+    given = tmp / "list"
+    given.write_text("/lib/own.so")
+    skiff("build", "-o", image, "-f", f"{given}:/etc/ld.so.preload", "true")
+    data = image.read_bytes()
+    check(b"/lib/own.so\n/.skiff/libskiff.so\n" in data, "the given list")
+
+
 # ---- what it says ----
 
 @test
