@@ -53,6 +53,32 @@ static inline struct unix_sock *unix_sk(struct socket *s)
 	return container_of(s, struct unix_sock, s);
 }
 
+static inline bool unix_is_stream(const struct unix_sock *u)
+{
+	return u->s.type == SOCK_STREAM;
+}
+static inline bool unix_is_connection(const struct unix_sock *u)
+{
+	return u->s.type != SOCK_DGRAM;
+}
+/* Whether u takes a message of that size now, or will not take any more. */
+static inline bool unix_has_room(const struct unix_sock *to, uint32_t need)
+{
+	uint32_t queued = load_relaxed(&to->queued);
+
+	return queued == 0 || queued + need <= to->s.rcvbuf || to->s.detached ||
+	       (load_relaxed(&to->s.shut) & SHUT_RCV);
+}
+
+/* unix.c */
+/* The peer with a reference, or NULL. */
+struct unix_sock *unix_peer_get(struct unix_sock *u);
+void unix_disconnect(struct unix_sock *u); /* a datagram socket, from its default destination */
+
+/* unix_data.c */
+ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_context *c);
+ssize_t unix_recv(struct socket *s, struct socket_message *m);
+
 /* unix_name.c */
 int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c);

@@ -6,9 +6,9 @@
 /* sources: src/net/tcp_ack.c src/net/tcp_cong.c src/net/tcp_data.c src/net/tcp_in.c */
 /* sources: src/net/tcp_listen.c src/net/tcp_opt.c src/net/tcp_out.c src/net/tcp_sack.c */
 /* sources: src/net/tcp_sockopt.c src/net/tcp_state.c src/net/tcp_timer.c src/net/udp.c */
-/* sources: src/net/unix.c src/net/unix_msg.c src/net/unix_name.c src/net/config.c */
+/* sources: src/net/unix.c src/net/unix_data.c src/net/unix_msg.c src/net/unix_name.c */
 /* sources: src/net/dhcp.c src/net/dhcp_packet.c src/lib/hash.c src/lib/string.c */
-/* sources: src/lib/format.c src/lib/cmdline.c src/file/iter.c */
+/* sources: src/lib/format.c src/lib/cmdline.c src/file/iter.c src/net/config.c */
 /* flags: -D_GNU_SOURCE */
 #include "net_env.h"
 
