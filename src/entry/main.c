@@ -94,8 +94,7 @@ __no_canary void kernel_main(void)
 	vm_init();
 	fs_start(); /* the root image is mounted */
 	syscall_init();
-	net_init(); /* loopback, ready for cards */
-	process_init();
+	net_init();			  /* loopback, ready for cards */
 	devices_init();			  /* cards, console ports, entropy */
 	net_configure(boot_info.cmdline); /* static, or DHCP in its own thread */
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between the files of process/. Locks, outermost first: process->lock, signal_lock, the tables'
- * mutex. */
+/* Between the files of process/. Locks, outermost first: process->lock, signal_lock. */
 #pragma once
 
 #include "cpu/barrier.h"
@@ -10,6 +9,7 @@
 struct process *process_create(void); /* one reference; no task yet. NULL: no memory */
 void process_add_task(
 	struct process *p, struct task *t); /* makes it visible; takes a reference of t */
+int process_reserve_tid(uint32_t tid);	    /* room for it in task_find's table; -ENOMEM */
 void process_hide_task(struct task *t);	    /* its number names nobody any more */
 bool process_remove_task(struct process *p, struct task *t); /* true: it was the last */
 void process_rename_task(struct task *t, uint32_t tid);

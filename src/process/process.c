@@ -3,66 +3,67 @@
 
 #include "process/impl.h"
 #include "abi/clone.h"
+#include "abi/errno.h"
 #include "abi/resource.h"
 #include "diag/log.h"
 #include "lib/bug.h"
-#include "lib/hash.h"
 #include "lib/string.h"
+#include "lockfree/refslot.h"
 #include "mem/heap.h"
 #include "sched/clock.h"
 
-#define TABLE_SIZE	 256
 #define ALL_CAPABILITIES ((2ull << CAP_LAST_CAP) - 1)
 
 char process_hostname[65] = "skiff", process_domainname[65] = "(none)";
 
-static struct mutex table_lock; /* guards both tables */
-static struct list_node task_table[TABLE_SIZE];
-static struct list_node process_table[TABLE_SIZE];
+/*
+ * Tasks by number. A number belongs to one thread at a time (sched/thread.c), whose place in here
+ * only that thread changes; nobody takes a lock to find it. Pages of places are made when their
+ * first number is used and stay. There is one process: the program.
+ */
+#define TABLE_PAGE (PAGE_SIZE / sizeof(struct refslot))
+static struct refslot *task_pages[THREAD_ID_COUNT / TABLE_PAGE]; /* atomic: NULL, then fixed */
+static struct refslot first_process;
 
-static struct list_node *bucket(struct list_node *table, uint32_t id)
+static struct refslot *task_slot(uint32_t tid)
 {
-	return &table[hash_u64(id) % TABLE_SIZE];
+	struct refslot *page;
+
+	if (tid >= THREAD_ID_COUNT)
+		return NULL;
+	page = load_acquire(&task_pages[tid / TABLE_PAGE]);
+	return page ? &page[tid % TABLE_PAGE] : NULL;
 }
 
-void process_init(void)
+int process_reserve_tid(uint32_t tid)
 {
-	for (unsigned i = 0; i < TABLE_SIZE; i++) {
-		list_init(&task_table[i]);
-		list_init(&process_table[i]);
-	}
+	struct refslot *page, *old = NULL;
+
+	if (task_slot(tid))
+		return 0;
+	page = heap_alloc_zeroed(PAGE_SIZE);
+	if (!page)
+		return -ENOMEM;
+	if (!atomic_cas(&task_pages[tid / TABLE_PAGE], &old, page))
+		heap_free(page);
+	return 0;
 }
 
 struct task *task_find(uint32_t tid)
 {
-	struct task *t, *found = NULL;
+	struct refslot *s = task_slot(tid);
 
-	mutex_lock(&table_lock);
-	list_for_each_entry (t, bucket(task_table, tid), hash_link) {
-		if (t->thread.id == tid) {
-			atomic_add(&t->refcount, 1);
-			found = t;
-			break;
-		}
-	}
-	mutex_unlock(&table_lock);
-	return found;
+	return s ? refslot_get(s, offsetof(struct task, refcount)) : NULL;
 }
 
 struct process *process_find(uint32_t pid)
 {
-	struct process *p, *found = NULL;
+	struct process *p = refslot_get(&first_process, offsetof(struct process, refcount));
 
-	mutex_lock(&table_lock);
-	list_for_each_entry (p, bucket(process_table, pid), hash_link) {
-		if (p->pid == pid) {
-			atomic_add(&p->refcount, 1);
-			found = p;
-			break;
-		}
-	}
-	mutex_unlock(&table_lock);
-	return found;
+	if (!p || p->pid == pid)
+		return p;
+	process_put(p);
+	return NULL;
 }
 
 void process_put(struct process *p)
@@ -104,7 +105,6 @@ struct process *process_create(void)
 	}
 	p->refcount = 1;
 	list_init(&p->tasks);
-	list_init(&p->hash_link);
 	pending_set_init(&p->pending);
 	wait_init(&p->signal_wait);
 	wait_init(&p->stop_wait);
@@ -128,18 +128,14 @@ void process_add_task(struct process *p, struct task *t)
 	mutex_unlock(&p->signal_lock);
 	mutex_unlock(&p->lock);
 
-	mutex_lock(&table_lock);
-	list_add(bucket(task_table, t->thread.id), &t->hash_link);
-	if (list_empty(&p->hash_link))
-		list_add(bucket(process_table, p->pid), &p->hash_link);
-	mutex_unlock(&table_lock);
+	if (!load_relaxed(&first_process.word)) /* the first task is alone */
+		refslot_set(&first_process, p, offsetof(struct process, refcount));
+	refslot_set(task_slot(t->thread.id), t, offsetof(struct task, refcount));
 }
 
 void process_hide_task(struct task *t)
 {
-	mutex_lock(&table_lock);
-	list_del(&t->hash_link);
-	mutex_unlock(&table_lock);
+	refslot_clear(task_slot(t->thread.id), offsetof(struct task, refcount));
 }
 
 bool process_remove_task(struct process *p, struct task *t)
@@ -162,12 +158,12 @@ bool process_remove_task(struct process *p, struct task *t)
 /* execve by a thread makes it the process's first thread: it takes over that one's number. */
 void process_rename_task(struct task *t, uint32_t tid)
 {
-	thread_id_free(t->thread.id);
-	mutex_lock(&table_lock);
-	list_del(&t->hash_link);
+	uint32_t old = t->thread.id;
+
+	process_hide_task(t);
 	t->thread.id = tid;
-	list_add(bucket(task_table, tid), &t->hash_link);
-	mutex_unlock(&table_lock);
+	refslot_set(task_slot(tid), t, offsetof(struct task, refcount));
+	thread_id_free(old);
 }
 
 uint64_t process_cpu_time(struct process *p)

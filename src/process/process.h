@@ -44,11 +44,10 @@ struct task {
 	struct thread thread; /* must be first */
 	struct process *process;
 	struct list_node
-		link; /* process->tasks; changed under process->lock and signal_lock both */
-	struct list_node hash_link; /* task_find's table, guarded by its mutex */
-	uint32_t refcount;	    /* atomic */
-	void *fpu_memory;	    /* holds context.fpu and fpu_bounce */
-	void *fpu_bounce;	    /* a second XSAVE area, for sigreturn and the like */
+		link;	   /* process->tasks; changed under process->lock and signal_lock both */
+	uint32_t refcount; /* atomic */
+	void *fpu_memory;  /* holds context.fpu and fpu_bounce */
+	void *fpu_bounce;  /* a second XSAVE area, for sigreturn and the like */
 	struct trap_frame
 		start_frame; /* of a new task: copied to its kernel stack when it starts */
 	void (*start)(const char *arg); /* or NULL; runs first, in the task, and may exec */
@@ -122,8 +121,7 @@ struct process {
 	uint32_t dumpable;
 	bool no_new_privs, keep_caps, child_subreaper, thp_disable;
 	uint64_t cap_effective, cap_permitted,
-		cap_inheritable;    /* capabilities(7), bit per number */
-	struct list_node hash_link; /* process_find */
+		cap_inheritable; /* capabilities(7), bit per number */
 };
 
 static inline struct task *task_current(void) /* NULL-safe only in program threads */
@@ -143,7 +141,6 @@ void process_put(struct process *p);
 
 /* Boot: makes process 1 from the command line and runs it; its end ends the machine. */
 void process_start_first(const char *cmdline);
-void process_init(void);
 extern char process_hostname[65], process_domainname[65];
 
 /*

@@ -98,13 +98,19 @@ struct task *task_create(struct process *p, const char *name)
 		heap_free(t);
 		return NULL;
 	}
+	if (process_reserve_tid(t->thread.id)) {
+		thread_id_free(t->thread.id);
+		kstack_free(t->thread.kstack_top);
+		heap_free(t->fpu_memory);
+		heap_free(t);
+		return NULL;
+	}
 	t->thread.release = task_release;
 	t->refcount = 1;
 	t->process = p;
 	atomic_add(&p->refcount, 1);
 	t->cred = &p->cred;
 	list_init(&t->link);
-	list_init(&t->hash_link);
 	pending_set_init(&t->pending);
 	t->altstack.ss_flags = SS_DISABLE;
 	t->start_time = clock_now();

@@ -614,7 +614,6 @@ static void name_thread(struct thread *t, const char *name, uint32_t cpu)
 	t->state = STATE_RUNNING;
 	t->kernel_thread = true;
 	rq_set_weight(t);
-	list_init(&t->all_link);
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;
 }

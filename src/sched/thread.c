@@ -15,25 +15,21 @@
 #include "sched/timer.h"
 #include "sched/wait.h"
 
-struct mutex thread_list_lock = MUTEX_INIT;
-struct list_node thread_list = LIST_INIT(thread_list);
-
 /*
  * Program threads count from 1 and reuse an id only after all others had their turn; kernel
  * threads have ids that no program sees.
  */
-#define ID_COUNT	65536u
 #define ID_KERNEL_FIRST 0x20000000u
-static uint64_t id_used[ID_COUNT / 64] = { 1 };	  /* atomic */
-static uint32_t id_next = 1;			  /* atomic, a hint */
-static uint32_t id_next_kernel = ID_KERNEL_FIRST; /* atomic */
+static uint64_t id_used[THREAD_ID_COUNT / 64] = { 1 }; /* atomic */
+static uint32_t id_next = 1;			       /* atomic, a hint */
+static uint32_t id_next_kernel = ID_KERNEL_FIRST;      /* atomic */
 
 static uint32_t id_alloc(void)
 {
 	uint32_t start = load_relaxed(&id_next);
 
-	for (uint32_t i = 0; i < ID_COUNT; i++) {
-		uint32_t id = (start + i) % ID_COUNT;
+	for (uint32_t i = 0; i < THREAD_ID_COUNT; i++) {
+		uint32_t id = (start + i) % THREAD_ID_COUNT;
 		uint64_t bit = 1ull << (id % 64);
 
 		if (load_relaxed(&id_used[id / 64]) & bit)
@@ -53,7 +49,7 @@ uint32_t thread_id_kernel(void)
 
 void thread_id_free(uint32_t id)
 {
-	if (id && id < ID_COUNT)
+	if (id && id < THREAD_ID_COUNT)
 		atomic_and(&id_used[id / 64], ~(1ull << (id % 64)));
 }
 
@@ -75,7 +71,6 @@ static int init(struct thread *t, const char *name, void (*entry)(void *), void 
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;
 	rq_set_weight(t);
-	list_init(&t->all_link);
 	list_init(&t->run_link);
 	cpu_context_init(&t->context, t->kstack_top, sched_thread_trampoline, t);
 	return 0;
@@ -105,9 +100,6 @@ void thread_start(struct thread *t)
 {
 	struct thread *parent = thread_current();
 
-	mutex_lock(&thread_list_lock);
-	list_add_tail(&thread_list, &t->all_link);
-	mutex_unlock(&thread_list_lock);
 	rq_set_weight(t);
 	/* Its share so far is its parent's: making threads is no way to get more of the CPU. */
 	t->run_key = parent->run_key;
@@ -170,9 +162,6 @@ void thread_unpin(struct thread *t)
 
 static void release(struct thread *t)
 {
-	mutex_lock(&thread_list_lock);
-	list_del(&t->all_link);
-	mutex_unlock(&thread_list_lock);
 	if (t->context.kstack_top)
 		kstack_free(t->kstack_top);
 	if (!t->keep_id && !t->kernel_thread)

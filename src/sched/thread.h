@@ -83,7 +83,6 @@ struct thread {
 
 	/* Called on the scheduler's side when the thread is gone for good and its stack is free. */
 	void (*release)(struct thread *);
-	struct list_node all_link; /* guarded by the thread list's mutex */
 };
 
 void sched_init(void);	   /* boot CPU; turns the boot flow into thread 'boot' */
@@ -159,11 +158,8 @@ void thread_set_nice(struct thread *t, int nice);
 /* A thread that is not started yet gets policy, nice and affinity of the one that makes it. */
 void thread_inherit(struct thread *t, const struct thread *parent);
 
+#define THREAD_ID_COUNT 65536u /* program threads have ids below this */
 void thread_id_free(uint32_t id);
-
-/* Every thread that was started and is not gone yet, linked by all_link. */
-extern struct mutex thread_list_lock;
-extern struct list_node thread_list;
 
 /* Returns when every CPU has executed a full memory barrier since the call. May sleep. */
 void sched_barrier(void);

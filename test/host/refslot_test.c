@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tsan */
+/* Readers against an owner that sets, clears and drops: freed once, never too early. */
+#include "t.h"
+#include <pthread.h>
+#include <sched.h>
+#include "lockfree/refslot.h"
+
+void bug_report(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "BUG %s:%d %s\n", file, line, what);
+	abort();
+}
+
+#define READERS 3
+#define ROUNDS	20000
+#define SLOTS	2
+
+struct object {
+	long magic;
+	uint32_t refcount;
+	long check;
+};
+#define COUNT_AT offsetof(struct object, refcount)
+
+static struct refslot slots[SLOTS];
+static atomic_bool stop;
+static atomic_long made, freed, found;
+
+static void put(struct object *o)
+{
+	if (atomic_sub(&o->refcount, 1) != 1)
+		return;
+	CHECK(o->magic == 42 && o->check == (long)o);
+	o->magic = 0;
+	atomic_fetch_add(&freed, 1);
+	free(o);
+}
+
+static void *reader(void *arg)
+{
+	unsigned turn = (unsigned)(long)arg;
+
+	while (!atomic_load(&stop)) {
+		struct object *o = refslot_get(&slots[turn++ % SLOTS], COUNT_AT);
+
+		if (!o)
+			continue;
+		if (o->magic != 42 || o->check != (long)o)
+			T_FAIL("not an object");
+		atomic_fetch_add(&found, 1);
+		if (turn % 64 == 0)
+			sched_yield();
+		put(o);
+	}
+	return NULL;
+}
+
+static void *owner(void *arg)
+{
+	struct refslot *s = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct object *o = malloc(sizeof(*o));
+
+		*o = (struct object){ .magic = 42, .refcount = 1, .check = (long)o };
+		atomic_fetch_add(&made, 1);
+		refslot_set(s, o, COUNT_AT);
+		if (i % 32 == 0)
+			sched_yield();
+		refslot_clear(s, COUNT_AT);
+		if (i % 4 == 0) { /* the same one again */
+			refslot_set(s, o, COUNT_AT);
+			refslot_clear(s, COUNT_AT);
+		}
+		put(o);
+	}
+	return NULL;
+}
+
+TEST(refslot_readers_and_owners)
+{
+	pthread_t r[READERS], w[SLOTS];
+
+	for (long i = 0; i < READERS; i++)
+		pthread_create(&r[i], NULL, reader, (void *)i);
+	for (int i = 0; i < SLOTS; i++)
+		pthread_create(&w[i], NULL, owner, &slots[i]);
+	for (int i = 0; i < SLOTS; i++)
+		pthread_join(w[i], NULL);
+	atomic_store(&stop, true);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(r[i], NULL);
+	CHECK(atomic_load(&made) == atomic_load(&freed));
+	CHECK(slots[0].word == 0 && slots[1].word == 0);
+}
+
+TEST(refslot_alone)
+{
+	struct object o = { .refcount = 1 };
+	struct refslot s = { 0 };
+
+	CHECK(!refslot_get(&s, COUNT_AT));
+	refslot_clear(&s, COUNT_AT);
+	refslot_set(&s, &o, COUNT_AT);
+	CHECK(refslot_get(&s, COUNT_AT) == &o);
+	CHECK(o.refcount == 2 + REFSLOT_BIAS);
+	refslot_clear(&s, COUNT_AT);
+	CHECK(o.refcount == 2);
+	CHECK(!refslot_get(&s, COUNT_AT));
+}
