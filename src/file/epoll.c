@@ -4,12 +4,23 @@
  * wake-up puts the item on the ready list; epoll_wait asks the files on that list what is true.
  *
  * Locks, outermost first:
- *   teardown    ends of epoll sets and of watched files, and nesting checks: rare, global
- *   ep->lock    the items; held over a scan, so that no item goes away under it
+ *   nesting_lock     a set is added to a set: global, nothing else takes it
+ *   ep->lock         the items; held over a scan, so that no item goes away under it
+ *   file->epoll_lock of the watched file: the list of its items
  *   the watched file's wait queue, whose wake-ups come in here with it held
  *   ep->ready_lock   the ready list alone
  *   ep->wait, ep->poll_wait
- * An item holds no reference on its file: the file's end takes it out (epoll_forget_file).
+ *
+ * Two ends may meet: of the set and of the file. An item holds no reference on its file, as the
+ * file's end takes the item out (epoll_forget_file); but it holds one on the memory of its set.
+ *   E1  An item is in the set's tree and in the file's list, or in neither. It leaves both under
+ *       ep->lock, by somebody who holds a reference on the file, or by the file's end.
+ *   E2  The file's end comes after the last reference: nobody else is, or will be, at the file's
+ *       list any more. Whoever took an item off it did so with a reference (E1) that was given up
+ *       after that, through the file's atomic count. So it needs no lock for the list.
+ *   E3  The set's end takes a reference on each file that still has one. What it cannot get is
+ *       at its own end, which takes the item out: in between the set is memory without a file,
+ *       where wake-ups find nobody, and which goes with its last item.
  */
 #include "file/epoll.h"
 #include "abi/errno.h"
@@ -27,6 +38,7 @@
 #define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 
 struct epoll {
+	uint32_t refcount; /* atomic: its file's, and one of each item */
 	struct mutex lock;
 	struct rb_tree items; /* guarded by lock; by (file, fd) */
 	struct mutex ready_lock;
@@ -43,13 +55,20 @@ struct epoll_item {
 	struct epoll *ep;
 	struct epoll_event event;    /* guarded by ep->lock; events also read by wake-ups */
 	struct list_node ready_link; /* guarded by ep->ready_lock; empty when not ready */
-	struct list_node file_link;  /* guarded by file->epoll_lock */
+	struct list_node file_link;  /* guarded by file->epoll_lock, but see E2 */
 	struct wait_entry entries[QUEUES_MAX];
 	unsigned entry_count;
 };
 
-static struct mutex teardown = MUTEX_INIT;
+static struct mutex nesting_lock = MUTEX_INIT;
 static const struct file_ops epoll_ops;
+
+/* Not with ep->lock held: an unlock looks at the mutex once more after the next holder has it. */
+static void put_set(struct epoll *ep)
+{
+	if (atomic_sub(&ep->refcount, 1) == 1)
+		heap_free(ep);
+}
 
 static bool is_ready_item(const struct epoll_item *item)
 {
@@ -155,17 +174,20 @@ static void take_off_ready(struct epoll_item *item)
 	mutex_unlock(&ep->ready_lock);
 }
 
-/* ep->lock held. */
-static void remove_item(struct epoll_item *item)
+/* ep->lock held, and a reference on the file (or it has none left, E2). */
+static void unlink_item(struct epoll_item *item, bool file_alive)
 {
+	struct file *f = item->file;
+
 	for (unsigned i = 0; i < item->entry_count; i++)
 		wait_remove(&item->entries[i]); /* afterwards item_woken does not run any more */
 	take_off_ready(item);
-	mutex_lock(&item->file->epoll_lock);
+	if (file_alive)
+		mutex_lock(&f->epoll_lock);
 	list_del(&item->file_link);
-	mutex_unlock(&item->file->epoll_lock);
+	if (file_alive)
+		mutex_unlock(&f->epoll_lock);
 	rb_erase(&item->ep->items, &item->node);
-	heap_free(item);
 }
 
 /* ep->lock held. */
@@ -184,6 +206,7 @@ static int add_item(struct epoll *ep, struct file *f, int fd, const struct epoll
 	item->file = f;
 	item->fd = fd;
 	item->ep = ep;
+	atomic_add(&ep->refcount, 1);
 	item->event = *event;
 	list_init(&item->ready_link);
 	rb_insert(&ep->items, &item->node, parent, link);
@@ -222,12 +245,14 @@ static int delete_item(struct epoll *ep, struct file *f, int fd)
 
 	if (!item)
 		return -ENOENT;
-	remove_item(item);
+	unlink_item(item, true);
+	heap_free(item);
+	atomic_sub(&ep->refcount, 1); /* not the last: the caller has the set's file */
 	return 0;
 }
 
-/* teardown held. How deep the sets below ep are nested; more than NESTING_MAX if 'self' is among
- * them. */
+/* nesting_lock held. How deep the sets below ep are nested; more than NESTING_MAX if 'self' is
+ * among them. */
 static int nesting(struct epoll *ep, const struct epoll *self, int depth)
 {
 	int deepest = depth;
@@ -270,9 +295,9 @@ int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct
 	if (op != EPOLL_CTL_DEL && (err = check_exclusive(op, f, event->events)))
 		return err;
 	if (nested) {
-		mutex_lock(&teardown);
+		mutex_lock(&nesting_lock);
 		if (nesting(f->private, ep, 1) > NESTING_MAX) {
-			mutex_unlock(&teardown);
+			mutex_unlock(&nesting_lock);
 			return -ELOOP;
 		}
 	}
@@ -285,7 +310,7 @@ int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct
 	}
 	mutex_unlock(&ep->lock);
 	if (nested)
-		mutex_unlock(&teardown);
+		mutex_unlock(&nesting_lock);
 	return err;
 }
 
@@ -426,39 +451,43 @@ static uint32_t epoll_poll(struct file *f, struct poll_table *table)
 static void epoll_release(struct file *f)
 {
 	struct epoll *ep = f->private;
-	struct rb_node *n;
+	struct list_node removed = LIST_INIT(removed);
+	struct epoll_item *item, *after;
+	struct rb_node *n, *next;
 
-	mutex_lock(&teardown);
 	mutex_lock(&ep->lock);
-	while ((n = rb_first(&ep->items)))
-		remove_item(rb_entry(n, struct epoll_item, node));
+	for (n = rb_first(&ep->items); n; n = next) {
+		next = rb_next(n);
+		item = rb_entry(n, struct epoll_item, node);
+		if (!refcount_get_live(&item->file->refcount))
+			continue; /* E3 */
+		unlink_item(item, true);
+		list_add(&removed, &item->ready_link);
+	}
 	mutex_unlock(&ep->lock);
-	mutex_unlock(&teardown);
-	heap_free(ep);
+	/* Now, as each of these may be a file's end. */
+	list_for_each_entry_safe (item, after, &removed, ready_link) {
+		file_put(item->file);
+		heap_free(item);
+		put_set(ep);
+	}
+	put_set(ep);
 }
 
-/* Nobody can add items any more: that needs a reference. 'teardown' keeps the sets alive. */
+/* The list is this caller's alone (E2); an item on it keeps its set's memory (E3). */
 void epoll_forget_file(struct file *f)
 {
-	if (list_empty(&f->epoll_items))
-		return;
-	mutex_lock(&teardown);
-	for (;;) {
-		struct epoll_item *item = NULL;
-		struct epoll *ep;
+	while (!list_empty(&f->epoll_items)) {
+		struct epoll_item *item =
+			list_first_entry(&f->epoll_items, struct epoll_item, file_link);
+		struct epoll *ep = item->ep;
 
-		mutex_lock(&f->epoll_lock);
-		if (!list_empty(&f->epoll_items))
-			item = list_first_entry(&f->epoll_items, struct epoll_item, file_link);
-		mutex_unlock(&f->epoll_lock);
-		if (!item)
-			break;
-		ep = item->ep;
 		mutex_lock(&ep->lock);
-		remove_item(item);
+		unlink_item(item, false);
 		mutex_unlock(&ep->lock);
+		heap_free(item);
+		put_set(ep);
 	}
-	mutex_unlock(&teardown);
 }
 
 static const struct file_ops epoll_ops = {
@@ -475,6 +504,7 @@ struct file *epoll_create(uint32_t flags)
 
 	if (!ep)
 		return ERR_PTR(-ENOMEM);
+	ep->refcount = 1;
 	mutex_init(&ep->lock);
 	mutex_init(&ep->ready_lock);
 	list_init(&ep->ready);
