@@ -26,6 +26,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "cpu/barrier.h"
+#include "cpu/refcount.h"
 #include "cpu/uaccess.h"
 #include "file/anon.h"
 #include "file/impl.h"

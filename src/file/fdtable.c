@@ -15,6 +15,7 @@
 #include "abi/fcntl.h"
 #include "cpu/barrier.h"
 #include "file/file.h"
+#include "cpu/refcount.h"
 #include "file/impl.h"
 #include "file/lock.h"
 #include "lib/bug.h"

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Dentries: names that were looked up, in a tree per directory ordered by (hash, name).
+ * Dentries: names that were looked up.
  *
- * A cached dentry is held by its parent's table and stays until it is unlinked, where the file
- * system says so (ramfs: its nodes are in memory anyway); elsewhere it goes with its last user.
- * Each dentry holds its parent, so a chain of parents is always valid.
+ * A cached dentry is held by its directory's table (children.h) and stays until it is unlinked,
+ * where the file system says so (ramfs: its nodes are in memory anyway); elsewhere it goes with its
+ * last user. Each dentry's name holds the parent, so a chain of parents is always valid.
+ *
+ * Parents and names are read without a lock. One of them is an immutable struct dname, which a
+ * rename replaces. A whole path needs several to belong together: names_seq is odd while names
+ * change, and a reader that sees it change reads again with names_lock, under which it does not.
  */
 
 #include "fs/impl.h"
 
-struct mutex rename_lock = MUTEX_INIT, names_lock = MUTEX_INIT;
+struct mutex rename_lock = MUTEX_INIT;
+static struct mutex names_lock = MUTEX_INIT; /* a rename's change of names */
+static uint64_t names_seq;		     /* atomic; written under names_lock */
 
 uint64_t name_hash(const char *name, size_t len)
 {
@@ -22,46 +28,43 @@ uint64_t name_hash(const char *name, size_t len)
 	return (h ^ h >> 32) >> 2; /* 62 bits: a directory position is this plus 2 */
 }
 
-static int compare(uint64_t hash, const char *name, size_t len, const struct dentry *d)
+static void dname_fill(struct dname *n, struct dentry *parent, const char *name, size_t len)
 {
-	if (hash != d->hash)
-		return hash < d->hash ? -1 : 1;
-	if (len != d->len)
-		return len < d->len ? -1 : 1;
-	return memcmp(name, d->name, len);
+	n->parent = parent;
+	if (parent)
+		dentry_get(parent);
+	n->hash = name_hash(name, len);
+	n->len = len;
+	memcpy(n->text, name, len);
+	n->text[len] = 0;
 }
 
-static int set_name(struct dentry *d, const char *name, size_t len)
+struct dname *dname_create(struct dentry *parent, const char *name, size_t len)
 {
-	char *p = d->small;
+	struct dname *n = heap_alloc(sizeof(*n) + len + 1);
 
-	if (len >= sizeof(d->small)) {
-		p = heap_alloc(len + 1);
-		if (!p)
-			return -ENOMEM;
-	}
-	memcpy(p, name, len);
-	p[len] = 0;
-	d->name = p;
-	d->len = len;
-	d->hash = name_hash(name, len);
-	return 0;
+	if (n)
+		dname_fill(n, parent, name, len);
+	return n;
+}
+
+void dname_free(struct dname *n)
+{
+	if (n && n->parent)
+		dentry_put(n->parent);
+	heap_free(n);
 }
 
 struct dentry *dentry_create(struct dentry *parent, const char *name, size_t len, struct vnode *v)
 {
-	struct dentry *d = heap_alloc_zeroed(sizeof(*d));
+	struct dentry *d = heap_alloc(sizeof(*d) + len + 1);
 
-	if (!d || set_name(d, name, len)) {
-		heap_free(d);
+	if (!d)
 		return NULL;
-	}
-	d->refcount = 1;
-	d->vnode = v;
+	*d = (struct dentry){ .refcount = 1, .vnode = v };
 	vnode_get(v);
-	d->parent = parent;
-	if (parent)
-		dentry_get(parent);
+	dname_fill(&d->first_name, parent, name, len);
+	d->name = &d->first_name;
 	return d;
 }
 
@@ -70,6 +73,22 @@ void dentry_get(struct dentry *d)
 	atomic_add(&d->refcount, 1);
 }
 
+static void dname_reclaim(struct rcu_node *n)
+{
+	heap_free(container_of(n, struct dname, rcu));
+}
+
+static void dentry_reclaim(struct rcu_node *n)
+{
+	struct dentry *d = container_of(n, struct dentry, rcu);
+
+	if (d->name != &d->first_name)
+		heap_free(d->name);
+	heap_free(d->children);
+	heap_free(d);
+}
+
+/* Who walks without a lock may still look at it, but finds no reference to take. */
 void dentry_put(struct dentry *d)
 {
 	while (d) {
@@ -80,13 +99,25 @@ void dentry_put(struct dentry *d)
 		if (old > 1)
 			return;
 		BUG_ON(d->cached);
-		parent = d->parent; /* nobody can rename it any more */
+		parent = d->name->parent; /* nobody can rename it any more */
 		vnode_put(d->vnode);
-		if (d->name != d->small)
-			heap_free(d->name);
-		heap_free(d);
-		d = parent; /* its reference was ours */
+		rcu_call(&d->rcu, dentry_reclaim);
+		d = parent; /* its name's reference was ours */
 	}
+}
+
+struct dentry *dentry_get_from(struct dentry **place)
+{
+	struct dentry *d;
+	bool live;
+
+	do { /* again only if another was put there and this one ended */
+		rcu_read_lock();
+		d = rcu_load(place);
+		live = refcount_get_live(&d->refcount);
+		rcu_read_unlock();
+	} while (!live);
+	return d;
 }
 
 struct vnode *dentry_vnode(struct dentry *d)
@@ -94,33 +125,10 @@ struct vnode *dentry_vnode(struct dentry *d)
 	return d->vnode;
 }
 
-static struct dentry *find(struct dentry *dir, uint64_t hash, const char *name, size_t len)
+/* The table's reference is taken here. The directory's lock is held, there is room. */
+static void cache(struct dentry *d)
 {
-	struct rb_node *n = dir->children.root;
-
-	while (n) {
-		struct dentry *d = rb_entry(n, struct dentry, node);
-		int order = compare(hash, name, len, d);
-
-		if (order == 0)
-			return d;
-		n = order < 0 ? n->left : n->right;
-	}
-	return NULL;
-}
-
-/* The table's reference is taken here. */
-static void cache(struct dentry *dir, struct dentry *d)
-{
-	struct rb_node **link = &dir->children.root, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		link = compare(d->hash, d->name, d->len, rb_entry(parent, struct dentry, node)) < 0
-			       ? &parent->left
-			       : &parent->right;
-	}
-	rb_insert(&dir->children, &d->node, parent, link);
+	children_insert(d->name->parent, d);
 	d->cached = true;
 	dentry_get(d);
 }
@@ -129,7 +137,7 @@ static void uncache(struct dentry *d)
 {
 	if (!d->cached)
 		return;
-	rb_erase(&d->parent->children, &d->node);
+	children_remove(d->name->parent, d);
 	d->cached = false;
 	dentry_put(d);
 }
@@ -142,7 +150,7 @@ void dentry_uncache(struct dentry *d)
 
 struct dentry *dentry_lookup_locked(struct dentry *dir, const char *name, size_t len)
 {
-	struct dentry *d = find(dir, name_hash(name, len), name, len);
+	struct dentry *d = children_find(dir, name_hash(name, len), name, len);
 	struct vnode *v;
 	int err;
 
@@ -155,91 +163,77 @@ struct dentry *dentry_lookup_locked(struct dentry *dir, const char *name, size_t
 	err = dir->vnode->ops->lookup(dir->vnode, name, len, &v);
 	if (err)
 		return ERR_PTR(err);
-	d = dentry_create(dir, name, len, v);
+	d = NULL;
+	if (!v->fs->keep_dentries || !children_reserve(dir))
+		d = dentry_create(dir, name, len, v);
+	if (d && v->fs->keep_dentries)
+		cache(d);
 	vnode_put(v);
-	if (!d)
-		return ERR_PTR(-ENOMEM);
-	if (v->fs->keep_dentries)
-		cache(dir, d);
-	return d;
+	return d ? d : ERR_PTR(-ENOMEM);
 }
 
 struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 {
+	uint64_t hash = name_hash(name, len);
 	struct dentry *d;
 
+	rcu_read_lock();
+	d = children_find(dir, hash, name, len);
+	if (d && !refcount_get_live(&d->refcount))
+		d = NULL;
+	rcu_read_unlock();
+	if (d)
+		return d;
 	mutex_lock(&dir->vnode->lock);
 	d = dentry_lookup_locked(dir, name, len);
 	mutex_unlock(&dir->vnode->lock);
 	return d;
 }
 
-/* Both directories are locked, rename_lock is held. d is cached or not; its name changes place. */
-int dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, size_t len)
+/*
+ * rename_lock and the locks of both directories are held. The new names hold their parents.
+ * Pairs with dentry_path: who reads a name that is set here also reads the odd number, or a later
+ * one; who reads the even number at its start reads all names that were set before.
+ */
+static void set_names(
+	struct dentry *a, struct dname *name_a, struct dentry *b, struct dname *name_b)
 {
-	char *long_name = NULL, *old_name;
-	struct dentry *old_parent = d->parent;
-	bool was_cached = d->cached;
-
-	if (len >= sizeof(d->small)) {
-		long_name = heap_alloc(len + 1);
-		if (!long_name)
-			return -ENOMEM;
-	}
-	if (was_cached) {
-		dentry_get(d); /* the caller has one too; this keeps the count honest */
-		uncache(d);
-	}
 	mutex_lock(&names_lock);
-	old_name = d->name == d->small ? NULL : d->name;
-	d->name = long_name ? long_name : d->small;
-	memcpy(d->name, name, len);
-	d->name[len] = 0;
-	d->len = len;
-	d->hash = name_hash(name, len);
-	dentry_get(new_parent);
-	d->parent = new_parent;
+	store_relaxed(&names_seq, names_seq + 1);
+	rcu_store(&a->name, name_a);
+	if (b)
+		rcu_store(&b->name, name_b);
+	store_release(&names_seq, names_seq + 1);
 	mutex_unlock(&names_lock);
-	heap_free(old_name);
-	dentry_put(old_parent);
-	if (was_cached) {
-		cache(new_parent, d);
-		dentry_put(d);
-	}
-	return 0;
 }
 
-/* Swaps parents and names of two dentries under the same guards. */
-void dentry_exchange(struct dentry *a, struct dentry *b)
+static void drop_name(struct dentry *d, struct dname *old)
 {
-	struct dentry *pa = a->parent, *pb = b->parent;
-	char small[sizeof(a->small)];
-	char *name_a = a->name == a->small ? NULL : a->name;
-	char *name_b = b->name == b->small ? NULL : b->name;
-	size_t len = a->len;
-	uint64_t hash = a->hash;
+	dentry_put(old->parent);
+	if (old != &d->first_name) /* that goes with the dentry */
+		rcu_call(&old->rcu, dname_reclaim);
+}
 
-	dentry_get(a);
-	dentry_get(b);
+/*
+ * a gets name_a (consumed), and with b not NULL b gets name_b: they change places then. The caller
+ * holds references, rename_lock and the directories' locks; there is room in their tables.
+ */
+void dentry_move(struct dentry *a, struct dname *name_a, struct dentry *b, struct dname *name_b)
+{
+	struct dname *old_a = a->name, *old_b = b ? b->name : NULL;
+	bool cached_a = a->cached, cached_b = b && b->cached;
+
 	uncache(a);
-	uncache(b);
-	mutex_lock(&names_lock);
-	memcpy(small, a->small, sizeof(small));
-	memcpy(a->small, b->small, sizeof(small));
-	memcpy(b->small, small, sizeof(small));
-	a->name = name_b ? name_b : a->small;
-	b->name = name_a ? name_a : b->small;
-	a->len = b->len;
-	a->hash = b->hash;
-	b->len = len;
-	b->hash = hash;
-	a->parent = pb;
-	b->parent = pa;
-	mutex_unlock(&names_lock);
-	cache(pb, a);
-	cache(pa, b);
-	dentry_put(a);
-	dentry_put(b);
+	if (b)
+		uncache(b);
+	set_names(a, name_a, b, name_b);
+	if (cached_a)
+		cache(a);
+	if (cached_b)
+		cache(b);
+	drop_name(a, old_a);
+	if (b)
+		drop_name(b, old_b);
 }
 
 struct dentry *dentry_across(struct dentry *d)
@@ -254,15 +248,46 @@ struct dentry *dentry_across(struct dentry *d)
 	return d;
 }
 
+/* The directory d is in, or NULL; not referenced. In a read section, or under names_lock. */
+static struct dentry *parent_of(struct dentry *d, char *name, size_t *len)
+{
+	const struct dname *n = rcu_load(&d->name);
+
+	if (name) {
+		memcpy(name, n->text, n->len);
+		*len = n->len;
+	}
+	return n->parent;
+}
+
+struct dentry *dentry_place(struct dentry *d, char *name, size_t *len)
+{
+	struct dentry *parent;
+	bool live;
+
+	rcu_read_lock();
+	parent = parent_of(d, name, len);
+	live = !parent || refcount_get_live(&parent->refcount);
+	rcu_read_unlock();
+	if (live)
+		return parent;
+	mutex_lock(&names_lock); /* it was moved away this moment, and its directory is gone */
+	parent = parent_of(d, name, len);
+	if (parent)
+		dentry_get(parent);
+	mutex_unlock(&names_lock);
+	return parent;
+}
+
 struct dentry *dentry_parent(struct dentry *d)
 {
-	mutex_lock(&names_lock);
-	while (!d->parent && d->vnode->fs->covered)
-		d = d->vnode->fs->covered;
-	if (d->parent)
-		d = d->parent;
+	struct dentry *parent;
+
+	while (!(parent = dentry_place(d, NULL, NULL)) && d->vnode->fs->covered)
+		d = d->vnode->fs->covered; /* a root: nobody renames it, it never goes */
+	if (parent)
+		return parent;
 	dentry_get(d);
-	mutex_unlock(&names_lock);
 	return d;
 }
 
@@ -276,50 +301,64 @@ struct dentry *dentry_anonymous(struct vnode *v, const char *name)
 	return d;
 }
 
-/* Writes backwards from the end of buf, then moves the text to the front. */
+/* Where the text begins now; -ENAMETOOLONG. */
+static ssize_t put_front(char *buf, ssize_t at, const struct dname *n)
+{
+	if (at < (ssize_t)n->len + 1)
+		return -ENAMETOOLONG;
+	at -= (ssize_t)n->len;
+	memcpy(buf + at, n->text, n->len);
+	buf[--at] = '/';
+	return at;
+}
+
+/* Writes backwards from buf + end. In a read section, or under names_lock. */
+static ssize_t write_path(struct dentry *d, char *buf, ssize_t end)
+{
+	ssize_t at = end;
+
+	while (at >= 0) {
+		const struct dname *n = rcu_load(&d->name);
+
+		if (n->parent) {
+			at = put_front(buf, at, n);
+			d = n->parent;
+		} else if (n->len) { /* a file that never had a place */
+			return put_front(buf, at, n);
+		} else if (d->vnode->fs->covered) {
+			d = d->vnode->fs->covered;
+		} else {
+			break;
+		}
+	}
+	if (at == end && at > 0)
+		buf[--at] = '/';
+	return at;
+}
+
+/* From the end of buf, then the text is moved to the front. */
 ssize_t dentry_path(struct dentry *d, char *buf, size_t size)
 {
 	static const char deleted[] = " (deleted)";
-	size_t at = size;
-	int err = -ENAMETOOLONG;
+	uint64_t seq = load_acquire(&names_seq);
+	bool gone = load_acquire(&d->gone);
+	ssize_t at = 0, end = (ssize_t)(size - (gone ? sizeof(deleted) : 1));
 
-	if (size < 2)
-		return err;
-	buf[--at] = 0;
-	mutex_lock(&names_lock);
-	if (load_acquire(&d->gone)) {
-		if (at < sizeof(deleted) - 1)
-			goto out;
-		at -= sizeof(deleted) - 1;
-		memcpy(buf + at, deleted, sizeof(deleted) - 1);
+	if (end < 1)
+		return -ENAMETOOLONG;
+	if (seq % 2 == 0) {
+		rcu_read_lock();
+		at = write_path(d, buf, end);
+		rcu_read_unlock();
 	}
-	if (!d->parent && !d->vnode->fs->covered && at == size - 1)
-		buf[--at] = '/';
-	for (;;) {
-		if (!d->parent) {
-			if (d->gone && d->len) { /* a file that never had a place */
-				if (at < d->len + 1)
-					goto out;
-				at -= d->len;
-				memcpy(buf + at, d->name, d->len);
-				buf[--at] = '/';
-				break;
-			}
-			if (!d->vnode->fs->covered)
-				break;
-			d = d->vnode->fs->covered;
-			continue;
-		}
-		if (at < d->len + 1)
-			goto out;
-		at -= d->len;
-		memcpy(buf + at, d->name, d->len);
-		buf[--at] = '/';
-		d = d->parent;
+	if (seq % 2 || load_relaxed(&names_seq) != seq) {
+		mutex_lock(&names_lock);
+		at = write_path(d, buf, end);
+		mutex_unlock(&names_lock);
 	}
-	memmove(buf, buf + at, size - at);
-	err = (int)(size - at - 1);
-out:
-	mutex_unlock(&names_lock);
-	return err;
+	if (at < 0)
+		return at;
+	memcpy(buf + end, gone ? deleted : "", gone ? sizeof(deleted) : 1);
+	memmove(buf, buf + at, size - (size_t)at);
+	return (ssize_t)size - at - 1;
 }

@@ -4,12 +4,12 @@
  *
  * Locks, in the order in which they are taken:
  *	rename_lock		global; rename and rmdir only: so these alone hold two directories
- *	vnode->lock		of a directory: its entries and its dentries' child tables
+ *	vnode->lock		of a directory: its entries, changes of its table of children
  *	vnode->write_lock	of a regular file: writers among themselves, size changes
  *	pagecache.lock		of a regular file: the page tree; never held over a copy or a fault
- *	names_lock		global; dentry parent and name (changed by rename, read by "..",
- *paths) vnode->write_lock is held over copies from the program and so over page faults: a fault
- *takes only pagecache.lock (get_page), never the other two.
+ * Names and parents of dentries are read without a lock (dentry.c), children are found without
+ * one (children.h). vnode->write_lock is held over copies from the program and so over page
+ * faults: a fault takes only pagecache.lock (get_page), never the other two.
  */
 #pragma once
 
@@ -18,7 +18,9 @@
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "cpu/barrier.h"
+#include "cpu/refcount.h"
 #include "abi/inotify.h"
+#include "fs/children.h"
 #include "fs/vnode.h"
 #include "lib/bug.h"
 #include "lib/list.h"
@@ -60,18 +62,17 @@ struct vnode {
 };
 
 struct dentry {
-	uint32_t refcount;     /* atomic */
-	struct vnode *vnode;   /* referenced, fixed: there are no negative dentries */
-	struct dentry *parent; /* referenced; NULL for a root. names_lock */
-	char *name;	       /* names_lock and the parent's vnode->lock: both to change */
-	size_t len;
-	uint64_t hash;
-	bool cached;		 /* in parent->children, which holds one reference; parent's lock */
-	bool gone;		 /* unlinked or replaced: atomic */
-	struct dentry *mounted;	 /* root of what is mounted here; fixed after boot */
-	struct rb_node node;	 /* parent's lock */
-	struct rb_tree children; /* vnode->lock */
-	char small[32];
+	uint32_t refcount;	   /* atomic */
+	struct vnode *vnode;	   /* referenced, fixed: there are no negative dentries */
+	struct dname *name;	   /* RCU; changed with rename_lock and the parents' vnode->locks */
+	bool cached;		   /* in the parent's table, which holds one reference; its lock */
+	bool gone;		   /* unlinked or replaced: atomic */
+	struct dentry *mounted;	   /* root of what is mounted here; fixed after boot */
+	struct dentry *next;	   /* RCU; in the parent's table, its lock */
+	struct children *children; /* RCU; vnode->lock, as is the count */
+	unsigned child_count;
+	struct rcu_node rcu;
+	struct dname first_name; /* last: the text follows */
 };
 
 /* vnode.c */
@@ -90,15 +91,19 @@ void vnode_touch(struct vnode *v, bool mtime); /* ctime and perhaps mtime are no
 uint32_t vnode_mode(const struct vnode *v);
 
 /* dentry.c */
-extern struct mutex rename_lock, names_lock;
+extern struct mutex rename_lock;
 uint64_t name_hash(const char *name, size_t len);
 struct dentry *dentry_create(struct dentry *parent, const char *name, size_t len, struct vnode *v);
 /* dir->vnode->lock held. A referenced dentry or ERR_PTR. */
 struct dentry *dentry_lookup_locked(struct dentry *dir, const char *name, size_t len);
 struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len);
 void dentry_uncache(struct dentry *d); /* parent's lock held: gone for good */
-int dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, size_t len);
-void dentry_exchange(struct dentry *a, struct dentry *b);
+struct dname *dname_create(
+	struct dentry *parent, const char *name, size_t len); /* NULL: no memory */
+void dname_free(struct dname *n); /* one that no dentry got; NULL is fine */
+void dentry_move(struct dentry *a, struct dname *name_a, struct dentry *b, struct dname *name_b);
+/* The directory d is in now, referenced, or NULL; and if name is not NULL, the name there. */
+struct dentry *dentry_place(struct dentry *d, char *name, size_t *len);
 struct dentry *dentry_across(struct dentry *d); /* consumes d: the root of what is mounted on it */
 struct dentry *dentry_parent(struct dentry *d); /* referenced; across mounts */
 struct dentry *dentry_anonymous(struct vnode *v, const char *name); /* consumes v's reference */
@@ -118,6 +123,10 @@ int walk_start(struct walk *w, const struct path_context *c, struct dentry *star
 	unsigned flags);
 void walk_end(struct walk *w);
 int walk_to_parent(struct walk *w);
+/* A path's goal, referenced, if it is in the cache as all that leads there; NULL: go the long way.
+ */
+struct dentry *walk_cached(
+	const struct path_context *c, struct dentry *start, const char *path, unsigned flags);
 /* Looks the last component up (also "." and ".."); a referenced dentry or ERR_PTR. */
 struct dentry *walk_last(struct walk *w);
 /* Goes on with the target of link d (consumed); then walk_to_parent again. *jumped: a magic link's

@@ -158,13 +158,7 @@ void notify_dentry(struct dentry *d, uint32_t mask)
 		return;
 	if (S_ISDIR(d->vnode->mode))
 		mask |= IN_ISDIR;
-	mutex_lock(&names_lock);
-	parent = d->parent;
-	if (parent)
-		dentry_get(parent);
-	len = d->len;
-	memcpy(name, d->name, len);
-	mutex_unlock(&names_lock);
+	parent = dentry_place(d, name, &len);
 	if (parent) {
 		if (!load_acquire(&d->gone))
 			tell(parent->vnode, mask, 0, name, len);

@@ -291,6 +291,13 @@ static struct dentry *open_last(
 	}
 }
 
+static struct file *open_found(
+	const struct path_context *c, struct dentry *d, uint32_t flags, uint32_t mode, bool created)
+{
+	return (flags & O_TMPFILE) == O_TMPFILE ? open_tmpfile(c, d, flags, mode)
+						: open_existing(c, d, flags, created);
+}
+
 struct file *fs_open(const struct path_context *c, struct dentry *start, const char *path,
 	uint32_t flags, uint32_t mode)
 {
@@ -302,6 +309,13 @@ struct file *fs_open(const struct path_context *c, struct dentry *start, const c
 
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	d = flags & O_EXCL ? NULL
+			   : walk_cached(c, start, path, flags & O_NOFOLLOW ? 0 : WALK_FOLLOW);
+	if (d) {
+		f = open_found(c, d, flags, mode, false);
+		dentry_put(d);
+		return f;
+	}
 	err = walk_start(&w, c, start, path, 0);
 	while (!err && !f) {
 		err = walk_to_parent(&w);
@@ -321,10 +335,8 @@ struct file *fs_open(const struct path_context *c, struct dentry *start, const c
 		}
 		if (w.slash && !S_ISDIR(vnode_mode(d->vnode)))
 			f = ERR_PTR(-ENOTDIR);
-		else if ((flags & O_TMPFILE) == O_TMPFILE)
-			f = open_tmpfile(c, d, flags, mode);
 		else
-			f = open_existing(c, d, flags, created);
+			f = open_found(c, d, flags, mode, created);
 		dentry_put(d);
 	}
 	walk_end(&w);

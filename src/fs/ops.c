@@ -206,7 +206,8 @@ int fs_link(
 		err = vnode_permission(dir, c, W_OK | X_OK);
 	if (!err && (S_ISDIR(vnode_mode(v)) || !dir->ops->link))
 		err = -EPERM;
-	if (!err && load_relaxed(&v->nlink) == 0 && load_acquire(&from->gone) && !from->parent)
+	if (!err && load_relaxed(&v->nlink) == 0 && load_acquire(&from->gone) &&
+		!from->name->parent)
 		err = ramfs_link_anonymous(dir, w.name, w.len, v); /* O_TMPFILE gets its name */
 	else if (!err)
 		err = dir->ops->link(dir, w.name, w.len, v);
@@ -290,7 +291,7 @@ out:
 
 static bool is_ancestor(const struct dentry *a, const struct dentry *d)
 {
-	for (; d; d = d->parent)
+	for (; d; d = d->name->parent)
 		if (d == a)
 			return true;
 	return false;
@@ -370,6 +371,8 @@ static int rename_locked(const struct path_context *c, struct walk *ow, struct w
 	struct dentry **from, struct dentry **to, unsigned flags)
 {
 	struct vnode *od = ow->at->vnode, *nd = nw->at->vnode;
+	struct dname *from_name, *to_name = NULL;
+	bool exchange = flags & RENAME_EXCHANGE;
 	struct dentry *d;
 	int err;
 
@@ -387,18 +390,21 @@ static int rename_locked(const struct path_context *c, struct walk *ow, struct w
 		return err;
 	if (*to && (*to)->vnode == (*from)->vnode)
 		return 1; /* nothing to do */
-	err = od->ops->rename(od, ow->name, ow->len, nd, nw->name, nw->len, flags);
-	if (err)
+	/* What needs memory comes first: afterwards nothing fails. */
+	from_name = dname_create(nw->at, nw->name, nw->len);
+	if (exchange)
+		to_name = dname_create(ow->at, ow->name, ow->len);
+	err = !from_name || (exchange && !to_name) ? -ENOMEM : children_reserve(nw->at);
+	if (!err)
+		err = od->ops->rename(od, ow->name, ow->len, nd, nw->name, nw->len, flags);
+	if (err) {
+		dname_free(from_name);
+		dname_free(to_name);
 		return err;
-	if (flags & RENAME_EXCHANGE) {
-		dentry_exchange(*from, *to);
-		return 0;
 	}
-	if (*to)
+	if (*to && !exchange)
 		dentry_uncache(*to);
-	if (dentry_move(*from, nw->at, nw->name, nw->len))
-		dentry_uncache(
-			*from); /* no memory for the name: whoever holds it sees it as deleted */
+	dentry_move(*from, from_name, exchange ? *to : NULL, to_name);
 	return 0;
 }
 

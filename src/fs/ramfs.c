@@ -195,6 +195,11 @@ static void entry_free(struct ramfs_entry *e)
 	heap_free(e);
 }
 
+static void node_reclaim(struct rcu_node *r)
+{
+	heap_free(container_of(r, struct ramfs_node, rcu));
+}
+
 static void ramfs_evict(struct vnode *v)
 {
 	struct ramfs_node *n = node_of(v);
@@ -212,7 +217,7 @@ static void ramfs_evict(struct vnode *v)
 	atomic_sub(&v->fs->nodes, 1);
 	heap_free(n->target);
 	heap_free(n->lower);
-	heap_free(n);
+	rcu_call(&n->rcu, node_reclaim);
 }
 
 /* --- entries; the directory's vnode->lock is held --- */

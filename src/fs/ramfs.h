@@ -17,6 +17,7 @@ struct ramfs {
 
 struct ramfs_node {
 	struct vnode v;
+	struct rcu_node rcu;	   /* the memory stays for who walks without a lock */
 	struct erofs_inode *lower; /* or NULL; fixed */
 	struct list_node linked;   /* linked_lock; next NULL: in no list */
 	/* a directory's, guarded by v.lock */

@@ -81,6 +81,9 @@ int path_walk(const struct path_context *c, struct dentry *start, const char *pa
 	struct dentry **out); /* a referenced dentry that has a vnode */
 void dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
+/* A reference on what *place holds, which others replace (rcu_store, then dentry_put of the old).
+ */
+struct dentry *dentry_get_from(struct dentry **place);
 struct vnode *dentry_vnode(struct dentry *d); /* no reference taken */
 /* The absolute path; -ENAMETOOLONG. " (deleted)" is appended when it is gone. */
 ssize_t dentry_path(struct dentry *d, char *buf, size_t size);

@@ -2,6 +2,13 @@
 /*
  * Path resolution, one component after the other, without recursion: a symbolic link replaces the
  * text that is left by its target and what followed it (at most SYMLINK_MAX times).
+ *
+ * Most walks find all their names in the cache. These go through it in one RCU read section,
+ * without a lock, without a reference on what lies on the way, and without sleeping: go_down and
+ * walk_cached. Where something is not there, or is not simply a directory's child (links, "..",
+ * "."), the long way takes over from there: step by step, with references, and with the
+ * directory's lock for names that are not in the cache. As every step of the short way was true at
+ * its moment (children.h), the result is one that the long way might have had, too.
  */
 
 #include "fs/impl.h"
@@ -93,12 +100,92 @@ static void split(struct walk *w)
 	w->rest = end;
 }
 
+/* In a read section. The child if it is in the cache and c may search dir; else ask the long way.
+ */
+static struct dentry *cached_child(
+	const struct path_context *c, struct dentry *dir, const char *name, size_t len)
+{
+	struct dentry *d;
+
+	if (len == 0 || len > NAME_MAX_LEN || (name[0] == '.' && len <= 2) ||
+		!S_ISDIR(vnode_mode(dir->vnode)) || vnode_permission(dir->vnode, c, X_OK))
+		return NULL;
+	d = children_find(dir, name_hash(name, len), name, len);
+	while (d && d->mounted) /* mounts are for ever */
+		d = d->mounted;
+	return d;
+}
+
+/*
+ * In a read section. From dir down through directories in the cache, until one component is left,
+ * which w then holds, or until the cache has no more: w's text begins there then.
+ */
+static struct dentry *go_down(struct walk *w, struct dentry *dir)
+{
+	for (;;) {
+		const char *rest = w->rest;
+		struct dentry *d;
+
+		split(w);
+		if (!*w->rest)
+			return dir;
+		d = cached_child(w->c, dir, w->name, w->len);
+		if (!d || !S_ISDIR(vnode_mode(d->vnode))) {
+			w->rest = rest;
+			return dir;
+		}
+		dir = d;
+	}
+}
+
+struct dentry *walk_cached(
+	const struct path_context *c, struct dentry *start, const char *path, unsigned flags)
+{
+	struct walk w = { .c = c, .rest = path };
+	struct dentry *d = NULL;
+
+	if (c->resolve || !*path)
+		return NULL;
+	rcu_read_lock();
+	w.at = go_down(&w, *path == '/' ? c->root : start ? start : c->cwd);
+	if (!*w.rest && !w.slash && w.rest - path < PATH_MAX_LEN)
+		d = cached_child(c, w.at, w.name, w.len);
+	if (d && ((S_ISLNK(vnode_mode(d->vnode)) && (flags & WALK_FOLLOW)) ||
+			 ((flags & WALK_DIRECTORY) && !S_ISDIR(vnode_mode(d->vnode))) ||
+			 !refcount_get_live(&d->refcount)))
+		d = NULL;
+	rcu_read_unlock();
+	return d;
+}
+
+/* The same for the directories only. */
+static void skip_cached(struct walk *w)
+{
+	const char *rest = w->rest;
+	struct dentry *d;
+	bool live;
+
+	if (w->c->resolve)
+		return;
+	rcu_read_lock();
+	d = go_down(w, w->at);
+	live = d == w->at || refcount_get_live(&d->refcount);
+	rcu_read_unlock();
+	if (!live)
+		w->rest = rest;
+	else if (!*w->rest)
+		w->rest = w->name; /* the last one is split off again */
+	if (live && d != w->at)
+		move_to(w, d);
+}
+
 int walk_to_parent(struct walk *w)
 {
 	for (;;) {
 		struct dentry *d, *jumped = NULL;
 		int err;
 
+		skip_cached(w);
 		split(w);
 		if (!*w->rest) {
 			if (w->len > NAME_MAX_LEN)
@@ -185,8 +272,14 @@ int path_walk(const struct path_context *c, struct dentry *start, const char *pa
 	struct walk w;
 	struct dentry *d, *jumped = NULL;
 	bool must_be_dir = flags & WALK_DIRECTORY;
-	int err = walk_start(&w, c, start, path, flags);
+	int err;
 
+	if (!(flags & (WALK_PARENT | WALK_NO_SYMLINKS))) {
+		*out = walk_cached(c, start, path, flags);
+		if (*out)
+			return 0;
+	}
+	err = walk_start(&w, c, start, path, flags);
 	if (!err && !*path) { /* WALK_EMPTY */
 		*out = w.at;
 		w.at = NULL;

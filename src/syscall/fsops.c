@@ -7,6 +7,7 @@
 #include "abi/memfd.h"
 #include "lib/string.h"
 #include "mem/heap.h"
+#include "sched/rcu.h"
 #include "syscall/file_util.h"
 #include "syscall/syscall.h"
 
@@ -336,7 +337,7 @@ SYSCALL_DEFINE1(chdir, const char *, upath)
 		if (!err) {
 			mutex_lock(&p->lock);
 			old = p->cwd;
-			p->cwd = d;
+			rcu_store(&p->cwd, d);
 			mutex_unlock(&p->lock);
 		}
 		dentry_put(old);
@@ -365,7 +366,7 @@ SYSCALL_DEFINE1(fchdir, int, fd)
 	if (!err) {
 		mutex_lock(&p->lock);
 		old = p->cwd;
-		p->cwd = d;
+		rcu_store(&p->cwd, d);
 		mutex_unlock(&p->lock);
 	}
 	dentry_put(old);
@@ -389,7 +390,7 @@ SYSCALL_DEFINE1(chroot, const char *, upath)
 		if (!err) {
 			mutex_lock(&p->lock);
 			old = p->root;
-			p->root = d;
+			rcu_store(&p->root, d);
 			mutex_unlock(&p->lock);
 		}
 		dentry_put(old);

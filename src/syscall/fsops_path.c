@@ -14,13 +14,10 @@ enum { PATH_SIZE = 4096 };
 struct path_context call_context(void)
 {
 	struct process *p = process_current();
-	struct path_context c;
+	struct path_context c = process_path_context();
 
-	mutex_lock(&p->lock);
-	c = process_path_context();
-	dentry_get(c.root);
-	dentry_get(c.cwd);
-	mutex_unlock(&p->lock);
+	c.root = dentry_get_from(&p->root);
+	c.cwd = dentry_get_from(&p->cwd);
 	return c;
 }
 
