@@ -8,58 +8,9 @@
  * ThreadSanitizer see a free that comes too early.
  */
 #include "t.h"
-#include "sched_shim.h"
-#include "sched/rcu.h"
-#include "sched/timer.h"
+#include "rcu_host.h"
 
-#define CPUS	4
-#define RECLAIM CPUS /* the reclaimer has a CPU of its own here, of which nobody asks anything */
-#define SLOTS	8
-
-/* Sleeps with a deadline do not sleep: the reclaimer is always in a hurry. */
-void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
-{
-	s->deadline = deadline;
-}
-void sleep_timer_stop(struct sleep_timer *s)
-{
-}
-bool sleep_timer_expired(const struct sleep_timer *s)
-{
-	return s->deadline != UINT64_MAX;
-}
-void apic_send_ipi(uint32_t cpu, uint8_t vector)
-{
-}
-
-static struct shim_thread reclaim;
-struct thread *kthread_create(
-	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
-{
-	shim_start(&reclaim, entry, arg, RECLAIM);
-	pthread_detach(reclaim.pthread);
-	return &reclaim.thread;
-}
-
-static void come_by(void)
-{
-	struct runqueue *rq = this_cpu(runqueue);
-
-	if (load_relaxed(&rq->quiescent_wanted))
-		sched_quiescent(rq);
-}
-
-static void sleeping(bool asleep)
-{
-	struct runqueue *rq = this_cpu(runqueue);
-
-	if (asleep) {
-		atomic_xchg(&rq->mode, CPU_IDLE);
-		come_by();
-	} else {
-		atomic_xchg(&rq->mode, CPU_BUSY);
-	}
-}
+#define SLOTS 8
 
 struct item {
 	struct rcu_node rcu;
@@ -85,21 +36,6 @@ static void free_item(struct rcu_node *n)
 	it->value = it->twice = -1;
 	free(it);
 	atomic_fetch_add(&gone, 1);
-}
-
-static void setup(void)
-{
-	static bool done;
-
-	if (!done) {
-		shim_sleeping = sleeping;
-		cpu_online_count = CPUS;
-		for (int i = 0; i < MAX_CPUS; i++)
-			cpu_of(runqueue, i)->mode = CPU_HALTED;
-		rcu_init();
-	}
-	done = true;
-	host_cpu_id = RECLAIM + 1; /* the test's own flow is none of the CPUs */
 }
 
 static void await_frees(long count)
@@ -148,7 +84,7 @@ TEST(rcu_readers_and_writers)
 	struct shim_thread t[CPUS];
 	long left = 0;
 
-	setup();
+	rcu_host_init();
 	for (int i = 0; i < CPUS; i++)
 		shim_start(&t[i], read_and_replace, (void *)(long)i, i);
 	for (int i = 0; i < CPUS; i++)
@@ -192,7 +128,7 @@ TEST(rcu_waits_for_sections)
 	struct shim_thread reader, writer;
 	atomic_int done = 0;
 
-	setup();
+	rcu_host_init();
 	shim_start(&reader, stay_inside, NULL, 0);
 	while (!atomic_load(&inside))
 		usleep(100);
@@ -224,7 +160,7 @@ TEST(rcu_backlog_is_bounded)
 	struct shim_thread reader, writer;
 	struct rcu_stats before, after;
 
-	setup();
+	rcu_host_init();
 	atomic_store(&leave, 0);
 	atomic_store(&made, 0);
 	atomic_store(&gone, 0);
