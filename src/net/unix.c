@@ -5,7 +5,7 @@
 #include "cpu/uaccess.h"
 
 static const struct socket_ops unix_ops;
-static struct mutex pair_lock; /* guards ->peer of every socket */
+#define COUNT_AT offsetof(struct unix_sock, s.refs)
 
 static void current_cred(struct ucred *c)
 {
@@ -42,18 +42,22 @@ struct socket *unix_create(int type)
 	return u ? &u->s : ERR_PTR(-ENOMEM);
 }
 
-/* Neither is visible to others yet, or pair_lock is held. */
-static void join(struct unix_sock *a, struct unix_sock *b)
+/* Nobody else knows b yet. False: a has a peer already. */
+static bool join(struct unix_sock *a, struct unix_sock *b)
 {
-	socket_get(&a->s);
 	socket_get(&b->s);
-	a->peer = b;
-	b->peer = a;
+	if (!refslot_set(&a->peer, b, COUNT_AT)) {
+		socket_put(&b->s);
+		return false;
+	}
+	socket_get(&a->s);
+	refslot_set(&b->peer, a, COUNT_AT);
 	a->peer_cred = b->cred;
 	b->peer_cred = a->cred;
 	a->connected = b->connected = a->was_connected = b->was_connected = true;
 	store_release(&a->state, TCP_ESTABLISHED);
 	store_release(&b->state, TCP_ESTABLISHED);
+	return true;
 }
 
 int unix_pair(int type, struct socket *out[2])
@@ -75,27 +79,16 @@ int unix_pair(int type, struct socket *out[2])
 
 struct unix_sock *unix_peer_get(struct unix_sock *u)
 {
-	struct unix_sock *p;
-
-	mutex_lock(&pair_lock);
-	p = u->peer;
-	if (p)
-		socket_get(&p->s);
-	mutex_unlock(&pair_lock);
-	return p;
+	return refslot_get(&u->peer, COUNT_AT);
 }
 
 /* ---- connecting ---- */
 
 void unix_disconnect(struct unix_sock *u)
 {
-	struct unix_sock *old;
+	struct unix_sock *old = refslot_exchange(&u->peer, NULL, COUNT_AT);
 
-	mutex_lock(&pair_lock);
-	old = u->peer;
-	u->peer = NULL;
 	u->connected = false;
-	mutex_unlock(&pair_lock);
 	if (old)
 		socket_put(&old->s);
 }
@@ -126,15 +119,12 @@ static int connect_dgram(struct unix_sock *u, struct unix_sock *to)
 
 	if (to->s.type != u->s.type)
 		return -EPROTOTYPE;
-	if (to->peer && to->peer != u)
+	if (!unix_sends_to(to, u))
 		return -EPERM;
 	socket_get(&to->s);
-	mutex_lock(&pair_lock);
-	old = u->peer;
-	u->peer = to;
+	old = refslot_exchange(&u->peer, to, COUNT_AT);
 	u->connected = true;
 	store_release(&u->state, TCP_ESTABLISHED);
-	mutex_unlock(&pair_lock);
 	if (old)
 		socket_put(&old->s);
 	return 0;
@@ -156,10 +146,10 @@ static int enqueue(struct unix_sock *l, struct unix_sock *child, struct unix_soc
 		child->name = l->name;
 		child->name_len = l->name_len;
 		child->bound = l->bound; /* shows the listener's name; not in the table */
-		mutex_lock(&pair_lock);
 		current_cred(&u->cred);
-		join(u, child);
-		mutex_unlock(&pair_lock);
+		err = join(u, child) ? 0 : -EISCONN;
+	}
+	if (!err) {
 		list_add_tail(&l->accept_queue, &child->accept_link);
 		l->accept_count++;
 		socket_wake(&l->s, POLLIN | POLLRDNORM);
@@ -306,28 +296,28 @@ static bool purge(struct unix_sock *u)
 	return any;
 }
 
+/*
+ * Each slot's reference is dropped by the one who took it out. When both ends close at the same
+ * time each may take its own, and then nobody is left who would care what the other one is told.
+ */
 static void part(struct unix_sock *u, bool unread)
 {
-	struct unix_sock *p;
+	struct unix_sock *p = refslot_exchange(&u->peer, NULL, COUNT_AT);
 
-	mutex_lock(&pair_lock);
-	p = u->peer;
-	u->peer = NULL;
-	if (p && unix_is_connection(u) && p->peer == u)
-		p->peer = NULL;
-	else if (p && unix_is_connection(u))
-		p = NULL;
-	mutex_unlock(&pair_lock);
 	if (!p)
 		return;
 	if (unix_is_connection(u)) {
+		struct unix_sock *back = refslot_exchange(&p->peer, NULL, COUNT_AT);
+
+		BUG_ON(back && back != u); /* partners stay partners */
 		socket_lock(&p->s);
 		if (unread)
 			socket_set_error(&p->s, ECONNRESET);
 		p->peer_gone = true;
 		socket_unlock(&p->s);
 		apply_shutdown(p, SHUT_RCV | SHUT_SND);
-		socket_put(&u->s); /* the peer's reference to us */
+		if (back)
+			socket_put(&back->s);
 	}
 	socket_put(&p->s);
 }

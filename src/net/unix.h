@@ -3,11 +3,12 @@
  * Private to net/unix*.c. A message is queued on its receiver; streams are cut at message borders
  * only where descriptors or credentials differ.
  *
- * Locks: each socket's own lock; a sender holds only the receiver's. The peer pointers of a pair
- * are guarded by the global pair lock, which is taken before a socket's.
+ * Locks: each socket's own lock; a sender holds only the receiver's. The peer is in a place of its
+ * own (lockfree/refslot.h), so that senders and receivers find it without a lock.
  */
 #pragma once
 
+#include "lockfree/refslot.h"
 #include "net/impl.h"
 
 #define UNIX_MAX_FDS 253 /* SCM_MAX_FD */
@@ -36,8 +37,8 @@ struct unix_sock {
 
 	/* guarded by s.lock */
 	struct unix_message *first, *last;
-	uint32_t queued;	/* bytes charged */
-	struct unix_sock *peer; /* referenced: stream partner, or dgram default destination */
+	uint32_t queued;     /* bytes charged */
+	struct refslot peer; /* stream partner, or dgram default destination; no lock */
 	bool connected, peer_gone, was_connected;
 	uint8_t state; /* TCP_LISTEN, TCP_ESTABLISHED or TCP_CLOSE */
 	struct ucred cred, peer_cred;
@@ -60,6 +61,13 @@ static inline bool unix_is_stream(const struct unix_sock *u)
 static inline bool unix_is_connection(const struct unix_sock *u)
 {
 	return u->s.type != SOCK_DGRAM;
+}
+/* A datagram socket that is connected to one takes from that one only. */
+static inline bool unix_sends_to(const struct unix_sock *to, const struct unix_sock *u)
+{
+	const void *peer = refslot_peek(&to->peer);
+
+	return !peer || peer == u;
 }
 /* Whether u takes a message of that size now, or will not take any more. */
 static inline bool unix_has_room(const struct unix_sock *to, uint32_t need)

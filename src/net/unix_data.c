@@ -120,7 +120,7 @@ ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_
 	}
 	if (m->name_len && to->s.type != s->type)
 		r = -EPROTOTYPE;
-	else if (m->name_len && to->peer && to->peer != u)
+	else if (m->name_len && !unix_sends_to(to, u))
 		r = -EPERM; /* it is connected to somebody else */
 	else if (unix_is_stream(u))
 		r = m->data->left ? send_stream(u, to, m) : 0;

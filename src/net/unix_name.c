@@ -206,8 +206,8 @@ void net_show_unix(struct net_text *t)
 		if (!path[0])
 			path[0] = '@';
 		format(line, sizeof(line), "%016lx: %08X %08X %08X %04X %02X %5lu %s\n", 0ul,
-			load_relaxed(&u->s.refs), 0u, u->s.listening ? 0x10000u : 0u, u->s.type,
-			u->s.listening ? 1u : 3u, (unsigned long)u->s.inode, path);
+			load_relaxed(&u->s.refs) % REFSLOT_BIAS, 0u, u->s.listening ? 0x10000u : 0u,
+			u->s.type, u->s.listening ? 1u : 3u, (unsigned long)u->s.inode, path);
 		t->print(t, line);
 	}
 	mutex_unlock(&names_lock);

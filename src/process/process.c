@@ -130,12 +130,12 @@ void process_add_task(struct process *p, struct task *t)
 
 	if (!load_relaxed(&first_process.word)) /* the first task is alone */
 		refslot_set(&first_process, p, offsetof(struct process, refcount));
-	refslot_set(task_slot(t->thread.id), t, offsetof(struct task, refcount));
+	BUG_ON(!refslot_set(task_slot(t->thread.id), t, offsetof(struct task, refcount)));
 }
 
 void process_hide_task(struct task *t)
 {
-	refslot_clear(task_slot(t->thread.id), offsetof(struct task, refcount));
+	refslot_exchange(task_slot(t->thread.id), NULL, offsetof(struct task, refcount));
 }
 
 bool process_remove_task(struct process *p, struct task *t)
@@ -162,7 +162,7 @@ void process_rename_task(struct task *t, uint32_t tid)
 
 	process_hide_task(t);
 	t->thread.id = tid;
-	refslot_set(task_slot(tid), t, offsetof(struct task, refcount));
+	BUG_ON(!refslot_set(task_slot(tid), t, offsetof(struct task, refcount)));
 	thread_id_free(old);
 }
 

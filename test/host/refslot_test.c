@@ -68,10 +68,10 @@ static void *owner(void *arg)
 		refslot_set(s, o, COUNT_AT);
 		if (i % 32 == 0)
 			sched_yield();
-		refslot_clear(s, COUNT_AT);
+		refslot_exchange(s, NULL, COUNT_AT);
 		if (i % 4 == 0) { /* the same one again */
 			refslot_set(s, o, COUNT_AT);
-			refslot_clear(s, COUNT_AT);
+			refslot_exchange(s, NULL, COUNT_AT);
 		}
 		put(o);
 	}
@@ -95,17 +95,61 @@ TEST(refslot_readers_and_owners)
 	CHECK(slots[0].word == 0 && slots[1].word == 0);
 }
 
+/* Several set and exchange one slot: each object that was in it is handed to one of them. */
+static void *exchanger(void *arg)
+{
+	struct refslot *s = &slots[0];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct object *o = malloc(sizeof(*o)), *old;
+
+		*o = (struct object){ .magic = 42, .refcount = 1, .check = (long)o };
+		atomic_fetch_add(&made, 1);
+		if (i % 2)
+			old = refslot_exchange(s, o, COUNT_AT);
+		else
+			old = refslot_set(s, o, COUNT_AT) ? NULL : o;
+		if (old)
+			put(old);
+		old = i % 4 ? NULL : refslot_exchange(s, NULL, COUNT_AT);
+		if (old)
+			put(old);
+	}
+	return NULL;
+}
+
+TEST(refslot_exchangers)
+{
+	pthread_t r, w[2];
+	struct object *last;
+
+	atomic_store(&stop, false);
+	pthread_create(&r, NULL, reader, (void *)0);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&w[i], NULL, exchanger, NULL);
+	for (int i = 0; i < 2; i++)
+		pthread_join(w[i], NULL);
+	atomic_store(&stop, true);
+	pthread_join(r, NULL);
+	last = refslot_exchange(&slots[0], NULL, COUNT_AT);
+	if (last)
+		put(last);
+	CHECK(atomic_load(&made) == atomic_load(&freed));
+}
+
 TEST(refslot_alone)
 {
 	struct object o = { .refcount = 1 };
 	struct refslot s = { 0 };
 
 	CHECK(!refslot_get(&s, COUNT_AT));
-	refslot_clear(&s, COUNT_AT);
+	refslot_exchange(&s, NULL, COUNT_AT);
 	refslot_set(&s, &o, COUNT_AT);
 	CHECK(refslot_get(&s, COUNT_AT) == &o);
 	CHECK(o.refcount == 2 + REFSLOT_BIAS);
-	refslot_clear(&s, COUNT_AT);
+	CHECK(!refslot_set(&s, &o, COUNT_AT) && refslot_peek(&s) == &o);
+	CHECK(o.refcount == 2 + REFSLOT_BIAS);
+	refslot_exchange(&s, NULL, COUNT_AT);
 	CHECK(o.refcount == 2);
 	CHECK(!refslot_get(&s, COUNT_AT));
 }
