@@ -77,7 +77,7 @@ struct netdev {
 	void *driver;
 	/*
 	 * Takes ownership of p (Ethernet header in front). Callable from any thread; does not sleep
-	 * for the device: a full ring drops the packet, counts it and returns -ENOBUFS.
+	 * for the device: a full ring drops the packet and counts it. -ENOBUFS: no memory.
 	 */
 	int (*send)(struct netdev *dev, struct packet *p);
 	/*

@@ -6,9 +6,12 @@
  * batch, refills the ring, and only sleeps when it has found the ring empty after asking for an
  * interrupt. Buffers are small; with mergeable buffers a large segment is a packet with fragments.
  *
- * Send: any thread, under the queue's mutex. The header for the device is written into the
- * packet's headroom, so a linear packet is one descriptor. Sent packets are freed by the next
- * sender, or by a timer when there is none: no interrupt per packet sent.
+ * Send: any thread. The header for the device is written into the packet's headroom, so a linear
+ * packet is one descriptor. The packet goes onto a lock-free list; one sender at a time is on duty
+ * (lockfree/duty.h) and moves all that is there to the ring, with one kick. The others leave their
+ * packets to it and go on. After TX_BUDGET packets of others it hands the duty to the receive
+ * thread, so that no sender works for the rest for ever. Sent packets are freed by the next sender,
+ * or by a timer when there is none: no interrupt per packet sent.
  */
 #include "abi/errno.h"
 #include "abi/virtio_net.h"
@@ -18,11 +21,12 @@
 #include "diag/log.h"
 #include "drivers/netdev.h"
 #include "drivers/virtio.h"
+#include "lockfree/duty.h"
+#include "lockfree/mpsc.h"
 #include "lib/string.h"
 #include "mem/heap.h"
 #include "mem/page.h"
 #include "sched/clock.h"
-#include "sched/mutex.h"
 #include "sched/thread.h"
 #include "sched/timer.h"
 
@@ -32,6 +36,7 @@
 #define RX_BUFFER	 (RX_ALLOCATION - sizeof(struct packet))
 #define RX_SMALL_RING	 64u /* with little memory */
 #define RX_RAM_FOR_FULL	 (MIB(96) / PAGE_SIZE)
+#define TX_BUDGET	 64
 #define TX_RECLAIM_EVERY (10 * NSEC_PER_MSEC)
 #define MTU_DEFAULT	 1500
 #define ETHERNET_HEADER	 14
@@ -54,12 +59,23 @@ struct virtio_net {
 	unsigned rx_target; /* buffers to keep with the device */
 	struct thread *thread;
 
-	struct mutex tx_lock;
-	/* Guarded by tx_lock. */
+	struct mpsc_list tx_list; /* packets to send, linked through cb */
+	struct duty tx_duty;
+	bool tx_handed;	     /* atomic: the duty is the receive thread's */
+	bool tx_timer_fired; /* atomic */
+	/* Of who is on duty. */
 	struct virtqueue *tx;
 	struct timer tx_timer;
 	bool tx_timer_armed;
 };
+
+static struct mpsc_node *tx_node(struct packet *p)
+{
+	_Static_assert(sizeof(struct mpsc_node) <= sizeof(p->cb), "fits");
+	return (struct mpsc_node *)p->cb;
+}
+
+static bool transmit_handed(struct virtio_net *n);
 
 static void free_list(struct packet *list)
 {
@@ -204,9 +220,17 @@ static void rx_thread(void *arg)
 
 	refill(n);
 	for (;;) {
-		while (receive_batch(n))
+		bool more = receive_batch(n);
+
+		if (transmit_handed(n) || more) {
 			thread_yield(); /* a flood must not starve other driver threads */
+			continue;
+		}
 		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+		if (__atomic_load_n(&n->tx_handed, __ATOMIC_SEQ_CST)) {
+			thread_cancel_sleep();
+			continue;
+		}
 		if (!virtqueue_interrupts_on(n->rx)) {
 			thread_cancel_sleep();
 			continue;
@@ -223,8 +247,8 @@ static void rx_thread(void *arg)
 /* --- Send --- */
 
 /*
- * Sent packets, as a list that is freed after tx_lock is dropped: a packet's owner may take locks
- * of its own when it is told, which it may hold when it calls send.
+ * Sent packets, as a list that is freed when the duty is over: a packet's owner takes its time
+ * when it is told.
  */
 static void reclaim(struct virtio_net *n, struct packet **done)
 {
@@ -235,20 +259,6 @@ static void reclaim(struct virtio_net *n, struct packet **done)
 		p->next = *done;
 		*done = p;
 	}
-}
-
-static void reclaim_timer(struct timer *t)
-{
-	struct virtio_net *n = t->arg;
-	struct packet *done = NULL;
-
-	mutex_lock(&n->tx_lock);
-	reclaim(n, &done);
-	n->tx_timer_armed = n->tx->in_flight != 0 && !n->tx->broken;
-	if (n->tx_timer_armed)
-		timer_arm(t, clock_now() + TX_RECLAIM_EVERY);
-	mutex_unlock(&n->tx_lock);
-	free_list(done);
 }
 
 /* One linear packet with the bytes of p and its fragments; frees p. NULL: no memory (p is gone). */
@@ -302,36 +312,101 @@ static void write_header(struct virtio_net *n, struct packet *p)
 	memcpy(packet_push(p, n->header), &h, n->header);
 }
 
-/* tx_lock held. The packet goes to the ring, or stays the caller's with an error. */
-static int enqueue(struct virtio_net *n, struct packet *p, struct packet **done)
+/* On duty. Onto the ring, or dropped when that is full. */
+static void post(struct virtio_net *n, struct packet *p, struct packet **done)
 {
 	struct virtqueue_segment s[VIRTQUEUE_MAX_SEGMENTS];
+	struct netdev *d = &n->netdev;
 	unsigned count = 0;
+	uint64_t bytes = 0;
 	int err;
 
-	for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
-		if (f->len)
-			s[count++] =
-				(struct virtqueue_segment){ virt_to_phys(f->data).raw, f->len };
-	reclaim(n, done);
+	for (struct packet *f = p; f; f = f == p ? p->frags : f->next) {
+		if (!f->len)
+			continue;
+		s[count++] = (struct virtqueue_segment){ virt_to_phys(f->data).raw, f->len };
+		bytes += f->len;
+	}
 	err = virtqueue_add(n->tx, s, count, 0, p);
-	if (err)
-		return err;
-	virtio_kick(n->dev, n->tx);
-	reclaim(n, done); /* many devices are done when the kick returns */
-	if (n->tx->in_flight && !n->tx_timer_armed) {
+	if (err) { /* the device may not know of them all yet */
+		virtio_kick(n->dev, n->tx);
+		reclaim(n, done);
+		err = virtqueue_add(n->tx, s, count, 0, p);
+	}
+	if (!err) {
+		store_relaxed(&d->tx_packets, d->tx_packets + 1);
+		store_relaxed(&d->tx_bytes, d->tx_bytes + bytes - n->header);
+		return;
+	}
+	counter_inc(net_tx_full);
+	atomic_add(&d->tx_dropped, 1);
+	p->next = *done;
+	*done = p;
+}
+
+/* On duty. All packets that are on the list; their number. */
+static int post_all(struct virtio_net *n, struct packet **done)
+{
+	struct mpsc_node *node, *next;
+	int count = 0;
+
+	reclaim(n, done);
+	for (node = mpsc_take_all(&n->tx_list); node; node = next) {
+		next = load_relaxed(&node->next);
+		post(n, container_of((void *)node, struct packet, cb), done);
+		count++;
+	}
+	if (count) {
+		virtio_kick(n->dev, n->tx);
+		reclaim(n, done); /* many devices are done when the kick returns */
+	}
+	if (load_acquire(&n->tx_timer_fired) && atomic_xchg(&n->tx_timer_fired, false))
+		n->tx_timer_armed = false;
+	if (n->tx->in_flight && !n->tx->broken && !n->tx_timer_armed) {
 		n->tx_timer_armed = true;
 		timer_arm(&n->tx_timer, clock_now() + TX_RECLAIM_EVERY);
 	}
-	return 0;
+	return count;
+}
+
+/* On duty, until there is no more to do or somebody else shall go on. */
+static void transmit(struct virtio_net *n, uint32_t seen)
+{
+	struct packet *done = NULL;
+	int budget = TX_BUDGET;
+
+	do {
+		budget -= post_all(n, &done);
+		if (budget <= 0 && load_acquire(&n->thread)) {
+			__atomic_store_n(&n->tx_handed, true, __ATOMIC_SEQ_CST);
+			thread_wake(n->thread);
+			break;
+		}
+	} while (!duty_done(&n->tx_duty, &seen));
+	free_list(done);
+}
+
+/* In the receive thread. False: the duty is not its. */
+static bool transmit_handed(struct virtio_net *n)
+{
+	if (!load_relaxed(&n->tx_handed) || !atomic_xchg(&n->tx_handed, false))
+		return false;
+	transmit(n, duty_seen(&n->tx_duty));
+	return true;
+}
+
+static void reclaim_timer(struct timer *t)
+{
+	struct virtio_net *n = t->arg;
+
+	__atomic_store_n(&n->tx_timer_fired, true, __ATOMIC_SEQ_CST);
+	if (duty_call(&n->tx_duty))
+		transmit(n, 1);
 }
 
 static int virtio_net_send(struct netdev *netdev, struct packet *p)
 {
 	struct virtio_net *n = netdev->driver;
-	struct packet *done = NULL;
-	size_t bytes = 0;
-	int err;
 
 	if (p->data - p->head < n->header || fragment_count(p) >= VIRTQUEUE_MAX_SEGMENTS)
 		p = linearise(p);
@@ -339,24 +414,11 @@ static int virtio_net_send(struct netdev *netdev, struct packet *p)
 		atomic_add(&netdev->tx_dropped, 1);
 		return -ENOBUFS;
 	}
-	for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
-		bytes += f->len;
 	write_header(n, p);
-	mutex_lock(&n->tx_lock);
-	err = enqueue(n, p, &done);
-	if (err) {
-		store_relaxed(&netdev->tx_dropped, netdev->tx_dropped + 1);
-	} else {
-		store_relaxed(&netdev->tx_packets, netdev->tx_packets + 1);
-		store_relaxed(&netdev->tx_bytes, netdev->tx_bytes + bytes);
-	}
-	mutex_unlock(&n->tx_lock);
-	free_list(done);
-	if (!err)
-		return 0;
-	counter_inc(net_tx_full);
-	packet_free(p);
-	return -ENOBUFS;
+	mpsc_push(&n->tx_list, tx_node(p));
+	if (duty_call(&n->tx_duty))
+		transmit(n, 1);
+	return 0;
 }
 
 /* --- Start --- */
