@@ -19,34 +19,52 @@ extern HIDDEN uintptr_t skiff_call, skiff_call_short;
 /* -errno to -1 and errno. */
 HIDDEN long skiff_error(long result);
 
-/* As glibc does it: a blocking call is cancelled asynchronously while it is in the kernel. */
-HIDDEN int skiff_cancel_begin(void);
-HIDDEN void skiff_cancel_end(int old);
+/*
+ * A call during which the thread can be cancelled, and its result as from a libc function. As
+ * glibc before 2.41 does it: what waits is cancelled asynchronously while it is in the kernel.
+ */
+HIDDEN long skiff_cancellable3(long a, long b, long c, long nr);
+HIDDEN long skiff_cancellable5(long a, long b, long c, long d, long e, long nr);
+HIDDEN long skiff_cancellable6(long a, long b, long c, long d, long e, long f, long nr);
 
 /* The C ABI lets a call destroy all of these. */
 #define SKIFF_CLOBBERS                                                                             \
 	"r10", "r11", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",      \
 		"xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define SKIFF_JUMP "lea 1f(%%rip), %%r11\n\tjmp *%7\n\tsyscall\n1:"
 
-static inline long call6(long nr, long a, long b, long c, long d, long e, long f)
+/* The kernel reads no register that the call has no argument for. */
+static inline long call0(long nr, const uintptr_t *door)
 {
-	register long r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+	long rdi, rsi, rdx, rcx;
+	register long r8 __asm__("r8"), r9 __asm__("r9");
 
-	__asm__ volatile("lea 1f(%%rip), %%r11\n\tjmp *%7\n\tsyscall\n1:"
-			 : "+a"(nr), "+D"(a), "+S"(b), "+d"(c), "+c"(d), "+r"(r8), "+r"(r9)
+	__asm__ volatile(SKIFF_JUMP
+			 : "+a"(nr), "=D"(rdi), "=S"(rsi), "=d"(rdx), "=c"(rcx), "=r"(r8), "=r"(r9)
+			 : "m"(*door)
+			 : SKIFF_CLOBBERS);
+	return nr;
+}
+
+static inline long call3(long nr, long a, long b, long c)
+{
+	long rcx;
+	register long r8 __asm__("r8"), r9 __asm__("r9");
+
+	__asm__ volatile(SKIFF_JUMP
+			 : "+a"(nr), "+D"(a), "+S"(b), "+d"(c), "=c"(rcx), "=r"(r8), "=r"(r9)
 			 : "m"(skiff_call)
 			 : SKIFF_CLOBBERS);
 	return nr;
 }
 
-static inline long call_short(long nr)
+static inline long call6(long nr, long a, long b, long c, long d, long e, long f)
 {
-	long rdi, rsi, rdx, rcx;
-	register long r8 __asm__("r8"), r9 __asm__("r9");
+	register long r8 __asm__("r8") = e, r9 __asm__("r9") = f;
 
-	__asm__ volatile("lea 1f(%%rip), %%r11\n\tjmp *%7\n\tsyscall\n1:"
-			 : "+a"(nr), "=D"(rdi), "=S"(rsi), "=d"(rdx), "=c"(rcx), "=r"(r8), "=r"(r9)
-			 : "m"(skiff_call_short)
+	__asm__ volatile(SKIFF_JUMP
+			 : "+a"(nr), "+D"(a), "+S"(b), "+d"(c), "+c"(d), "+r"(r8), "+r"(r9)
+			 : "m"(skiff_call)
 			 : SKIFF_CLOBBERS);
 	return nr;
 }
@@ -68,25 +86,23 @@ static inline bool threads(void)
 	int many;
 
 	__asm__ volatile("movl %%fs:0x18, %0" : "=r"(many));
-	return many || !__atomic_load_n(skiff_single, __ATOMIC_RELAXED);
+	return __builtin_expect(many || !__atomic_load_n(skiff_single, __ATOMIC_RELAXED), 0);
 }
 
-static inline long cancellable(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long r;
-	int old;
-
-	if (!threads())
-		return result(call6(nr, a, b, c, d, e, f));
-	old = skiff_cancel_begin();
-	r = call6(nr, a, b, c, d, e, f);
-	skiff_cancel_end(old);
-	return result(r);
-}
-
-#define CALL(nr, a, b, c, d, e, f)                                                                 \
+/* By the number of arguments: none, up to three, five or six. */
+#define CALL0(nr)	   result(call0(nr, &skiff_call))
+#define CALL3(nr, a, b, c) result(call3(nr, (long)(a), (long)(b), (long)(c)))
+#define CALL6(nr, a, b, c, d, e, f)                                                                \
 	result(call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
-#define CANCELLABLE(nr, a, b, c, d, e, f)                                                          \
-	cancellable(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+#define CANCELLABLE3(nr, a, b, c)                                                                  \
+	(threads() ? skiff_cancellable3((long)(a), (long)(b), (long)(c), nr) : CALL3(nr, a, b, c))
+#define CANCELLABLE5(nr, a, b, c, d, e)                                                            \
+	(threads() ? skiff_cancellable5((long)(a), (long)(b), (long)(c), (long)(d), (long)(e), nr) \
+		   : CALL6(nr, a, b, c, d, e, 0))
+#define CANCELLABLE6(nr, a, b, c, d, e, f)                                                         \
+	(threads() ? skiff_cancellable6(                                                           \
+			     (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f), nr) \
+		   : CALL6(nr, a, b, c, d, e, f))
 
 #endif

@@ -54,7 +54,11 @@ long skiff_error(long r)
 	return -1;
 }
 
-int skiff_cancel_begin(void)
+/* The arguments wait on the stack: cheaper than in registers, which would have to be saved there.
+ */
+#define KEEP(args) __asm__ volatile("" : "+m"(args))
+
+static inline int cancel_begin(void)
 {
 	int old = CANCEL_ASYNCHRONOUS;
 
@@ -63,8 +67,77 @@ int skiff_cancel_begin(void)
 	return old;
 }
 
-void skiff_cancel_end(int old)
+static inline long cancel_end(int old, long r)
 {
 	if (old != CANCEL_ASYNCHRONOUS)
 		pthread_setcanceltype(old, 0);
+	return result(r);
 }
+
+long skiff_cancellable3(long a, long b, long c, long nr)
+{
+	struct {
+		long a, b, c, nr;
+	} k = { a, b, c, nr };
+	int old;
+
+	KEEP(k);
+	old = cancel_begin();
+	return cancel_end(old, call3(k.nr, k.a, k.b, k.c));
+}
+
+long skiff_cancellable5(long a, long b, long c, long d, long e, long nr)
+{
+	struct {
+		long a, b, c, d, e, nr;
+	} k = { a, b, c, d, e, nr };
+	int old;
+
+	KEEP(k);
+	old = cancel_begin();
+	return cancel_end(old, call6(k.nr, k.a, k.b, k.c, k.d, k.e, 0));
+}
+
+long skiff_cancellable6(long a, long b, long c, long d, long e, long f, long nr)
+{
+	struct {
+		long a, b, c, d, e, f, nr;
+	} k = { a, b, c, d, e, f, nr };
+	int old;
+
+	KEEP(k);
+	old = cancel_begin();
+	return cancel_end(old, call6(k.nr, k.a, k.b, k.c, k.d, k.e, k.f));
+}
+
+/*
+ * long syscall(long nr, ...): the arguments move down by one register, the sixth comes from the
+ * stack. Numbers beyond those that the door's table knows go by the instruction. No cancellation
+ * point, as in libc.
+ */
+__asm__(".text\n"
+	".globl syscall\n"
+	".type syscall, @function\n"
+	".p2align 4\n"
+	"syscall:\n"
+	".cfi_startproc\n"
+	"movq %rdi, %rax\n"
+	"movq %rsi, %rdi\n"
+	"movq %rdx, %rsi\n"
+	"movq %rcx, %rdx\n"
+	"movq %r8, %rcx\n"
+	"movq %r9, %r8\n"
+	"movq 8(%rsp), %r9\n"
+	"movq %rcx, %r10\n"
+	"cmpq $511, %rax\n"
+	"ja 2f\n"
+	"leaq 1f(%rip), %r11\n"
+	"jmp *skiff_call(%rip)\n"
+	"2: syscall\n"
+	"1: cmpq $-4095, %rax\n"
+	"jae 3f\n"
+	"ret\n"
+	"3: movq %rax, %rdi\n"
+	"jmp skiff_error\n"
+	".cfi_endproc\n"
+	".size syscall, . - syscall\n");
