@@ -77,7 +77,7 @@ struct unix_path_ops {
 	/* -ENOENT, -ECONNREFUSED (no socket), -EACCES, ... */
 	int (*lookup)(const struct path_context *c, const char *path, void **node);
 	void (*put)(void *node);
-	bool (*same)(void *a, void *b);
+	uint64_t (*identity)(void *node); /* the same for one file, whatever its names */
 };
 extern const struct unix_path_ops *unix_path_ops;
 

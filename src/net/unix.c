@@ -21,7 +21,6 @@ static struct unix_sock *make(int type)
 	if (!u)
 		return NULL;
 	socket_setup(&u->s, &unix_ops, AF_UNIX, type, 0);
-	list_init(&u->name_link);
 	list_init(&u->accept_queue);
 	list_init(&u->accept_link);
 	wait_init(&u->room);

@@ -28,9 +28,11 @@ struct unix_message {
 struct unix_sock {
 	struct socket s;
 
-	/* guarded by the address table's lock */
-	struct list_node name_link;
-	bool bound;
+	bool binding; /* atomic */
+	/* guarded by the bucket's lock */
+	struct name_bucket *name_bucket; /* NULL: in no bucket */
+	struct unix_sock *name_next;
+	bool bound; /* has a name; one from accept has its listener's */
 	struct sockaddr_un name;
 	uint32_t name_len; /* 0: unnamed */
 	void *node;	   /* identity of a path name, with a reference */

@@ -3,10 +3,14 @@
 
 #include "net/unix.h"
 #include "lib/format.h"
+#include "lib/hash.h"
 
-static struct mutex names_lock;
-static struct list_node names = LIST_INIT(names);
-static uint32_t autobind_next; /* guarded by names_lock */
+/* Bound sockets, by the identity of their file or by their abstract name. */
+static struct name_bucket {
+	struct mutex lock;
+	struct unix_sock *first; /* linked by name_next */
+} names[64];
+static uint32_t autobind_next; /* atomic */
 
 const struct unix_path_ops *unix_path_ops;
 
@@ -29,35 +33,53 @@ static int check_name(
 	return 0;
 }
 
-/* names_lock held. */
-static struct unix_sock *find_abstract(const struct sockaddr_un *a, uint32_t len, int type)
+static struct name_bucket *bucket_of(const struct sockaddr_un *a, uint32_t len, void *node)
+{
+	uint64_t h = len;
+
+	if (node)
+		h = unix_path_ops->identity(node);
+	else
+		for (uint32_t i = 0; i < len; i++)
+			h = h * 31 + ((const uint8_t *)a)[i];
+	return &names[hash_u64(h) % ARRAY_SIZE(names)];
+}
+
+/* The bucket's lock is held. */
+static struct unix_sock *find(
+	struct name_bucket *b, const struct sockaddr_un *a, uint32_t len, void *node)
 {
 	struct unix_sock *u;
 
-	list_for_each_entry (u, &names, name_link)
-		if (!u->node && u->name_len == len && memcmp(&u->name, a, len) == 0 &&
-			(!type || u->s.type == type))
-			return u;
-	return NULL;
+	for (u = b->first; u; u = u->name_next) {
+		if (node && u->node &&
+			unix_path_ops->identity(u->node) == unix_path_ops->identity(node))
+			break;
+		if (!node && !u->node && u->name_len == len && memcmp(&u->name, a, len) == 0)
+			break;
+	}
+	return u;
 }
 
-static struct unix_sock *find_node(void *node)
+/* -EADDRINUSE: an abstract name that somebody has. */
+static int enter(struct unix_sock *u, const struct sockaddr_un *name, uint32_t len, void *node)
 {
-	struct unix_sock *u;
+	struct name_bucket *b = bucket_of(name, len, node);
+	bool taken;
 
-	list_for_each_entry (u, &names, name_link)
-		if (u->node && unix_path_ops->same(u->node, node))
-			return u;
-	return NULL;
-}
-
-static void enter(struct unix_sock *u, const struct sockaddr_un *name, uint32_t len, void *node)
-{
-	u->name = *name;
-	u->name_len = len;
-	u->node = node;
-	u->bound = true;
-	list_add(&names, &u->name_link);
+	mutex_lock(&b->lock);
+	taken = !node && find(b, name, len, NULL);
+	if (!taken) {
+		u->name = *name;
+		u->name_len = len;
+		u->node = node;
+		u->bound = true;
+		u->name_bucket = b;
+		u->name_next = b->first;
+		b->first = u;
+	}
+	mutex_unlock(&b->lock);
+	return taken ? -EADDRINUSE : 0;
 }
 
 static int autobind(struct unix_sock *u)
@@ -65,13 +87,9 @@ static int autobind(struct unix_sock *u)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	uint32_t len = sizeof(uint16_t) + 6;
 
-	mutex_lock(&names_lock);
-	do {
-		autobind_next = (autobind_next + 1) & 0xfffff;
-		format(a.sun_path + 1, 8, "%05x", autobind_next);
-	} while (find_abstract(&a, len, 0));
-	enter(u, &a, len, NULL);
-	mutex_unlock(&names_lock);
+	do
+		format(a.sun_path + 1, 8, "%05x", (atomic_add(&autobind_next, 1) + 1) & 0xfffff);
+	while (enter(u, &a, len, NULL));
 	return 0;
 }
 
@@ -88,10 +106,7 @@ static int bind_path(struct unix_sock *u, const struct sockaddr_un *a, uint32_t 
 	err = unix_path_ops->create(c, path, &node);
 	if (err)
 		return err == -EEXIST ? -EADDRINUSE : err;
-	mutex_lock(&names_lock);
-	enter(u, a, len, node);
-	mutex_unlock(&names_lock);
-	return 0;
+	return enter(u, a, len, node);
 }
 
 static bool path_exists(const struct sockaddr_un *a, const struct path_context *c)
@@ -109,13 +124,13 @@ static bool path_exists(const struct sockaddr_un *a, const struct path_context *
 	return !err || err == -ECONNREFUSED;
 }
 
-int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+/* One thread at a time for each socket. */
+static int bind_once(struct unix_sock *u, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c)
 {
-	struct unix_sock *u = unix_sk(s);
 	struct sockaddr_un name;
 	uint32_t n;
-	int err = 0;
+	int err;
 
 	if (len == sizeof(uint16_t) && a->ss_family == AF_UNIX)
 		return u->bound ? -EINVAL : autobind(u);
@@ -124,28 +139,38 @@ int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 		return err;
 	if (u->bound) /* Linux makes the file first and looks at the socket then */
 		return name.sun_path[0] && path_exists(&name, c) ? -EADDRINUSE : -EINVAL;
-	if (name.sun_path[0])
-		return bind_path(u, &name, n, c);
-	mutex_lock(&names_lock);
-	if (find_abstract(&name, n, 0))
-		err = -EADDRINUSE;
-	else
-		enter(u, &name, n, NULL);
-	mutex_unlock(&names_lock);
+	return name.sun_path[0] ? bind_path(u, &name, n, c) : enter(u, &name, n, NULL);
+}
+
+int unix_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
+	const struct path_context *c)
+{
+	struct unix_sock *u = unix_sk(s);
+	int err = -EINVAL; /* another thread is at it */
+
+	if (atomic_xchg(&u->binding, true))
+		return err;
+	err = bind_once(u, a, len, c);
+	store_release(&u->binding, false);
 	return err;
 }
 
 void unix_unbind(struct unix_sock *u)
 {
+	struct name_bucket *b = u->name_bucket;
+	struct unix_sock **link;
 	void *node;
 
-	if (!u->bound)
+	if (!b)
 		return;
-	mutex_lock(&names_lock);
-	list_del(&u->name_link);
+	mutex_lock(&b->lock);
+	for (link = &b->first; *link != u; link = &(*link)->name_next)
+		;
+	*link = u->name_next;
 	node = u->node;
 	u->node = NULL;
-	mutex_unlock(&names_lock);
+	mutex_unlock(&b->lock);
+	u->name_bucket = NULL;
 	if (node)
 		unix_path_ops->put(node);
 }
@@ -154,6 +179,7 @@ struct unix_sock *unix_find(
 	const struct sockaddr_storage *a, uint32_t len, const struct path_context *c)
 {
 	struct sockaddr_un name;
+	struct name_bucket *b;
 	struct unix_sock *u;
 	void *node = NULL;
 	uint32_t n;
@@ -169,11 +195,12 @@ struct unix_sock *unix_find(
 		if (err)
 			return ERR_PTR(err);
 	}
-	mutex_lock(&names_lock);
-	u = node ? find_node(node) : find_abstract(&name, n, 0);
+	b = bucket_of(&name, n, node);
+	mutex_lock(&b->lock);
+	u = find(b, &name, n, node);
 	if (u && !socket_get_live(&u->s))
 		u = NULL;
-	mutex_unlock(&names_lock);
+	mutex_unlock(&b->lock);
 	if (node)
 		unix_path_ops->put(node);
 	return u ? u : ERR_PTR(-ECONNREFUSED);
@@ -190,25 +217,27 @@ void unix_copy_name(const struct unix_sock *u, struct sockaddr_un *out, uint32_t
 	}
 }
 
+static void show(struct net_text *t, const struct unix_sock *u)
+{
+	char path[UNIX_PATH_MAX + 1] = { 0 }, line[256];
+
+	memcpy(path, u->name.sun_path, MIN((size_t)u->name_len - 2, sizeof(u->name.sun_path)));
+	if (!path[0])
+		path[0] = '@';
+	format(line, sizeof(line), "%016lx: %08X %08X %08X %04X %02X %5lu %s\n", 0ul,
+		load_relaxed(&u->s.refs) % REFSLOT_BIAS, 0u, u->s.listening ? 0x10000u : 0u,
+		u->s.type, u->s.listening ? 1u : 3u, (unsigned long)u->s.inode, path);
+	t->print(t, line);
+}
+
 /* /proc/net/unix, in Linux's columns. */
 void net_show_unix(struct net_text *t)
 {
-	struct unix_sock *u;
-	char line[256];
-
 	t->print(t, "Num       RefCount Protocol Flags    Type St Inode Path\n");
-	mutex_lock(&names_lock);
-	list_for_each_entry (u, &names, name_link) {
-		char path[UNIX_PATH_MAX + 1] = { 0 };
-
-		memcpy(path, u->name.sun_path,
-			MIN((size_t)u->name_len - 2, sizeof(u->name.sun_path)));
-		if (!path[0])
-			path[0] = '@';
-		format(line, sizeof(line), "%016lx: %08X %08X %08X %04X %02X %5lu %s\n", 0ul,
-			load_relaxed(&u->s.refs) % REFSLOT_BIAS, 0u, u->s.listening ? 0x10000u : 0u,
-			u->s.type, u->s.listening ? 1u : 3u, (unsigned long)u->s.inode, path);
-		t->print(t, line);
+	for (struct name_bucket *b = names; b < names + ARRAY_SIZE(names); b++) {
+		mutex_lock(&b->lock);
+		for (const struct unix_sock *u = b->first; u; u = u->name_next)
+			show(t, u);
+		mutex_unlock(&b->lock);
 	}
-	mutex_unlock(&names_lock);
 }

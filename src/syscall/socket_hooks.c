@@ -83,16 +83,16 @@ static void path_put(void *node)
 	dentry_put(node);
 }
 
-static bool path_same(void *a, void *b)
+static uint64_t path_identity(void *node)
 {
-	return dentry_vnode(a) == dentry_vnode(b);
+	return (uint64_t)dentry_vnode(node);
 }
 
 static const struct unix_path_ops path_ops = {
 	.create = path_create,
 	.lookup = path_lookup,
 	.put = path_put,
-	.same = path_same,
+	.identity = path_identity,
 };
 
 /* ---- /etc/resolv.conf, /proc/net ---- */
