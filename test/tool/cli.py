@@ -260,6 +260,21 @@ def preload():
     check(b"/lib/own.so\n/.skiff/libskiff.so\n" in data, "the given list")
 
 
+@test
+def preload_needs_nothing():
+    """No library, no version of a symbol, and no symbol that an older glibc may not have."""
+    lib = ROOT / "build/libskiff.so"
+    if not lib.exists():
+        return "no libskiff.so is built"
+    def readelf(what):
+        return subprocess.run(["readelf", "-W", what, lib], capture_output=True, text=True, check=True).stdout
+    check("(NEEDED)" not in readelf("-d") and "(VER" not in readelf("-d"), readelf("-d"))
+    wanted = {line.split()[7]: line.split()[4] for line in readelf("--dyn-syms").splitlines()
+              if " UND " in line and len(line.split()) > 7}
+    check(set(wanted) <= {"getauxval", "__errno_location", "pthread_setcanceltype", "__libc_single_threaded",
+                          "__chk_fail"} and set(wanted.values()) == {"WEAK"}, wanted)
+
+
 # ---- what it says ----
 
 @test
@@ -637,6 +652,32 @@ def guest_image():
 
 
 @test
+def guest_preload_order():
+    """The program's own preloaded library comes first, and finds libskiff's function as the next."""
+    if not BUILT.exists():
+        return "no kernel is built"
+    source = """#define _GNU_SOURCE
+    #include <dlfcn.h>
+    #include <string.h>
+    #include <unistd.h>
+    pid_t getppid(void) {
+        pid_t (*next)(void) = (pid_t (*)(void))dlsym(RTLD_NEXT, "getppid");
+        Dl_info info;
+        dladdr((void *)next, &info);
+        next();
+        return strstr(info.dli_fname, "libskiff.so") ? 4711 : strstr(info.dli_fname, "libc.so") ? 4712 : 4713;
+    }"""
+    library("order", "own.so", source)
+    program = compile("order_program", "#include <stdio.h>\n#include <unistd.h>\n"
+                      "int main(void){printf(\"%d\\n\", getppid());return 0;}")
+    own = ("-f", f"{tmp}/order/own.so:/own.so", "-e", "LD_PRELOAD=/own.so")
+    r = real(*own, program, capture_output=True)
+    check(r.stdout == b"4711\n", r)
+    r = real("--no-preload", *own, program, capture_output=True)
+    check(r.stdout == b"4712\n", r)
+
+
+@test
 def guest_signals():
     if not BUILT.exists():
         return "no kernel is built"
@@ -695,6 +736,10 @@ def install():
     r = subprocess.run([str(d / "usr/bin/skiff"), "run", "--dry-run", "--accel", "tcg", "true"], env=env,
                        capture_output=True, text=True)
     check(r.returncode == 0 and "lib/skiff/skiff.elf" in r.stdout, r)
+    check((d / "usr/lib/skiff/libskiff.so").exists(), "libskiff.so is not installed")
+    image = tmp / "installed.img"
+    r = subprocess.run([str(d / "usr/bin/skiff"), "build", "-o", str(image), "true"], env=env, capture_output=True)
+    check(r.returncode == 0 and "libskiff.so" in inspect(image), r.stderr)
 
 
 def main():
