@@ -182,7 +182,8 @@ static bool dequeue(struct waiter *w)
 			return true;
 		mutex_lock(&b->lock);
 		same = load_relaxed(&w->bucket) == b;
-		woken = load_relaxed(&w->state) != WAITING;
+		/* If it was moved, its waker held another bucket's lock: acquire. */
+		woken = load_acquire(&w->state) != WAITING;
 		if (same && !woken)
 			unlink_waiter(w);
 		mutex_unlock(&b->lock);

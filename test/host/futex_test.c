@@ -276,3 +276,84 @@ TEST(futex_interrupt)
 	shim_join(&t);
 	CHECK_EQ(futex_wake(key.object, key.offset, 1, ANY), 0);
 }
+
+/* A condition variable as a C library may make it: waiters are moved to the mutex, some give up. */
+#define ITEMS	  40000
+#define CONSUMERS 4
+static long items, eaten; /* under the mutex */
+
+static void lock(void)
+{
+	uint32_t free = 0;
+
+	if (!atomic_cas(&word, &free, 1))
+		while (atomic_xchg(&word, 2) != 0)
+			futex_wait(&key, &word, 2, ANY, NEVER);
+}
+
+/* Somebody may have been moved here: from now on there may be waiters. */
+static void lock_again(void)
+{
+	while (atomic_xchg(&word, 2) != 0)
+		futex_wait(&key, &word, 2, ANY, NEVER);
+}
+
+static void unlock(void)
+{
+	if (atomic_xchg(&word, 0) == 2)
+		futex_wake(key.object, key.offset, 1, ANY);
+}
+
+static void consumer(void *arg)
+{
+	unsigned turn = (unsigned)(long)arg;
+
+	lock();
+	for (;;) {
+		while (!items && eaten < ITEMS) {
+			uint32_t seq = load_relaxed(&word2);
+			int err;
+
+			unlock();
+			err = futex_wait(&key2, &word2, seq, ANY, turn++ % 3 ? NEVER : 1);
+			if (err == -ERESTARTSYS)
+				atomic_and(&host_current->flags, ~THREAD_SIGNAL);
+			lock_again();
+		}
+		if (!items)
+			break;
+		items--;
+		if (++eaten == ITEMS) { /* the others go home */
+			atomic_add(&word2, 1);
+			futex_wake(key2.object, key2.offset, CONSUMERS, ANY);
+		}
+	}
+	unlock();
+}
+
+TEST(futex_condvar_with_requeue)
+{
+	struct shim_thread t[CONSUMERS];
+
+	init();
+	items = eaten = 0;
+	for (int i = 0; i < CONSUMERS; i++)
+		shim_start(&t[i], consumer, (void *)(long)i, i);
+	for (int i = 0; i < ITEMS; i++) {
+		uint32_t seq;
+
+		lock();
+		items++;
+		seq = atomic_add(&word2, 1) + 1;
+		CHECK(futex_requeue(&key2, &word2, &key, 1, CONSUMERS, &seq, true) >= 0 ||
+			load_relaxed(&word2) != seq);
+		unlock();
+		if (i % 128 == 0)
+			thread_interrupt(&t[i / 128 % CONSUMERS].thread);
+	}
+	for (int i = 0; i < CONSUMERS; i++)
+		shim_join(&t[i]);
+	CHECK_EQ(items, 0);
+	CHECK_EQ(eaten, ITEMS);
+	CHECK_EQ(futex_wake(key2.object, key2.offset, CONSUMERS, ANY), 0);
+}
