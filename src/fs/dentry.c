@@ -68,9 +68,16 @@ struct dentry *dentry_create(struct dentry *parent, const char *name, size_t len
 	return d;
 }
 
+/* A mounted root is not counted: it never goes, and every walk would write its line. */
 void dentry_get(struct dentry *d)
 {
-	atomic_add(&d->refcount, 1);
+	if (!d->is_mount)
+		atomic_add(&d->refcount, 1);
+}
+
+bool dentry_get_live(struct dentry *d)
+{
+	return d->is_mount || refcount_get_live(&d->refcount);
 }
 
 static void dname_reclaim(struct rcu_node *n)
@@ -91,7 +98,7 @@ static void dentry_reclaim(struct rcu_node *n)
 /* Who walks without a lock may still look at it, but finds no reference to take. */
 void dentry_put(struct dentry *d)
 {
-	while (d) {
+	while (d && !d->is_mount) {
 		uint32_t old = atomic_sub(&d->refcount, 1);
 		struct dentry *parent;
 
@@ -114,7 +121,7 @@ struct dentry *dentry_get_from(struct dentry **place)
 	do { /* again only if another was put there and this one ended */
 		rcu_read_lock();
 		d = rcu_load(place);
-		live = refcount_get_live(&d->refcount);
+		live = dentry_get_live(d);
 		rcu_read_unlock();
 	} while (!live);
 	return d;
@@ -179,7 +186,7 @@ struct dentry *dentry_lookup(struct dentry *dir, const char *name, size_t len)
 
 	rcu_read_lock();
 	d = children_find(dir, hash, name, len);
-	if (d && !refcount_get_live(&d->refcount))
+	if (d && !dentry_get_live(d))
 		d = NULL;
 	rcu_read_unlock();
 	if (d)
@@ -267,7 +274,7 @@ struct dentry *dentry_place(struct dentry *d, char *name, size_t *len)
 
 	rcu_read_lock();
 	parent = parent_of(d, name, len);
-	live = !parent || refcount_get_live(&parent->refcount);
+	live = !parent || dentry_get_live(parent);
 	rcu_read_unlock();
 	if (live)
 		return parent;

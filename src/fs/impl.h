@@ -67,6 +67,7 @@ struct dentry {
 	struct dname *name;	   /* RCU; changed with rename_lock and the parents' vnode->locks */
 	bool cached;		   /* in the parent's table, which holds one reference; its lock */
 	bool gone;		   /* unlinked or replaced: atomic */
+	bool is_mount;		   /* a mounted file system's root, fixed after boot */
 	struct dentry *mounted;	   /* root of what is mounted here; fixed after boot */
 	struct dentry *next;	   /* RCU; in the parent's table, its lock */
 	struct children *children; /* RCU; vnode->lock, as is the count */
@@ -93,6 +94,7 @@ uint32_t vnode_mode(const struct vnode *v);
 /* dentry.c */
 extern struct mutex rename_lock;
 uint64_t name_hash(const char *name, size_t len);
+bool dentry_get_live(struct dentry *d); /* in a read section; false: it is at its end */
 struct dentry *dentry_create(struct dentry *parent, const char *name, size_t len, struct vnode *v);
 /* dir->vnode->lock held. A referenced dentry or ERR_PTR. */
 struct dentry *dentry_lookup_locked(struct dentry *dir, const char *name, size_t len);

@@ -42,6 +42,7 @@ void filesystem_uncharge(struct filesystem *fs, uint64_t pages)
 void filesystem_mount(struct filesystem *fs, struct dentry *at, const char *options)
 {
 	fs->options = options;
+	fs->root->is_mount = true;
 	if (!at) {
 		root_fs = fs;
 		str_copy(fs->path, "/", sizeof(fs->path));

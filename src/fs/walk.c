@@ -152,7 +152,7 @@ struct dentry *walk_cached(
 		d = cached_child(c, w.at, w.name, w.len);
 	if (d && ((S_ISLNK(vnode_mode(d->vnode)) && (flags & WALK_FOLLOW)) ||
 			 ((flags & WALK_DIRECTORY) && !S_ISDIR(vnode_mode(d->vnode))) ||
-			 !refcount_get_live(&d->refcount)))
+			 !dentry_get_live(d)))
 		d = NULL;
 	rcu_read_unlock();
 	return d;
@@ -169,7 +169,7 @@ static void skip_cached(struct walk *w)
 		return;
 	rcu_read_lock();
 	d = go_down(w, w->at);
-	live = d == w->at || refcount_get_live(&d->refcount);
+	live = d == w->at || dentry_get_live(d);
 	rcu_read_unlock();
 	if (!live)
 		w->rest = rest;
