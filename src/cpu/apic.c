@@ -146,7 +146,13 @@ void apic_timer_arm(uint64_t ns)
 		wrmsr(MSR_TSC_DEADLINE, rdtsc() + ticks + 1);
 		return;
 	}
-	ticks = (unsigned __int128)MIN(ns, 1000 * NSEC_PER_SEC) * timer_rate >> RATE_SHIFT;
+	/*
+	 * This counter and the clock were measured against each other. A little late, no more than
+	 * Linux's timer slack, is better than early, which costs a second interrupt.
+	 */
+	ns = MIN(ns, 1000 * NSEC_PER_SEC);
+	ns += MIN(ns >> 14, 50 * NSEC_PER_USEC);
+	ticks = (unsigned __int128)ns * timer_rate >> RATE_SHIFT;
 	apic_write(REG_TIMER_INIT, MAX((uint64_t)1, MIN(ticks, (uint64_t)UINT32_MAX)));
 }
 
