@@ -20,20 +20,26 @@ static void on_step(int sig, siginfo_t *info, void *context)
 #define FLAGS(instruction) __asm__ volatile("pushfq; " instruction "; popfq" ::: "memory", "cc")
 
 /* Linux may have a clock that only its kernel can read; here it is the vDSO that is tested. */
-static void report(const char *name, bool ok)
-{
-	bool skiff = access("/proc/skiff/counters", F_OK) == 0;
+static bool skiff;
 
-	printf("%s: %s\n", name, ok && steps > 4 && (!calls || !skiff) ? "right" : "wrong");
-	steps = calls = 0;
-}
-
+/*
+ * While the kernel changes the clock's rate, as it does a few times after the start, a reading that
+ * it meets falls back to the call, and one that is stepped through takes long. So it is asked
+ * whether one of a few readings stays out; one that always enters never does.
+ */
 #define STEPPED(name, expr)                                                                        \
 	do {                                                                                       \
-		FLAGS("orq $0x100, (%%rsp)");                                                      \
-		bool ok_ = (expr);                                                                 \
-		FLAGS("andq $~0x100, (%%rsp)");                                                    \
-		report(name, ok_);                                                                 \
+		bool out = false, ok = true;                                                       \
+		for (int i = 0; i < 10 && !out; i++) {                                             \
+			steps = calls = 0;                                                         \
+			FLAGS("orq $0x100, (%%rsp)");                                              \
+			ok &= (expr);                                                              \
+			FLAGS("andq $~0x100, (%%rsp)");                                            \
+			out = steps > 4 && (!calls || !skiff);                                     \
+			if (!out)                                                                  \
+				t_sleep_ms(1);                                                     \
+		}                                                                                  \
+		printf("%s: %s\n", name, ok &&out ? "right" : "wrong");                            \
 	} while (0)
 
 static int64_t latest; /* the largest time that anybody has read */
@@ -69,6 +75,7 @@ int main(void)
 	pthread_t id[8];
 	long back = 0;
 
+	skiff = access("/proc/skiff/counters", F_OK) == 0;
 	/* what is bound at the first call is bound now */
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	gettimeofday(&tv, NULL);
@@ -86,7 +93,8 @@ int main(void)
 	STEPPED("getcpu", getcpu(&cpu, &node) == 0);
 	STEPPED("sched_getcpu", sched_getcpu() >= 0);
 	IS(cpu < 4096);
-	/* the test can tell: a call that must enter is seen, unless it goes through a door */
+	/* the test can tell: a call that enters is seen */
+	calls = 0;
 	FLAGS("orq $0x100, (%%rsp)");
 	__asm__ volatile("syscall" ::"a"(SYS_getppid) : "rcx", "r11", "memory");
 	FLAGS("andq $~0x100, (%%rsp)");
