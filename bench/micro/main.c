@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * micro [--wall] [--other-cpu] [NAME...]: runs the named benchmarks, or all, and prints a line
- * `NAME COST` for each, as soon as it is there.
+ * micro [--wall] [--other-cpu] [--rounds N] [NAME...]: runs the named benchmarks, or all, and prints
+ * a line `NAME COST` for each, as soon as it is there. --rounds: each is done so many times and no
+ * more, to be profiled; the cost is then rough.
  */
 #include "micro.h"
 
@@ -14,6 +15,7 @@
 #include <x86intrin.h>
 
 static bool wall, other_cpu;
+static unsigned long rounds;
 
 uint64_t micro_now(void)
 {
@@ -70,6 +72,8 @@ static unsigned long find_count(uint64_t (*run)(unsigned long))
 	unsigned long count = 4;
 
 	run(count); /* warms up */
+	if (rounds)
+		return rounds;
 	for (;;) {
 		uint64_t took = run(count);
 
@@ -129,6 +133,8 @@ int main(int argc, char **argv)
 			wall = true;
 		else if (!strcmp(argv[i], "--other-cpu"))
 			other_cpu = true;
+		else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
+			rounds = strtoul(argv[++i], NULL, 10);
 	}
 	micro_pin(0);
 	if (i == argc)
