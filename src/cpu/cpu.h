@@ -15,6 +15,8 @@ enum cpu_feature {
 	CPU_RDTSCP = 1 << 7,
 	CPU_1G_PAGES = 1 << 8,
 	CPU_HYPERVISOR = 1 << 9,
+	CPU_ERMS = 1 << 10,
+	CPU_XGETBV1 = 1 << 11, /* XGETBV tells which states are in use */
 };
 /* Of the boot CPU; fixed after cpu_init_boot. Hypervisors offer the same on all. */
 extern uint32_t cpu_features;

@@ -2,6 +2,7 @@
 /* The per-CPU section, descriptor tables and control registers of each CPU. */
 
 #include "cpu/percpu.h"
+#include "cpu/bulk.h"
 #include "cpu/context.h"
 #include "cpu/cpu.h"
 #include "cpu/fpu.h"
@@ -106,9 +107,13 @@ static void detect_features(void)
 		cpu_features |= CPU_XSAVE;
 		if (max >= 13 && cpuid(13, 1).eax & 1)
 			cpu_features |= CPU_XSAVEOPT;
+		if (max >= 13 && cpuid(13, 1).eax & 1 << 2)
+			cpu_features |= CPU_XGETBV1;
 	}
 	if (seven.ebx & 1)
 		cpu_features |= CPU_FSGSBASE;
+	if (seven.ebx & 1 << 9)
+		cpu_features |= CPU_ERMS;
 	if (basic.ecx & 1 << 21)
 		cpu_features |= CPU_X2APIC;
 	if (basic.ecx & 1 << 24)
@@ -233,6 +238,7 @@ void cpu_init_boot(const uintptr_t *trap_table, uintptr_t syscall_entry, uintptr
 	detect_features();
 	fill_idt(trap_table);
 	init_common(0, kstack_top);
+	cpu_bulk_init();
 }
 
 void cpu_init_secondary(uint32_t id, void *percpu_block, uintptr_t kstack_top)

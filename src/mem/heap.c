@@ -293,7 +293,7 @@ void *heap_alloc_zeroed(size_t size)
 	void *p = heap_alloc(size);
 
 	if (p)
-		page_zero(p, ALIGN_UP(MAX(size, (size_t)1), 8)); /* objects are multiples of 16 */
+		memset(p, 0, ALIGN_UP(MAX(size, (size_t)1), 8)); /* objects are multiples of 16 */
 	return p;
 }
 

@@ -22,17 +22,6 @@ extern bool pagetable_roots_made;
 /* Splits the huge leaf in *entry (level 2 or 3) into 512 of the level below. -ENOMEM. */
 int pagetable_split_entry(pte_t *entry, unsigned level);
 
-static inline void page_zero(void *va, size_t bytes)
-{
-#ifndef SKIFF_HOST
-	size_t words = bytes / 8;
-
-	__asm__ volatile("rep stosq" : "+D"(va), "+c"(words) : "a"(0ul) : "memory");
-#else
-	__builtin_memset(va, 0, bytes);
-#endif
-}
-
 /* Host tests make chosen allocations fail through this; the kernel has no such door. */
 #ifdef SKIFF_HOST
 extern bool (*mem_alloc_must_fail)(void);

@@ -429,7 +429,7 @@ struct page *page_alloc_zeroed(unsigned order)
 	struct page *page = page_alloc(order);
 
 	if (page)
-		page_zero(page_to_virt(page), PAGE_SIZE << order);
+		page_clear(page, order);
 	return page;
 }
 
@@ -642,7 +642,7 @@ static void place_metadata(struct span_list *free, const struct boot_info *b)
 			pages = phys_to_virt(PADDR(start));
 			block_map = (void *)((char *)pages + page_bytes);
 			block_state = (void *)((char *)block_map + map_bytes);
-			page_zero(block_map, bytes - page_bytes);
+			memset(block_map, 0, bytes - page_bytes);
 			span_subtract(free, start, start + bytes);
 			return;
 		}

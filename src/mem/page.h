@@ -9,7 +9,9 @@
 #pragma once
 
 #include "lib/types.h"
+#include "cpu/bulk.h"
 #include "cpu/layout.h"
+#include "lib/string.h"
 
 #define PAGE_ORDER_HUGE 9 /* 2 MiB */
 
@@ -50,6 +52,25 @@ static inline void *page_to_virt(const struct page *page)
 static inline struct page *virt_to_page(const void *va)
 {
 	return phys_to_page(virt_to_phys(va));
+}
+
+/* Whole pages' contents, in the way that this CPU does best. */
+static inline void page_clear(struct page *page, unsigned order)
+{
+#ifndef SKIFF_HOST
+	cpu_clear_pages(page_to_virt(page), PAGE_SIZE << order);
+#else
+	memset(page_to_virt(page), 0, PAGE_SIZE << order);
+#endif
+}
+/* One page, or all of 2^order; not onto itself. */
+static inline void page_copy(struct page *to, const struct page *from, unsigned order)
+{
+#ifndef SKIFF_HOST
+	cpu_copy_pages(page_to_virt(to), page_to_virt(from), PAGE_SIZE << order);
+#else
+	memcpy(page_to_virt(to), page_to_virt(from), PAGE_SIZE << order);
+#endif
 }
 
 struct page_stats {

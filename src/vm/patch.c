@@ -252,7 +252,7 @@ static int switch_page(
 
 	if (!page)
 		return -ENOMEM;
-	memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
+	page_copy(page, from, 0);
 	jump = (uint8_t *)page_to_virt(page) + site % PAGE_SIZE;
 	jump[0] = 0xe9;
 	memcpy(jump + 1, &distance, sizeof(distance));
