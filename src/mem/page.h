@@ -77,5 +77,17 @@ struct page_stats {
 	uint64_t total, free; /* pages */
 };
 struct page_stats page_stats(void);
+extern uint64_t page_total;	/* fixed after page_init */
+extern uint64_t page_pool_free; /* atomic, mem/page.c's */
+/*
+ * Free pages, for decisions that must be cheap: one load. Pages in the CPUs' caches are not
+ * counted, and each CPU may be 128 pages behind.
+ */
+static inline uint64_t page_free_estimate(void)
+{
+	int64_t n = __atomic_load_n(&page_pool_free, __ATOMIC_RELAXED);
+
+	return n > 0 ? n : 0;
+}
 /* Gives this CPU's cached pages back to the common pool, when memory is short. */
 void page_drain_cache(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The heap over the real page allocator. */
 /* tsan */
-/* sources: src/mem/page.c src/lib/string.c */
+/* sources: src/mem/page.c src/mem/page_boot.c src/mem/pool.c src/lib/string.c */
 #include "t.h"
 #include "mem_env.h"
 #include "../../src/mem/heap.c"

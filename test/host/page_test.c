@@ -4,6 +4,8 @@
 #include "t.h"
 #include "mem_env.h"
 #include "../../src/mem/page.c"
+#include "../../src/mem/page_boot.c"
+#include "../../src/mem/pool.c"
 
 static void start(const struct boot_info *b)
 {
@@ -23,18 +25,18 @@ static void drain_all(void)
 static uint64_t pool_free(void)
 {
 	uint64_t sum = 0;
-	for (uint32_t i = 0; i < block_total; i++)
-		sum += block_state[i] & STATE_COUNT;
+	for (uint32_t i = 0; i < page_pool.blocks; i++)
+		sum += page_pool.state[i] & STATE_COUNT;
 	return sum;
 }
 
 /* The map agrees with the counts: nothing lost, nothing promised. */
 static void check_pool(void)
 {
-	for (uint32_t i = 0; i < block_total; i++) {
-		unsigned ones = 0, count = block_state[i] & STATE_COUNT;
+	for (uint32_t i = 0; i < page_pool.blocks; i++) {
+		unsigned ones = 0, count = page_pool.state[i] & STATE_COUNT;
 		for (unsigned w = 0; w < BLOCK_WORDS; w++)
-			ones += __builtin_popcountll(block_map[i].word[w]);
+			ones += __builtin_popcountll(page_pool.map[i].word[w]);
 		if (count)
 			CHECK_EQ(count, BLOCK_PAGES - ones);
 	}
@@ -141,12 +143,12 @@ TEST(keeps_whole_blocks)
 	env_machine(&b, MIB(64));
 	start(&b);
 	unsigned whole = 0, after = 0;
-	for (uint32_t i = 0; i < block_total; i++)
-		whole += block_state[i] == BLOCK_PAGES;
+	for (uint32_t i = 0; i < page_pool.blocks; i++)
+		whole += page_pool.state[i] == BLOCK_PAGES;
 	for (int i = 0; i < 200; i++)
 		CHECK(page_alloc(i % 3));
-	for (uint32_t i = 0; i < block_total; i++)
-		after += (block_state[i] & STATE_COUNT) == BLOCK_PAGES;
+	for (uint32_t i = 0; i < page_pool.blocks; i++)
+		after += (page_pool.state[i] & STATE_COUNT) == BLOCK_PAGES;
 	CHECK(whole - after <= 1);
 }
 
@@ -256,6 +258,72 @@ TEST(high_memory)
 	CHECK(page_to_phys(p).raw >= GIB(4));
 	CHECK(phys_to_page(page_to_phys(p)) == p);
 	CHECK(!phys_to_page(PADDR(GIB(3))));
+}
+
+static void pool_snapshot(uint32_t *state, struct block_map *map)
+{
+	memcpy(state, page_pool.state, page_pool.blocks * sizeof(*state));
+	memcpy(map, page_pool.map, page_pool.blocks * sizeof(*map));
+}
+
+/* What all CPUs share is neither written on the usual way nor for each page on the unusual one. */
+TEST(cache_works_in_batches)
+{
+	enum { MANY = 4000, HALF = CACHE_MAX / 2 };
+	static struct page *all[MANY];
+	static uint32_t state[2][64];
+	static struct block_map map[2][64];
+	struct boot_info b;
+	env_machine(&b, MIB(128));
+	start(&b);
+	REQUIRE(page_pool.blocks <= 64);
+	page_put(page_alloc(0)); /* HALF are cached now */
+	pool_snapshot(state[0], map[0]);
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < HALF; i++)
+			all[i] = page_alloc(0);
+		for (int i = 0; i < HALF; i++)
+			page_put(all[i]);
+	}
+	pool_snapshot(state[1], map[1]);
+	CHECK(memcmp(state[0], state[1], sizeof(state[0])) == 0);
+	CHECK(memcmp(map[0], map[1], sizeof(map[0])) == 0);
+
+	counter_page_refill = counter_page_drain = 0;
+	for (int i = 0; i < MANY; i++)
+		all[i] = page_alloc(0);
+	/* A block may have less left than a batch, and the next one then starts with the rest. */
+	CHECK(counter_page_refill >= (MANY - HALF) / HALF);
+	CHECK(counter_page_refill <= MANY / HALF + page_pool.blocks);
+	CHECK_EQ(counter_page_drain, 0);
+	for (int i = 0; i < MANY; i++)
+		page_put(all[i * 7 % MANY]); /* 7 does not divide MANY: each once, not in order */
+	CHECK(counter_page_drain <= MANY / HALF + 1);
+	CHECK_EQ(page_stats().free, page_total);
+	drain_all();
+	check_pool();
+	CHECK_EQ(pool_free(), page_total);
+}
+
+TEST(estimate_of_free_pages)
+{
+	static struct page *all[3000];
+	unsigned long seed = 1;
+	struct boot_info b;
+	env_machine(&b, MIB(64));
+	start(&b);
+	CHECK_EQ(page_free_estimate(), page_total);
+	for (int i = 0; i < 20000; i++) {
+		unsigned long r = t_random(&seed);
+		struct page **p = &all[r % 3000];
+		int64_t off;
+
+		if (*p)
+			page_put(*p);
+		*p = *p ? NULL : page_alloc((r >> 16) % 8 ? 0 : (r >> 20) % 10);
+		off = page_stats().free - page_free_estimate();
+		CHECK(off > -REPORT - (int)CACHE_MAX && off < REPORT + (int)CACHE_MAX);
+	}
 }
 
 /* ---- CPUs against each other ---- */

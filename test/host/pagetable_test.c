@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Page tables and kernel stacks over the real page allocator. */
 /* tsan */
-/* sources: src/mem/page.c src/mem/pagetable.c */
+/* sources: src/mem/page.c src/mem/page_boot.c src/mem/pool.c src/mem/pagetable.c */
 #include "t.h"
 #include "mem_env.h"
 #include "../../src/mem/kstack.c"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Address spaces against a naive model: one record per page, random calls, every byte compared. */
 /* tsan */
-/* sources: src/mem/page.c src/mem/pagetable.c src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
+/* sources: src/mem/page.c src/mem/page_boot.c src/mem/pool.c src/mem/pagetable.c */
+/* sources: src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
 /* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
 /* sources: src/vm/advise.c src/vm/space.c src/vm/track.c src/vm/patch.c */
 #include "t.h"
