@@ -85,6 +85,6 @@ uintptr_t patch_syscall_entry(void)
 {
 	char word[2];
 
-	patching = cmdline_get(boot_info.cmdline, "patch", 0, word, sizeof(word)) >= 0;
+	patching = cmdline_get(boot_info.cmdline, "nopatch", 0, word, sizeof(word)) < 0;
 	return (uintptr_t)(patching ? syscall_entry_sampled : syscall_entry);
 }

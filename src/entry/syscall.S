@@ -81,6 +81,17 @@ syscall_entry:
 	PUSH_FRAME
 	movq	%rsp, %rdi
 	xorl	%ebp, %ebp
+	jmp	syscall_run
+
+/* The same where call sites are patched: every 61st call is looked at (patch.c). */
+	.align	16
+syscall_entry_sampled:
+	swapgs
+	decl	%gs:LOCAL_SAMPLE
+	js	1f
+	PUSH_FRAME
+	movq	%rsp, %rdi
+	xorl	%ebp, %ebp
 syscall_run:
 	call	syscall_dispatch
 	cli
@@ -121,16 +132,6 @@ slow_exit:
 trap_return_from_syscall:
 	jmp	trap_return
 
-/* The same where call sites are patched: every 61st call is looked at (patch.c). */
-	.align	16
-syscall_entry_sampled:
-	swapgs
-	decl	%gs:LOCAL_SAMPLE
-	js	1f
-	PUSH_FRAME
-	movq	%rsp, %rdi
-	xorl	%ebp, %ebp
-	jmp	syscall_run
 1:	movl	$60, %gs:LOCAL_SAMPLE
 	PUSH_FRAME
 	movq	%rsp, %rdi

@@ -170,7 +170,7 @@ static void exception(struct trap_frame *f)
 /* From trap.S, interrupts off; returns with interrupts off. */
 void trap_handle(struct trap_frame *f)
 {
-	if (trap_from_program(f))
+	if (unlikely(vm_maybe_stub(f->rip)) && trap_from_program(f))
 		patch_leave(f);
 	if (f->vector >= FIRST_INTERRUPT)
 		irq_dispatch(f->vector);

@@ -165,8 +165,13 @@ void tlb_flush(struct vm_space *s, uintptr_t start, uintptr_t end);
 void tlb_leave(struct vm_space *s);
 
 /* ---- patch.c; space->lock exclusive ---- */
+void vm_patch_undo_range(struct vm_space *s, uintptr_t start, uintptr_t end);
 /* Before areas or leaves of [start, end) change: no call site there is patched any more. */
-void vm_patch_undo(struct vm_space *s, uintptr_t start, uintptr_t end);
+static inline void vm_patch_undo(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	if (s->patches)
+		vm_patch_undo_range(s, start, end);
+}
 void vm_patch_destroy(struct vm_space *s);
 
 /* ---- shared.c ---- */

@@ -11,6 +11,9 @@
  *  3. Hence a shoot-down of the patched page, which interrupts every CPU that runs the program, is
  *     a grace period: its stubs are free when it returns.
  *  4. Whoever changes areas undoes the patches of the range first: vm_patch_undo, under the lock.
+ *
+ * Who has nothing to do with patches pays next to nothing: a trap looks at a few bits of RIP
+ * (vm_maybe_stub), a change of areas searches a short sorted list.
  */
 
 #include "diag/counter.h"
@@ -51,15 +54,33 @@ struct stub_page {
 	uint64_t used[STUBS / 64];
 };
 
+struct patched_page {
+	uintptr_t va;
+	struct stub_page *stubs; /* of all its sites */
+};
+
 /* Guarded by space->lock, except what is said to be atomic. Goes with the space. */
 struct vm_patches {
 	struct stub_page stubs[MAX_STUB_PAGES];
-	struct {
-		uintptr_t va; /* 0: free */
-		struct stub_page *stubs;
-	} page[MAX_PATCHED_PAGES];
-	unsigned pages; /* in use */
+	struct patched_page page[MAX_PATCHED_PAGES]; /* ascending */
+	unsigned pages;
 };
+
+/* The first patched page at or above va; all->pages: none. */
+static unsigned first_page(const struct vm_patches *all, uintptr_t va)
+{
+	unsigned low = 0, high = all->pages;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (all->page[mid].va < va)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
 
 static struct stub *stub_at(const struct stub_page *p, unsigned i)
 {
@@ -75,7 +96,7 @@ bool vm_patch_leave(struct vm_space *s, uintptr_t rip, uintptr_t *site, uint32_t
 {
 	struct vm_patches *all = load_acquire(&s->patches);
 
-	if (likely(!all))
+	if (!all)
 		return false;
 	for (unsigned i = 0; i < MAX_STUB_PAGES; i++) {
 		struct stub_page *p = &all->stubs[i];
@@ -117,35 +138,35 @@ static void undo_page(struct vm_space *s, unsigned n)
 	/* Even if the leaf was PROT_NONE by now and nothing had to be flushed: 3 above. */
 	tlb_flush(s, va, va + PAGE_SIZE);
 	free_stubs(all->page[n].stubs, va);
-	all->page[n].va = 0;
 	all->pages--;
+	memmove(&all->page[n], &all->page[n + 1], (all->pages - n) * sizeof(all->page[0]));
 }
 
 static void drop_stub_page(struct vm_space *s, struct stub_page *p)
 {
 	struct vm_patches *all = s->patches;
 
-	for (unsigned n = 0; n < MAX_PATCHED_PAGES; n++)
-		if (all->page[n].va && all->page[n].stubs == p)
+	for (unsigned n = all->pages; n-- > 0;)
+		if (all->page[n].stubs == p)
 			undo_page(s, n);
 	store_release(&p->base, 0);
 	page_put(p->page);
 	p->page = NULL;
 }
 
-void vm_patch_undo(struct vm_space *s, uintptr_t start, uintptr_t end)
+void vm_patch_undo_range(struct vm_space *s, uintptr_t start, uintptr_t end)
 {
 	struct vm_patches *all = s->patches;
+	unsigned n = first_page(all, start);
 
-	if (likely(!all))
+	while (n < all->pages && all->page[n].va < end)
+		undo_page(s, n);
+	if (likely(ALIGN_UP(start, VM_STUB_ALIGN) >= end)) /* no room for a stub page */
 		return;
-	for (unsigned n = 0; n < MAX_PATCHED_PAGES && all->pages; n++)
-		if (all->page[n].va >= start && all->page[n].va < end && all->page[n].va)
-			undo_page(s, n);
 	for (unsigned i = 0; i < MAX_STUB_PAGES; i++) {
 		uintptr_t base = all->stubs[i].base;
 
-		if (base && base < end && base + PAGE_SIZE > start)
+		if (base && base < end && base >= start)
 			drop_stub_page(s, &all->stubs[i]);
 	}
 }
@@ -171,7 +192,7 @@ static bool map_stub_page(struct vm_space *s, struct stub_page *p, uintptr_t sit
 	struct vma *v;
 	pte_t *e;
 
-	at = vma_find_gap(s, PAGE_SIZE, PAGE_SIZE, MAX(ALIGN_UP(low, PAGE_SIZE), 0x10000ul),
+	at = vma_find_gap(s, PAGE_SIZE, VM_STUB_ALIGN, MAX(ALIGN_UP(low, PAGE_SIZE), 0x10000ul),
 		ALIGN_DOWN(high, PAGE_SIZE));
 	page = at && vm_may_grow(s, &like, 1) ? page_alloc_zeroed(0) : NULL;
 	if (!page)
@@ -292,7 +313,7 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	struct vma *v = vma_find(s, va);
 	struct vm_patches *all = s->patches;
 	struct stub_page *stubs, *must = NULL;
-	unsigned n, empty = MAX_PATCHED_PAGES;
+	unsigned n = first_page(all, va);
 	int i, err;
 	pte_t *e, old;
 
@@ -303,14 +324,11 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	old = e ? load_acquire(e) : 0;
 	if (!(old & PTE_PRESENT))
 		return -EAGAIN;
-	for (n = 0; n < MAX_PATCHED_PAGES; n++) {
-		if (all->page[n].va == va)
-			must = all->page[n].stubs;
-		else if (!all->page[n].va)
-			empty = n;
-	}
+	if (n < all->pages && all->page[n].va == va)
+		must = all->page[n].stubs;
 	/* A private copy that is not ours has been written once: hands off. */
-	if ((old & PTE_WRITE) || (!must && ((old & PTE_SW_ANON) || empty == MAX_PATCHED_PAGES)))
+	if ((old & PTE_WRITE) ||
+		(!must && ((old & PTE_SW_ANON) || all->pages == MAX_PATCHED_PAGES)))
 		return -EPERM;
 	if (!vm_patch_site_ok((uint8_t *)page_to_virt(leaf_page(old)) + at, nr))
 		return -EPERM;
@@ -323,8 +341,8 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 		return err;
 	stubs->used[i / 64] |= 1ull << i % 64;
 	if (!must) {
-		all->page[empty].va = va;
-		all->page[empty].stubs = stubs;
+		memmove(&all->page[n + 1], &all->page[n], (all->pages - n) * sizeof(all->page[0]));
+		all->page[n] = (struct patched_page){ va, stubs };
 		all->pages++;
 	}
 	counter_inc(patch_made);

@@ -107,6 +107,11 @@ bool vm_patch_site_ok(const uint8_t *at, uint32_t nr);
  * If rip is in a stub: its syscall instruction and number, where the thread must go on. Interrupts
  * have been off since the program was interrupted.
  */
+#define VM_STUB_ALIGN MIB(1) /* a page of stubs is the first page behind a multiple of this */
+static inline bool vm_maybe_stub(uintptr_t rip)
+{
+	return (rip & (VM_STUB_ALIGN - PAGE_SIZE)) == 0;
+}
 bool vm_patch_leave(struct vm_space *s, uintptr_t rip, uintptr_t *site, uint32_t *nr);
 
 /* The page at a user address for shared futexes and the like: fills the key that names the object.

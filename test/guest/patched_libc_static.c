@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* patched_libc.c, linked another way. */
+/* standalone */
+/* build: static */
+/* options: --cpus 2 --memory 512M */
+#define STATIC
+#include "patched_libc.c"
