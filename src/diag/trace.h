@@ -2,9 +2,10 @@
 /*
  * The trace ring: the last events of each CPU, for crash reports and debugging. One writer per
  * ring (its CPU, interrupts included: an entry that an interrupt overtakes is merely out of order).
- * Rare events are always there; those of the scheduler only while trace_scheduling is set.
+ * Rare events are always there; those of the scheduler, and faults that were served, only while
+ * trace_scheduling is set.
  * /proc/skiff/trace shows the rings: writing a number of entries makes them that long (once) and
- * turns the scheduler's events on, writing 0 turns these off.
+ * turns these on, writing 0 turns them off.
  */
 #pragma once
 

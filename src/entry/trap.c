@@ -91,7 +91,7 @@ static void page_fault(struct trap_frame *f)
 	struct vm_space *space = vm_current();
 	int err = -EFAULT;
 
-	trace(TRACE_FAULT, addr, f->rip);
+	trace_sched(TRACE_FAULT, addr, f->rip);
 	/* The kernel touches program memory with interrupts on, outside handlers, through uaccess.
 	 */
 	if (!program && (!(f->rflags & RFLAGS_IF) || !uaccess_fixup(f->rip)))
@@ -99,10 +99,13 @@ static void page_fault(struct trap_frame *f)
 	irq_enable();
 	if (space && addr < USER_MAX && !(f->error & FAULT_RSVD))
 		err = vm_fault(space, addr, fault_access(f->error));
-	if (err && program)
-		fault_signal(f, addr, err);
-	else if (err)
-		take_fixup(f);
+	if (unlikely(err)) {
+		trace(TRACE_FAULT, addr, f->rip);
+		if (program)
+			fault_signal(f, addr, err);
+		else
+			take_fixup(f);
+	}
 	irq_disable();
 }
 

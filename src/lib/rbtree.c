@@ -7,6 +7,9 @@
 
 #include "lib/rbtree.h"
 
+/* Downward links are stored whole and in order: see rbtree.h on walkers without a lock. */
+#define set_link(p, n) __atomic_store_n(p, n, __ATOMIC_RELEASE)
+
 static bool is_red(const struct rb_node *n)
 {
 	return n && n->red;
@@ -30,11 +33,11 @@ static void replace_child(
 	struct rb_tree *tree, struct rb_node *parent, struct rb_node *old, struct rb_node *new)
 {
 	if (!parent)
-		tree->root = new;
+		set_link(&tree->root, new);
 	else if (parent->left == old)
-		parent->left = new;
+		set_link(&parent->left, new);
 	else
-		parent->right = new;
+		set_link(&parent->right, new);
 	if (new)
 		new->parent = parent;
 }
@@ -47,11 +50,11 @@ static void rotate(struct rb_tree *tree, struct rb_node *n, bool left)
 
 	replace_child(tree, n->parent, n, up);
 	if (left) {
-		n->right = middle;
-		up->left = n;
+		set_link(&n->right, middle);
+		set_link(&up->left, n);
 	} else {
-		n->left = middle;
-		up->right = n;
+		set_link(&n->left, middle);
+		set_link(&up->right, n);
 	}
 	n->parent = up;
 	if (middle)
@@ -63,8 +66,11 @@ static void rotate(struct rb_tree *tree, struct rb_node *n, bool left)
 void rb_insert(
 	struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, struct rb_node **link)
 {
-	*node = (struct rb_node){ .parent = parent, .red = true };
-	*link = node;
+	node->parent = parent;
+	node->red = true;
+	set_link(&node->left, NULL);
+	set_link(&node->right, NULL);
+	set_link(link, node);
 	rb_update_path(tree, node);
 	while (is_red(node->parent)) { /* R2 may be broken between node and its parent */
 		struct rb_node *p = node->parent, *g = p->parent;
@@ -142,10 +148,10 @@ void rb_erase(struct rb_tree *tree, struct rb_node *node)
 			parent = next;
 		} else {
 			replace_child(tree, parent, next, child);
-			next->right = node->right;
+			set_link(&next->right, node->right);
 			next->right->parent = next;
 		}
-		next->left = node->left;
+		set_link(&next->left, node->left);
 		next->left->parent = next;
 		next->red = node->red;
 		replace_child(tree, node->parent, node, next);
@@ -158,7 +164,9 @@ void rb_erase(struct rb_tree *tree, struct rb_node *node)
 	rb_update_path(tree, parent);
 	if (lost_black)
 		fix_erase(tree, child, parent);
-	node->parent = node->left = node->right = NULL;
+	node->parent = NULL;
+	set_link(&node->left, NULL);
+	set_link(&node->right, NULL);
 }
 
 struct rb_node *rb_first(const struct rb_tree *tree)

@@ -4,6 +4,10 @@
  * caller's), links the node there and lets rb_insert_fix restore the colours. No locking.
  * Augmentation: if 'update' is set it recomputes a node's own summary from its children and is
  * called bottom-up on every node whose subtree changed.
+ *
+ * A walker without the lock may go down by root, left and right, which are stored whole, as long as
+ * the memory of erased nodes stays what it was. It may miss nodes, and meet some twice: it must
+ * find out afterwards that nothing changed (vm/lookup.c), and bound its steps.
  */
 #pragma once
 

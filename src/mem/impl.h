@@ -66,7 +66,7 @@ bool page_region(unsigned i, uint64_t *start, uint64_t *end);
 extern bool pagetable_roots_made;
 
 /* Splits the huge leaf in *entry (level 2 or 3) into 512 of the level below. -ENOMEM. */
-int pagetable_split_entry(pte_t *entry, unsigned level);
+int pagetable_split_entry(pte_t *entry, unsigned level, void (*split_page)(struct page *));
 
 /* Host tests make chosen allocations fail through this; the kernel has no such door. */
 #ifdef SKIFF_HOST

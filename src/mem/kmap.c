@@ -122,7 +122,7 @@ static pte_t *small_entry(uintptr_t va)
 			return pagetable_walk(&kernel_pagetable, va, 1, true);
 		if (level == 1)
 			return e;
-		if (pagetable_split_entry(e, level) < 0)
+		if (pagetable_split_entry(e, level, NULL) < 0)
 			return NULL;
 		invlpg(va);
 	}

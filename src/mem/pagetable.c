@@ -2,7 +2,7 @@
 /*
  * Page-table edits. Several threads may walk and create in the same tables at once (faults in one
  * address space): a new table is put in place by CAS, and the loser frees its own. Tables go away
- * only under the caller's exclusive lock (prune, destroy).
+ * only where the caller knows that nobody walks (prune, destroy).
  */
 
 #include "mem/pagetable.h"
@@ -159,7 +159,7 @@ pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level)
 }
 
 /* Splits a huge leaf of any level into leaves one level below. */
-int pagetable_split_entry(pte_t *entry, unsigned level)
+int pagetable_split_entry(pte_t *entry, unsigned level, void (*split_page)(struct page *))
 {
 	struct page *page = page_alloc(0);
 	uintptr_t step = level_size(level - 1);
@@ -168,6 +168,8 @@ int pagetable_split_entry(pte_t *entry, unsigned level)
 	if (!page)
 		return -ENOMEM;
 	table = page_to_virt(page);
+	if (split_page && (old & PTE_HUGE))
+		split_page(table_page(old));
 	do {
 		pte_t bits = old;
 
@@ -184,11 +186,11 @@ int pagetable_split_entry(pte_t *entry, unsigned level)
 	return 0;
 }
 
-int pagetable_split(struct pagetable *pt, uintptr_t va)
+int pagetable_split(struct pagetable *pt, uintptr_t va, void (*split_page)(struct page *))
 {
 	pte_t *entry = pagetable_walk(pt, va, 2, false);
 
-	return entry ? pagetable_split_entry(entry, 2) : 0;
+	return entry ? pagetable_split_entry(entry, 2, split_page) : 0;
 }
 
 struct prune {
@@ -232,6 +234,17 @@ struct page *pagetable_prune(
 	return p.freed;
 }
 
+/* Tables are mostly empty: several entries are looked at in one go. */
+#define SKIP 8u
+static inline bool none(const pte_t *e)
+{
+	pte_t any = 0;
+
+	for (unsigned i = 0; i < SKIP; i++)
+		any |= load_relaxed(&e[i]);
+	return any == 0;
+}
+
 static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t start, uintptr_t end,
 	pagetable_leaf_fn *fn, void *arg)
 {
@@ -241,8 +254,11 @@ static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t st
 	for (; i < ENTRIES && base + i * size < end; i++) {
 		pte_t e = load(&table[i]);
 
-		if (e == 0)
+		if (e == 0) {
+			if (i % SKIP == 0 && none(&table[i]))
+				i += SKIP - 1;
 			continue;
+		}
 		if (level == 1 || (e & PTE_HUGE))
 			fn(&table[i], base + i * size, level, arg);
 		else

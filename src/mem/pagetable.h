@@ -41,6 +41,7 @@ enum pte_bits {
 
 typedef uint64_t pte_t;
 
+struct page;
 struct pagetable {
 	paddr_t root;
 };
@@ -62,15 +63,40 @@ void pagetable_destroy(struct pagetable *pt);
  * asked).
  */
 pte_t *pagetable_walk(struct pagetable *pt, uintptr_t va, unsigned level, bool create);
+/* The level-2 entry for va if its tables are there, else NULL: the usual case of a fault, in line.
+ */
+static inline pte_t *pagetable_find(const struct pagetable *pt, uintptr_t va)
+{
+	pte_t *table = phys_to_virt(pt->root), e;
+
+	e = __atomic_load_n(&table[va >> 39 & 511], __ATOMIC_ACQUIRE);
+	if (__builtin_expect(e == 0, 0))
+		return NULL;
+	table = phys_to_virt(PADDR(e & PTE_ADDR_MASK));
+	e = __atomic_load_n(&table[va >> 30 & 511], __ATOMIC_ACQUIRE);
+	if (__builtin_expect(e == 0 || (e & PTE_HUGE), 0))
+		return NULL;
+	table = phys_to_virt(PADDR(e & PTE_ADDR_MASK));
+	return &table[va >> 21 & 511];
+}
+/* The level-1 entry for va in the table that e, a level-2 entry that is one, leads to. */
+static inline pte_t *pagetable_in(pte_t e, uintptr_t va)
+{
+	return (pte_t *)phys_to_virt(PADDR(e & PTE_ADDR_MASK)) + (va >> 12 & 511);
+}
 /* From va's level-2 entry to its level-1 entry; NULL as above. */
 pte_t *pagetable_down(pte_t *entry, uintptr_t va, bool create);
 /* The leaf that maps va, of either size, with its level; NULL if nothing is there. */
 pte_t *pagetable_leaf(struct pagetable *pt, uintptr_t va, unsigned *level);
-/* Splits the 2 MiB leaf over va into 512 leaves of the same page block and bits. -ENOMEM. */
-int pagetable_split(struct pagetable *pt, uintptr_t va);
+/*
+ * Splits the 2 MiB leaf over va, if there is one, into 512 leaves of the same page block and bits.
+ * Before these can be seen, and after nothing can fail any more, split_page gets the block; the
+ * caller sees to it that the leaf stays and that nobody else splits it. -ENOMEM.
+ */
+int pagetable_split(struct pagetable *pt, uintptr_t va, void (*split_page)(struct page *));
 /*
  * Unlinks the tables of the lower half that map some of [start, end) and whose whole span lies in
- * [floor, ceiling), where no leaf is left (the caller's exclusive lock says so). CPUs may still
+ * [floor, ceiling), where no leaf is left and nobody adds any (the caller knows). CPUs may still
  * walk through them until their TLBs are flushed: returns them chained by page->next, for the
  * caller to put after the flush.
  */

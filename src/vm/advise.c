@@ -7,7 +7,8 @@
 
 /*
  * The areas of [start, end), cut at its bounds; fn gets each with the part inside. Goes on over
- * holes and then answers -ENOMEM, as Linux does; another error of fn ends it.
+ * holes and then answers -ENOMEM, as Linux does; another error of fn ends it. With the lock; what
+ * takes longer drops it in fn, with a change for the whole range.
  */
 typedef int area_fn(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg);
 
@@ -38,6 +39,27 @@ static int each_area(struct vm_space *s, uintptr_t start, uintptr_t end, area_fn
 	return hole ? -ENOMEM : 0;
 }
 
+/* each_area with a change for the range, or, if it does nothing to pages, without. */
+static int over_areas(
+	struct vm_space *s, uintptr_t start, uintptr_t end, area_fn *fn, long arg, bool pages)
+{
+	struct vm_change c = { .start = start, .end = end };
+	int err;
+
+	space_lock(s);
+	if (!pages) {
+		change_wait_exclusive(s, start, end);
+		err = each_area(s, start, end, fn, arg);
+		space_unlock(s);
+		return err;
+	}
+	while (!change_enter(s, &c))
+		;
+	err = each_area(s, start, end, fn, arg);
+	change_leave(s, &c);
+	return err;
+}
+
 /* Sets and clears flags of [start, end) of v; arg: set | clear << 32. */
 static int change_flags(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
 {
@@ -53,7 +75,8 @@ static int change_flags(struct vm_space *s, struct vma *v, uintptr_t start, uint
 	}
 	if (v->end > end && !vma_split(s, v, end))
 		return -ENOMEM;
-	v->flags = flags;
+	tree_change(s);
+	store_release(&v->flags, flags);
 	vma_merge(s, v);
 	return 0;
 }
@@ -61,18 +84,24 @@ static int change_flags(struct vm_space *s, struct vma *v, uintptr_t start, uint
 static int dont_need(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long arg)
 {
 	struct vm_gather g;
+	int err;
 
 	if ((v->flags & VMA_LOCKED) && arg != MADV_DONTNEED_LOCKED)
 		return -EINVAL;
 	if (arg == MADV_FREE && v->backing)
 		return -EINVAL;
-	if (split_huge_bounds(s, start, end))
-		return -ENOMEM;
-	vm_patch_undo(s, start, end);
-	gather_init(&g, s);
-	zap_range(&g, start, end);
-	gather_finish(&g);
-	return 0;
+	space_unlock(s);
+	err = split_huge_bounds(s, start, end);
+	if (!err) {
+		vm_patch_undo(s, start, end);
+		gather_init(&g, s);
+		g.from = start;
+		g.to = end;
+		zap_range(&g, start, end);
+		gather_finish(&g);
+	}
+	space_lock(s);
+	return err;
 }
 
 /*
@@ -86,7 +115,8 @@ static int punch_part(struct vm_space *s, uintptr_t *at, uintptr_t end)
 	uint64_t first = 0, pages = 0;
 	int err = 0;
 
-	read_lock(&s->lock);
+	space_lock(s);
+	change_wait_exclusive(s, *at, end);
 	v = vma_find(s, *at);
 	b = v ? v->backing : NULL;
 	if (!v || v->start > *at)
@@ -102,7 +132,7 @@ static int punch_part(struct vm_space *s, uintptr_t *at, uintptr_t end)
 		pages = (MIN(end, v->end) - *at) >> PAGE_SHIFT;
 		b->ops->get(b);
 	}
-	read_unlock(&s->lock);
+	space_unlock(s);
 	if (err)
 		return err;
 	err = b->ops->punch(b, first, first + pages);
@@ -185,7 +215,6 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
 {
 	const struct advice *a = find_advice(advice);
 	bool fill = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
-	int err;
 
 	if (!a && !fill && advice != MADV_REMOVE)
 		return -EINVAL;
@@ -202,18 +231,14 @@ int vm_madvise(struct vm_space *s, uintptr_t addr, size_t len, int advice)
 		return populate(s, addr, addr + len, advice);
 	if (advice == MADV_REMOVE)
 		return punch(s, addr, addr + len);
-	write_lock(&s->lock);
-	if (a->fn == change_flags && (a->arg & (VMA_WIPEONFORK))) {
-		struct vma *v = vma_find(s, addr);
+	if (a->fn == change_flags && (a->arg & VMA_WIPEONFORK)) {
+		struct vma_view v;
 
-		if (v && v->backing) {
-			write_unlock(&s->lock);
+		vma_lookup(s, addr, &v);
+		if (v.end && v.backing)
 			return -EINVAL;
-		}
 	}
-	err = each_area(s, addr, addr + len, a->fn, a->arg);
-	write_unlock(&s->lock);
-	return err;
+	return over_areas(s, addr, addr + len, a->fn, a->arg, a->fn == dont_need);
 }
 
 /* ---- msync ---- */
@@ -229,21 +254,24 @@ static void clean_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 
 static int sync_area(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, long flags)
 {
+	struct vm_backing *b = v->backing; /* stays, as we have a change for the area */
+
 	if ((flags & MS_INVALIDATE) && (v->flags & VMA_LOCKED))
 		return -EBUSY;
-	if (v->flags & VMA_SHARED) {
-		/* No fault and, with this lock, no truncation may free a page under our hands. */
-		mutex_lock(&v->backing->lock);
-		pagetable_for_each_leaf(&s->pt, start, end, clean_leaf, NULL);
-		mutex_unlock(&v->backing->lock);
-	}
+	if (!(v->flags & VMA_SHARED))
+		return 0;
+	space_unlock(s);
+	/* With this lock neither truncation (vm_backing_unmap) nor a fault (forget_page) frees a
+	 * page that was in a leaf. */
+	mutex_lock(&b->lock);
+	pagetable_for_each_leaf(&s->pt, start, end, clean_leaf, NULL);
+	mutex_unlock(&b->lock);
+	space_lock(s);
 	return 0;
 }
 
 int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags)
 {
-	int err;
-
 	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || !IS_ALIGNED(addr, PAGE_SIZE) ||
 		((flags & MS_ASYNC) && (flags & MS_SYNC)))
 		return -EINVAL;
@@ -254,10 +282,7 @@ int vm_msync(struct vm_space *s, uintptr_t addr, size_t len, int flags)
 		return 0;
 	if (!vm_range_ok(addr, len))
 		return -ENOMEM;
-	write_lock(&s->lock);
-	err = each_area(s, addr, addr + len, sync_area, flags);
-	write_unlock(&s->lock);
-	return err;
+	return over_areas(s, addr, addr + len, sync_area, flags, true);
 }
 
 /* ---- mincore ---- */
@@ -293,9 +318,10 @@ int vm_mincore(struct vm_space *s, uintptr_t addr, size_t len, uint8_t *user_vec
 		return -EFAULT;
 	for (; pages && !err; pages -= n) {
 		n = MIN(pages, sizeof(vec));
-		read_lock(&s->lock);
+		space_lock(s); /* tables are unlinked under it */
+		change_wait_exclusive(s, addr, addr + n * PAGE_SIZE);
 		err = mincore_chunk(s, addr, vec, n);
-		read_unlock(&s->lock);
+		space_unlock(s);
 		if (!err)
 			err = copy_to_user(user_vec, vec, n);
 		addr += n * PAGE_SIZE;
@@ -318,9 +344,8 @@ int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock)
 		return 0;
 	if (!vm_range_ok(start, end - start))
 		return -ENOMEM;
-	write_lock(&s->lock);
-	err = each_area(s, start, end, change_flags, lock ? SET(VMA_LOCKED) : CLEAR(VMA_LOCKED));
-	write_unlock(&s->lock);
+	err = over_areas(
+		s, start, end, change_flags, lock ? SET(VMA_LOCKED) : CLEAR(VMA_LOCKED), false);
 	/* What cannot be had (PROT_NONE) is no error: it stays locked in its absence. */
 	if (!err && lock)
 		for (uintptr_t at = start; at < end; at += PAGE_SIZE)
@@ -331,29 +356,25 @@ int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock)
 
 void vm_mlock_all(struct vm_space *s, bool current, bool future)
 {
-	struct vma *v;
+	struct vma_view v;
 	uintptr_t at = 0;
 
-	write_lock(&s->lock);
+	space_lock(s);
+	change_wait_exclusive(s, 0, USER_MAX);
 	s->lock_future = future;
+	tree_change(s);
 	for (struct rb_node *n = rb_first(&s->areas); n; n = rb_next(n)) {
-		v = rb_entry(n, struct vma, node);
-		v->flags = current ? v->flags | VMA_LOCKED : v->flags & ~VMA_LOCKED;
-	}
-	write_unlock(&s->lock);
-	while (current) {
-		uintptr_t start, end;
-		unsigned access;
+		struct vma *each = rb_entry(n, struct vma, node);
 
-		read_lock(&s->lock);
-		v = vma_find(s, at);
-		start = v ? v->start : 0;
-		end = v ? v->end : 0;
-		access = v && (v->prot & PROT_WRITE) ? VM_WRITE : VM_READ;
-		read_unlock(&s->lock);
-		if (!end)
+		store_release(&each->flags,
+			current ? each->flags | VMA_LOCKED : each->flags & ~VMA_LOCKED);
+	}
+	space_unlock(s);
+	for (; current; at = v.end) {
+		vma_lookup(s, at, &v);
+		if (!v.end)
 			break;
-		(void)vm_populate(s, start, end, access);
-		at = end;
+		(void)vm_populate(
+			s, MAX(v.start, at), v.end, v.prot & PROT_WRITE ? VM_WRITE : VM_READ);
 	}
 }

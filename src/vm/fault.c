@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults. The space's lock is held shared, so areas and tables stand still while leaves
- * come and go: a leaf is put in place by compare-and-swap, and whoever loses throws its page away
- * and lets the program try again.
+ * Page faults. No lock: the area is copied, and stays what it was as far as the page goes while the
+ * fault has its slot (impl.h, S1). Leaves are put in place by compare-and-swap, and whoever loses
+ * throws its page away and lets the program try again.
  *
  *	area			read			write
  *	private anonymous	the zero page		a zeroed page, or a 2 MiB one
@@ -10,15 +10,14 @@
  *	shared			the file's page, writable only once it is marked dirty
  *
  * A leaf that is not writable although its area is, belongs to somebody else as well (the zero
- * page, a file, later a forked process), or to a file whose page is not marked dirty yet.
+ * page, a file, later a forked process), or to a file whose page is not marked dirty yet, or
+ * mprotect has not come to it yet.
  */
 
 #include "diag/counter.h"
 #include "lib/string.h"
 #include "sched/thread.h"
 #include "vm/impl.h"
-
-#define AROUND_PAGES 16u
 
 COUNTER(fault_anon);
 COUNTER(fault_file);
@@ -30,43 +29,72 @@ struct page *vm_zero_page;
 
 struct fault {
 	struct vm_space *s;
-	struct vma *v;
+	struct fault_slot slot;
+	struct vma_view v;
+	uint64_t seq;	/* of the lookup without the lock; odd: it was with */
 	uintptr_t addr; /* of the page */
-	bool write;
+	bool write, exec;
+	bool wide;  /* the slot covers 2 MiB */
+	bool found; /* nothing was to be done */
+	bool huge;  /* found, and of 2 MiB */
 };
 
-pte_t leaf_bits(const struct vma *v)
+pte_t leaf_bits(unsigned prot)
 {
 	pte_t bits = PTE_ACCESSED;
 
-	if (v->prot)
+	if (prot)
 		bits |= PTE_PRESENT;
-	if (!(v->prot & PROT_EXEC))
+	if (!(prot & PROT_EXEC))
 		bits |= PTE_NX;
 	return bits;
 }
 
-bool leaf_may_write(const struct vma *v, pte_t leaf)
+/* Whether this leaf may be writable at once, given that its area is. */
+static bool leaf_may_write(const struct vma_view *v, pte_t leaf)
 {
 	if (v->flags & VMA_SHARED)
 		return (leaf & PTE_EVER_DIRTY) || backing_is_anon_shared(v->backing);
+	/* Its page may have been freed by a fault just now: then the caller's CAS fails. */
 	return (leaf & PTE_SW_ANON) && load_acquire(&leaf_page(leaf)->refcount) == 1;
 }
 
-static pte_t make_leaf(const struct vma *v, const struct page *page, bool write)
+#define LEAF_KEEP (PTE_ADDR_MASK | PTE_DIRTY | PTE_HUGE | PTE_SW_ANON | PTE_TRACK)
+
+pte_t leaf_in(const struct vma_view *v, pte_t leaf)
 {
-	pte_t e = page_to_phys(page).raw | leaf_bits(v);
+	pte_t new = (leaf & LEAF_KEEP) | leaf_bits(v->prot);
+
+	return (v->prot & PROT_WRITE) && leaf_may_write(v, leaf) ? new | PTE_WRITE : new;
+}
+
+static inline pte_t make_leaf(const struct vma_view *v, const struct page *page, bool write)
+{
+	pte_t e = page_to_phys(page).raw | leaf_bits(v->prot);
 
 	return write && (v->prot & PROT_WRITE) ? e | PTE_WRITE | PTE_DIRTY : e;
 }
 
-static void count_pages(uint64_t *counter, struct vm_space *s, uint64_t n)
+static inline void count_anon(const struct fault *f, int64_t n)
 {
-	uint64_t now = __atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
+	count(&vm_cpu(f->s)->anon, n);
+}
 
-	now = load_relaxed(&s->resident_anon) + load_relaxed(&s->resident_file);
-	if (now > load_relaxed(&s->resident_peak)) /* may be a little behind under races */
-		store_relaxed(&s->resident_peak, now);
+static inline void count_file(const struct fault *f, int64_t n)
+{
+	count(&vm_cpu(f->s)->file, n);
+}
+
+/*
+ * The slot covers what 'wide' says from here on. False: perhaps too late for somebody who has
+ * changed the tree since the lookup (S2).
+ */
+static bool widen(struct fault *f, uint64_t wide)
+{
+	if (f->seq & 1)
+		return false;
+	(void)__atomic_fetch_or(f->slot.word, wide, __ATOMIC_SEQ_CST);
+	return lookup_still(f->s, f->seq);
 }
 
 /* ---- 2 MiB pages ---- */
@@ -83,8 +111,9 @@ static bool huge_fits(const struct fault *f)
 {
 	uintptr_t start = ALIGN_DOWN(f->addr, HUGE_SIZE);
 
-	return f->write && start >= f->v->start && f->v->end - start >= HUGE_SIZE &&
-	       !(f->v->flags & (VMA_NOHUGE | VMA_STACK | VMA_GROWSDOWN)) && memory_is_plenty();
+	return f->write && !f->v.backing && start >= f->v.start && f->v.end > start &&
+	       f->v.end - start >= HUGE_SIZE &&
+	       !(f->v.flags & (VMA_NOHUGE | VMA_STACK | VMA_GROWSDOWN));
 }
 
 /* -EAGAIN: none to be had, take a small one. */
@@ -95,13 +124,13 @@ static int fault_new_huge(const struct fault *f, pte_t *e)
 
 	if (!page)
 		return -EAGAIN;
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON | PTE_HUGE)) {
+	if (!atomic_cas(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON | PTE_HUGE)) {
 		counter_inc(fault_lost_race);
 		page_put(page);
 		return 0;
 	}
 	counter_inc(fault_huge);
-	count_pages(&f->s->resident_anon, f->s, HUGE_SIZE >> PAGE_SHIFT);
+	count_anon(f, HUGE_SIZE >> PAGE_SHIFT);
 	return 0;
 }
 
@@ -114,14 +143,14 @@ static int fault_new_anon(const struct fault *f, pte_t *e)
 
 	if (!page)
 		return -ENOMEM;
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, f->write) | anon)) {
+	if (!atomic_cas(e, &old, make_leaf(&f->v, page, f->write) | anon)) {
 		counter_inc(fault_lost_race);
 		page_put(page);
 		return 0;
 	}
 	counter_inc(fault_anon);
 	if (f->write)
-		count_pages(&f->s->resident_anon, f->s, 1);
+		count_anon(f, 1);
 	return 0;
 }
 
@@ -145,7 +174,7 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 	struct page *from = leaf_page(old), *page;
 
 	if ((old & PTE_SW_ANON) && load_acquire(&from->refcount) == 1) {
-		(void)replace_leaf(e, &old, make_leaf(f->v, from, true) | PTE_SW_ANON);
+		(void)replace_leaf(e, &old, make_leaf(&f->v, from, true) | PTE_SW_ANON);
 		return 0; /* more rights need no flush: a stale entry faults once more */
 	}
 	page = from == vm_zero_page ? page_alloc_zeroed(0) : page_alloc(0);
@@ -153,15 +182,15 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 		return -ENOMEM;
 	if (from != vm_zero_page)
 		memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
-	if (!replace_leaf(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON)) {
+	if (!replace_leaf(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);
 		return 0;
 	}
 	counter_inc(fault_copy);
 	if (!(old & PTE_SW_ANON)) {
-		count_pages(&f->s->resident_anon, f->s, 1);
+		count_anon(f, 1);
 		if (from != vm_zero_page)
-			(void)atomic_sub(&f->s->resident_file, 1);
+			count_file(f, -1);
 	}
 	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
 	page_put(from);
@@ -170,7 +199,7 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 
 /* ---- files ---- */
 
-static uint64_t backing_index(const struct vma *v, uintptr_t addr)
+static uint64_t backing_index(const struct vma_view *v, uintptr_t addr)
 {
 	return (v->offset + (addr - v->start)) >> PAGE_SHIFT;
 }
@@ -178,11 +207,10 @@ static uint64_t backing_index(const struct vma *v, uintptr_t addr)
 /* Readable neighbours that cost nothing but the entry. Best effort. */
 static void fault_around(const struct fault *f)
 {
-	struct vm_backing *b = f->v->backing;
-	uintptr_t start = MAX(ALIGN_DOWN(f->addr, AROUND_PAGES * PAGE_SIZE), f->v->start);
-	uintptr_t end =
-		MIN(ALIGN_DOWN(f->addr, AROUND_PAGES * PAGE_SIZE) + AROUND_PAGES * PAGE_SIZE,
-			f->v->end);
+	struct vm_backing *b = f->v.backing;
+	uintptr_t start = MAX(ALIGN_DOWN(f->addr, AROUND_PAGES * PAGE_SIZE), f->v.start);
+	uintptr_t end = MIN(
+		ALIGN_DOWN(f->addr, AROUND_PAGES * PAGE_SIZE) + AROUND_PAGES * PAGE_SIZE, f->v.end);
 	pte_t *e = pagetable_walk(&f->s->pt, start, 1, false);
 	uint64_t n = 0;
 
@@ -194,9 +222,9 @@ static void fault_around(const struct fault *f)
 
 		if (load_relaxed(e))
 			continue;
-		if (b->ops->get_page(b, backing_index(f->v, at), false, &page) < 0)
+		if (b->ops->get_page(b, backing_index(&f->v, at), false, &page) < 0)
 			break;
-		new = make_leaf(f->v, page, false);
+		new = make_leaf(&f->v, page, false);
 		if (!atomic_cas(e, &old, new)) {
 			page_put(page);
 			continue;
@@ -210,7 +238,7 @@ static void fault_around(const struct fault *f)
 		}
 	}
 	if (n)
-		count_pages(&f->s->resident_file, f->s, n);
+		count_file(f, n);
 }
 
 static int backing_error(int err)
@@ -234,31 +262,39 @@ static int fault_private_write(const struct fault *f, pte_t *e, struct page *fro
 	}
 	memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
 	page_put(from);
-	if (!atomic_cas(e, &old, make_leaf(f->v, page, true) | PTE_SW_ANON)) {
+	if (!atomic_cas(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);
 		return 0;
 	}
 	counter_inc(fault_copy);
-	count_pages(&f->s->resident_anon, f->s, 1);
+	count_anon(f, 1);
 	return 0;
 }
 
-/* old: 0, or the read-only leaf of a shared area that is to be written. */
-static int fault_backing(const struct fault *f, pte_t *e, pte_t old)
+/* Nobody looks at the page any more that was mapped here: no TLB, and no msync (clean_leaf). */
+static void forget_page(const struct fault *f, struct vm_backing *b)
 {
-	struct vm_backing *b = f->v->backing;
-	bool shared = f->v->flags & VMA_SHARED;
+	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
+	mutex_lock(&b->lock);
+	mutex_unlock(&b->lock);
+}
+
+/* old: 0, or the read-only leaf of a shared area that is to be written. */
+static __noinline int fault_backing(struct fault *f, pte_t *e, pte_t old)
+{
+	struct vm_backing *b = f->v.backing;
+	bool shared = f->v.flags & VMA_SHARED;
 	bool writable = shared && (f->write || backing_is_anon_shared(b));
 	uint32_t seen = __atomic_load_n(&b->unmap_count, __ATOMIC_SEQ_CST);
 	struct page *page;
 	pte_t new;
-	int err = b->ops->get_page(b, backing_index(f->v, f->addr), f->write && shared, &page);
+	int err = b->ops->get_page(b, backing_index(&f->v, f->addr), f->write && shared, &page);
 
 	if (err)
 		return backing_error(err);
 	if (f->write && !shared)
 		return fault_private_write(f, e, page);
-	new = make_leaf(f->v, page, writable);
+	new = make_leaf(&f->v, page, writable);
 	if (!replace_leaf(e, &old, new)) {
 		counter_inc(fault_lost_race);
 		page_put(page);
@@ -267,66 +303,109 @@ static int fault_backing(const struct fault *f, pte_t *e, pte_t old)
 	counter_inc(fault_file);
 	if (old) { /* its reference goes; the page may be another one now */
 		if (leaf_page(old) != page)
-			tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
+			forget_page(f, b);
 		page_put(leaf_page(old));
 	} else {
-		count_pages(&f->s->resident_file, f->s, 1);
+		count_file(f, 1);
 	}
 	/* Partner: vm_backing_unmap counts before it looks at leaves. */
 	if (__atomic_load_n(&b->unmap_count, __ATOMIC_SEQ_CST) != seen) {
 		if (replace_leaf(e, &new, 0)) {
 			tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
-			(void)atomic_sub(&f->s->resident_file, 1);
+			count_file(f, -1);
 			page_put(page);
 		}
 		return -EAGAIN;
 	}
-	if (!f->write && b->ops->contiguous)
+	if (!f->write && b->ops->contiguous && widen(f, SLOT_AROUND))
 		fault_around(f);
 	return 0;
 }
 
 /* ---- the way in ---- */
 
-static int fault_present(const struct fault *f, pte_t *e, pte_t old)
+/* The leaf has less than its area allows since mprotect changed that and has not come to it. */
+static bool leaf_is_late(const struct fault *f, pte_t old)
 {
-	if (!(old & PTE_PRESENT))
-		return -EACCES;
-	if (!f->write || (old & PTE_WRITE))
-		return 0; /* another CPU was faster, or this TLB remembers less than there is */
-	if (f->v->flags & VMA_SHARED)
+	return !(old & PTE_PRESENT) || (f->exec && (old & PTE_NX));
+}
+
+static __noinline int fault_present(struct fault *f, pte_t *e, pte_t old)
+{
+	if (unlikely(leaf_is_late(f, old))) {
+		(void)atomic_cas(e, &old, leaf_in(&f->v, old));
+		return -EAGAIN;
+	}
+	if (!f->write || (old & PTE_WRITE)) {
+		f->found = true; /* another CPU was faster, or this TLB remembers less */
+		return 0;
+	}
+	if (f->v.flags & VMA_SHARED)
 		return fault_backing(f, e, old);
 	return fault_copy(f, e, old);
 }
 
-/* -EAGAIN: look again. */
-static int fault_in(const struct fault *f)
+/* Always ours alone: fork splits before it shares. */
+static __noinline int fault_present_huge(struct fault *f, pte_t *e, pte_t old)
 {
-	pte_t *huge = pagetable_walk(&f->s->pt, f->addr, 2, true), *e, old;
-	int err;
+	pte_t new = (old & LEAF_KEEP) | leaf_bits(f->v.prot);
+
+	if (f->v.prot & PROT_WRITE)
+		new |= PTE_WRITE;
+	if (leaf_is_late(f, old) || (f->write && !(old & PTE_WRITE))) {
+		(void)atomic_cas(e, &old, new);
+		return -EAGAIN;
+	}
+	f->found = f->huge = true;
+	return 0;
+}
+
+/* Nothing is there for the 2 MiB: 1 if a huge page was put there, 0: it is a table now. */
+static __noinline int fault_new_table(struct fault *f)
+{
+	pte_t *huge = pagetable_walk(&f->s->pt, f->addr, 2, true);
 
 	if (!huge)
 		return -ENOMEM;
-	old = load_acquire(huge);
-	if (!f->v->backing) {
-		if (old & PTE_HUGE) /* always ours alone: fork splits before it shares */
-			return old & PTE_PRESENT ? 0 : -EACCES;
-		if (old == 0 && huge_fits(f)) {
-			err = fault_new_huge(f, huge);
-			if (err != -EAGAIN)
-				return err;
-		}
+	if (huge_fits(f) && memory_is_plenty()) {
+		int err;
+
+		if (!f->wide)
+			f->wide = widen(f, SLOT_HUGE);
+		if (!f->wide && !(f->seq & 1))
+			return -EAGAIN;
+		err = f->wide ? fault_new_huge(f, huge) : -EAGAIN;
+		if (err != -EAGAIN)
+			return err < 0 ? err : 1;
 	}
-	e = pagetable_down(huge, f->addr, true);
-	if (!e) /* a huge leaf came in between, or there is no memory for a table */
-		return load_acquire(huge) & PTE_HUGE ? -EAGAIN : -ENOMEM;
+	/* A huge leaf may come in between. */
+	return pagetable_down(huge, f->addr, true) || (load_acquire(huge) & PTE_HUGE) ? 0 : -ENOMEM;
+}
+
+/* -EAGAIN: look again. */
+static inline int fault_in(struct fault *f)
+{
+	pte_t *huge = pagetable_find(&f->s->pt, f->addr), *e, old;
+	int err;
+
+	old = likely(huge) ? load_acquire(huge) : 0;
+	if (unlikely(old == 0)) {
+		err = fault_new_table(f);
+		if (err)
+			return err > 0 ? 0 : err;
+		huge = pagetable_find(&f->s->pt, f->addr);
+		old = load_acquire(huge);
+	}
+	if (unlikely(old & PTE_HUGE))
+		return fault_present_huge(f, huge, old);
+	e = pagetable_in(old, f->addr);
 	old = load_acquire(e);
 	if (old)
 		return fault_present(f, e, old);
-	return f->v->backing ? fault_backing(f, e, 0) : fault_new_anon(f, e);
+	return f->v.backing ? fault_backing(f, e, 0) : fault_new_anon(f, e);
 }
 
-static bool allowed(const struct vma *v, unsigned access)
+static bool allowed(const struct vma_view *v, unsigned access)
 {
 	if (access & VM_WRITE)
 		return v->prot & PROT_WRITE;
@@ -336,20 +415,22 @@ static bool allowed(const struct vma *v, unsigned access)
 }
 
 /* A stack grows down to the page of addr, if the area above it is one and limits allow. */
-static int grow_stack(struct vm_space *s, uintptr_t addr)
+static __noinline int grow_stack(struct vm_space *s, uintptr_t addr)
 {
 	uintptr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
 	struct vma *v, *prev;
 	int err = -EFAULT;
 
-	write_lock(&s->lock);
+	space_lock(s);
 	v = vma_find(s, addr);
-	if (!v || !(v->flags & VMA_GROWSDOWN)) {
-		err = v && v->start <= addr ? 0 : -EFAULT;
+	if (!v || v->start <= addr || !(v->flags & VMA_GROWSDOWN)) { /* not what it was */
+		err = -EAGAIN;
 		goto out;
 	}
-	if (v->start <= addr) { /* another thread was faster */
-		err = 0;
+	if (change_at(s, start, v->start) ||
+		change_excludes(s, start - MIN(start, STACK_GUARD_GAP), start)) {
+		change_wait(s);
+		err = -EAGAIN;
 		goto out;
 	}
 	prev = vma_prev(v);
@@ -363,62 +444,111 @@ static int grow_stack(struct vm_space *s, uintptr_t addr)
 	if (!vm_may_grow(s, v, (v->start - start) >> PAGE_SHIFT))
 		goto out;
 	vma_resize(s, v, start, v->end);
-	err = 0;
+	err = -EAGAIN;
 out:
-	write_unlock(&s->lock);
+	space_unlock(s);
 	return err;
+}
+
+/* For who met a change: with the lock. The slot is taken already. */
+static __noinline void find_area_slow(struct fault *f, bool again)
+{
+	struct vm_space *s = f->s;
+	uintptr_t block = ALIGN_DOWN(f->addr, HUGE_SIZE);
+	struct vma *v;
+
+	if (again && lookup_fast(s, f->addr, &f->v, &f->seq))
+		return;
+	space_lock(s);
+	while (change_excludes(s, f->addr, f->addr + PAGE_SIZE)) {
+		uint32_t ended = s->changes_ended;
+
+		space_unlock(s);
+		slot_leave(s, &f->slot); /* the change waits for it */
+		change_wait_since(s, ended);
+		slot_enter(s, &f->slot, f->addr);
+		space_lock(s);
+	}
+	f->seq = 1;
+	v = vma_find(s, f->addr);
+	if (v)
+		vma_copy(v, &f->v);
+	else
+		f->v.end = 0;
+	if (v && huge_fits(f) && !change_excludes(s, block, block + HUGE_SIZE)) {
+		(void)__atomic_fetch_or(f->slot.word, SLOT_HUGE, __ATOMIC_SEQ_CST);
+		f->wide = true;
+	}
+	space_unlock(s);
+}
+
+#define FAST_TRIES 2 /* then the lock is taken: nobody is kept from going on by others' changes */
+
+/* One try; addr and access are the program's. Its callers are two, and one is the fast path. */
+static __always_inline int fault_once(
+	struct fault *f, uintptr_t addr, unsigned access, unsigned tries)
+{
+	struct vm_space *s = f->s;
+	int err;
+
+	f->wide = false;
+	slot_enter(s, &f->slot, f->addr);
+	if (unlikely(tries >= FAST_TRIES || !lookup_fast(s, addr, &f->v, &f->seq)))
+		find_area_slow(f, tries < FAST_TRIES);
+	if (unlikely(f->v.end == 0 || f->v.start > addr))
+		err = -EFAULT;
+	else if (unlikely(!allowed(&f->v, access)))
+		err = -EACCES;
+	else
+		err = fault_in(f);
+	slot_leave(s, &f->slot);
+	if (unlikely(err == -EFAULT) && f->v.end && (f->v.flags & VMA_GROWSDOWN))
+		err = grow_stack(s, addr);
+	return err;
+}
+
+/* The rest is made by each try. */
+static inline void fault_init(struct fault *f, struct vm_space *s, uintptr_t addr, unsigned access)
+{
+	f->s = s;
+	f->addr = ALIGN_DOWN(addr, PAGE_SIZE);
+	f->write = access & VM_WRITE;
+	f->exec = access & VM_EXEC;
+	f->found = f->huge = false;
 }
 
 int vm_fault(struct vm_space *s, uintptr_t addr, unsigned access)
 {
-	struct fault f = {
-		.s = s, .addr = ALIGN_DOWN(addr, PAGE_SIZE), .write = access & VM_WRITE
-	};
-	bool grow;
+	struct fault f;
+	unsigned tries = 0;
 	int err;
 
-	do {
-		read_lock(&s->lock);
-		f.v = vma_find(s, addr);
-		grow = f.v && f.v->start > addr && (f.v->flags & VMA_GROWSDOWN);
-		if (!f.v || f.v->start > addr)
-			err = -EFAULT;
-		else if (!allowed(f.v, access))
-			err = -EACCES;
-		else
-			err = fault_in(&f);
-		read_unlock(&s->lock);
-		if (grow) {
-			err = grow_stack(s, addr);
-			if (!err)
-				err = -EAGAIN;
-		}
-	} while (err == -EAGAIN);
-	(void)__atomic_fetch_add(&s->minor_faults, 1, __ATOMIC_RELAXED);
+	fault_init(&f, s, addr, access);
+	do
+		err = fault_once(&f, addr, access, tries++);
+	while (unlikely(err == -EAGAIN));
+	count(&vm_cpu(s)->minor_faults, 1);
 	return err;
 }
 
 int vm_populate(struct vm_space *s, uintptr_t start, uintptr_t end, unsigned access)
 {
 	for (uintptr_t at = start; at < end; at += PAGE_SIZE) {
-		unsigned level = 1;
-		pte_t *e, old;
+		struct fault f;
+		unsigned tries = 0;
 		int err;
 
-		/* Skips what is there already; fault-around and huge pages make that the usual
-		 * case. */
-		read_lock(&s->lock);
-		e = pagetable_leaf(&s->pt, at, &level);
-		old = e ? load_acquire(e) : 0;
-		read_unlock(&s->lock);
-		if ((old & PTE_PRESENT) && (!(access & VM_WRITE) || (old & PTE_WRITE))) {
-			if (level == 2)
-				at = ALIGN_DOWN(at, HUGE_SIZE) + HUGE_SIZE - PAGE_SIZE;
-			continue;
-		}
-		err = vm_fault(s, at, access);
+		fault_init(&f, s, at, access);
+		do
+			err = fault_once(&f, at, access, tries++);
+		while (err == -EAGAIN);
 		if (err)
 			return err;
+		/* What is there already is skipped: fault-around and huge pages see to most. */
+		if (f.huge)
+			at = ALIGN_DOWN(at, HUGE_SIZE) + HUGE_SIZE - PAGE_SIZE;
+		if (!f.found)
+			count(&vm_cpu(s)->minor_faults, 1);
 		cond_resched();
 	}
 	return 0;

@@ -28,9 +28,26 @@ bool vm_may_grow(struct vm_space *s, const struct vma *like, uint64_t pages)
 	return true;
 }
 
+/* A free place that nobody is still taking pages out of. */
+static uintptr_t find_gap(
+	struct vm_space *s, size_t len, size_t align, uintptr_t low, uintptr_t high, bool *in_use)
+{
+	uintptr_t at, used;
+
+	while ((at = vma_find_gap(s, len, align, low, high)) != 0) {
+		used = change_at(s, at, at + len);
+		if (likely(!used))
+			break;
+		*in_use = true;
+		high = used;
+	}
+	return at;
+}
+
 intptr_t vm_place(struct vm_space *s, uintptr_t hint, size_t len, int flags, bool huge)
 {
 	uintptr_t at, low = MMAP_MIN_ADDR, high = s->mmap_top;
+	bool in_use = false;
 	struct vma *v;
 
 	if (len > USER_MAX - MMAP_MIN_ADDR)
@@ -41,92 +58,146 @@ intptr_t vm_place(struct vm_space *s, uintptr_t hint, size_t len, int flags, boo
 	} else if (hint) {
 		hint = MAX(ALIGN_DOWN(hint, PAGE_SIZE), MMAP_MIN_ADDR);
 		v = vma_find(s, hint);
-		if (hint <= USER_MAX - len && (!v || hint + len <= vma_guard_start(v)))
+		if (hint <= USER_MAX - len && (!v || hint + len <= vma_guard_start(v)) &&
+			!change_at(s, hint, hint + len))
 			return hint;
 	}
-	at = huge ? vma_find_gap(s, len, HUGE_SIZE, low, high) : 0;
+	at = huge ? find_gap(s, len, HUGE_SIZE, low, high, &in_use) : 0;
 	if (!at)
-		at = vma_find_gap(s, len, PAGE_SIZE, low, high);
+		at = find_gap(s, len, PAGE_SIZE, low, high, &in_use);
 	if (!at && !(flags & MAP_32BIT)) /* above it, what the stack leaves */
-		at = vma_find_gap(s, len, PAGE_SIZE, low, USER_MAX);
-	return at ? (intptr_t)at : -ENOMEM;
+		at = find_gap(s, len, PAGE_SIZE, low, USER_MAX, &in_use);
+	if (at)
+		return at;
+	return in_use ? -EAGAIN : -ENOMEM;
 }
 
 /* ---- munmap ---- */
 
-/* The areas of [start, end) leave the tree and are chained; bounds have been made to fit. */
-static struct vma *detach_range(struct vm_space *s, uintptr_t start, uintptr_t end)
+/*
+ * The areas of [start, end), from v on, leave the tree, to *dead; in the middle of one it has been
+ * cut. Returns the next.
+ */
+static struct vma *detach_range(
+	struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end, struct vma **dead)
 {
-	struct vma *chain = NULL, *v = vma_find(s, start), *next;
+	struct vma *next;
 
 	for (; v && v->start < end; v = next) {
 		next = vma_next(v);
-		if (v->start >= start && v->end <= end) {
-			vma_detach(s, v);
-			v->node.parent = chain ? &chain->node : NULL;
-			chain = v;
-		} else if (v->start < start) {
+		if (v->start >= start && v->end <= end)
+			vma_remove(s, v, dead);
+		else if (v->start < start)
 			vma_resize(s, v, v->start, start);
-		} else {
+		else
 			vma_resize(s, v, end, v->end);
-		}
 	}
-	return chain;
+	return v;
 }
 
-static void free_chain(struct vma *chain)
+/* The hole that [start, end) is in, below next, and whether it has room for a table's span. */
+static bool prunable(struct vm_space *s, struct vma *next, uintptr_t start, uintptr_t end,
+	uintptr_t *floor, uintptr_t *ceiling)
 {
-	while (chain) {
-		struct rb_node *next = chain->node.parent;
+	struct vma *prev = vma_below(s, next);
+	uintptr_t block;
 
-		vma_free(chain);
-		chain = next ? rb_entry(next, struct vma, node) : NULL;
-	}
+	*floor = prev ? prev->end : 0;
+	*ceiling = next ? next->start : 1ul << 47;
+	change_clip(s, start, end, floor, ceiling);
+	block = MAX(ALIGN_UP(*floor, HUGE_SIZE), ALIGN_DOWN(start, HUGE_SIZE));
+	return block < end && block + HUGE_SIZE <= *ceiling;
 }
 
-int vm_unmap_locked(struct vm_space *s, uintptr_t start, uintptr_t end)
+/* With the lock, dropped meanwhile: bounds are ready in the hold in which this returns 0. */
+static int make_bounds(struct vm_space *s, uintptr_t start, uintptr_t end)
 {
-	struct vma *v = vma_find(s, start), *next, *prev, *chain;
+	int err = 0;
+
+	while (!err) {
+		bool low = bound_ready(s, start), high = bound_ready(s, end);
+
+		if (likely(low && high))
+			break;
+		space_unlock(s);
+		if (!low)
+			err = bound_prepare(s, start);
+		if (!err && !high)
+			err = bound_prepare(s, end);
+		space_lock(s);
+	}
+	return err;
+}
+
+/* The leaves of [start, end), where nothing is mapped any more, and the tables. As unmap_held. */
+static void unmap_pages(struct vm_space *s, struct vma *next, uintptr_t start, uintptr_t end)
+{
+	uintptr_t floor, ceiling;
+	bool prune = prunable(s, next, start, end, &floor, &ceiling);
+	uint64_t seq = s->seq;
 	struct vm_gather g;
+
+	space_unlock(s);
+	slots_wait(s, start, end); /* S3 */
+	gather_init(&g, s);
+	zap_range(&g, start, end);
+	if (!prune)
+		gather_finish(&g);
+	space_lock(s);
+	if (!prune && s->seq == seq + (seq & 1)) /* no neighbour has gone */
+		return;
+	/* What was taken out goes with one flush, if it can. */
+	if (prunable(s, vma_find(s, start), start, end, &floor, &ceiling))
+		g.tables = pagetable_prune(&s->pt, start, end, floor, ceiling);
+	else if (!prune)
+		return;
+	space_unlock(s);
+	gather_finish(&g);
+	space_lock(s);
+}
+
+int unmap_held(struct vm_space *s, struct vm_change *c, uintptr_t start, uintptr_t end)
+{
+	struct vma *v = vma_find(s, start);
 
 	if (!v || v->start >= end)
 		return 0;
-	vm_patch_undo(s, start, end);
+	if (vm_patch_any(s, v, end)) {
+		space_unlock(s);
+		vm_patch_undo(s, start, end);
+		space_lock(s);
+	}
 	/* Whatever may lack memory comes first. */
-	if (split_huge_bounds(s, start, end))
+	if (make_bounds(s, start, end))
 		return -ENOMEM;
+	v = vma_find(s, start); /* bounds outside may have moved meanwhile */
 	if (v->start < start && v->end > end && !vma_split(s, v, end))
 		return -ENOMEM;
-	chain = detach_range(s, start, end);
-	gather_init(&g, s);
-	zap_range(&g, start, end);
-	next = vma_find(s, end);
-	prev = next ? vma_prev(next) : NULL;
-	if (!next) {
-		struct rb_node *last = rb_last(&s->areas);
-
-		prev = last ? rb_entry(last, struct vma, node) : NULL;
-	}
-	g.tables = pagetable_prune(
-		&s->pt, start, end, prev ? prev->end : 0, next ? next->start : 1ul << 47);
-	gather_finish(&g);
-	free_chain(chain);
+	unmap_pages(s, detach_range(s, v, start, end, &c->dead), start, end);
 	return 0;
+}
+
+int vm_unmap(struct vm_space *s, uintptr_t start, uintptr_t end)
+{
+	struct vm_change c = { .start = start, .end = end };
+	int err;
+
+	space_lock(s);
+	while (!change_enter(s, &c))
+		;
+	err = unmap_held(s, &c, start, end);
+	change_leave(s, &c);
+	return err;
 }
 
 int vm_munmap(struct vm_space *s, uintptr_t addr, size_t len)
 {
-	int err;
-
 	if (len == 0 || len > USER_MAX)
 		return -EINVAL;
 	len = ALIGN_UP(len, PAGE_SIZE);
 	if (!vm_range_ok(addr, len))
 		return -EINVAL;
-	write_lock(&s->lock);
-	err = vm_unmap_locked(s, addr, addr + len);
-	write_unlock(&s->lock);
-	return err;
+	return vm_unmap(s, addr, addr + len);
 }
 
 /* ---- mmap ---- */
@@ -177,34 +248,53 @@ static intptr_t mmap_check(uintptr_t addr, size_t len, int prot, int flags,
 	return 0;
 }
 
-/* Under the lock. The address or -errno. */
+/* MAP_FIXED over something: nobody sees the range without one or the other. */
+static intptr_t mmap_over(struct vm_space *s, struct vma *like)
+{
+	struct vm_change c = { .start = like->start, .end = like->end };
+	int err;
+
+	while (!change_enter(s, &c))
+		;
+	change_exclude(s, &c);
+	err = unmap_held(s, &c, c.start, c.end);
+	if (!err)
+		err = vma_add(s, like);
+	change_leave(s, &c);
+	return err ? err : (intptr_t)c.start;
+}
+
+/* With the lock, which it gives up. The address or -errno. */
 static intptr_t mmap_locked(
 	struct vm_space *s, struct vma *like, uintptr_t addr, size_t len, int flags)
 {
 	bool huge = !like->backing && len >= HUGE_SIZE && !(flags & (MAP_STACK | MAP_GROWSDOWN));
+	bool fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE), free = true;
 	intptr_t at = addr;
-	int err;
+	int err = 0;
 
-	if (flags & MAP_FIXED_NOREPLACE) {
-		if (!vma_range_is_free(s, addr, addr + len))
-			return -EEXIST;
-	} else if (!(flags & MAP_FIXED)) {
-		at = vm_place(s, addr, len, flags, huge);
-		if (at < 0)
-			return at;
+	if (fixed) {
+		change_wait_all(s, addr, addr + len);
+		free = vma_range_is_free(s, addr, addr + len);
+	} else {
+		while ((at = vm_place(s, addr, len, flags, huge)) == -EAGAIN)
+			change_wait(s);
 	}
-	if (!vm_may_grow(s, like, len >> PAGE_SHIFT))
-		return -ENOMEM;
-	if (flags & MAP_FIXED) {
-		err = vm_unmap_locked(s, at, at + len);
-		if (err)
-			return err;
-	}
+	if (at < 0)
+		err = at;
+	else if (!free && (flags & MAP_FIXED_NOREPLACE))
+		err = -EEXIST;
+	else if (!vm_may_grow(s, like, len >> PAGE_SHIFT))
+		err = -ENOMEM;
 	if (s->lock_future)
 		like->flags |= VMA_LOCKED;
 	like->start = at;
 	like->end = at + len;
-	err = vma_add(s, like);
+	if (!err && !free)
+		return mmap_over(s, like);
+	if (!err)
+		err = vma_add(s, like);
+	space_unlock(s);
 	return err ? err : at;
 }
 
@@ -232,11 +322,10 @@ intptr_t vm_mmap(struct vm_space *s, uintptr_t addr, size_t len, int prot, int f
 			return -ENOMEM;
 		like.backing = made;
 	}
-	write_lock(&s->lock);
+	space_lock(s);
 	at = mmap_locked(s, &like, addr, len, flags);
 	populate = (like.flags & VMA_LOCKED) ||
 		   (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
-	write_unlock(&s->lock);
 	if (made)
 		made->ops->put(made);
 	if (at >= 0 && populate && like.prot)
@@ -247,54 +336,65 @@ intptr_t vm_mmap(struct vm_space *s, uintptr_t addr, size_t len, int prot, int f
 /* ---- mprotect ---- */
 
 struct protect {
-	const struct vma *vma;
-	uintptr_t start, end; /* to be flushed: somebody may have less than before */
+	struct vm_space *s;
+	uintptr_t start, end;		  /* areas have changed here; empty: start >= end */
+	struct vma_view view;		  /* of the last of them */
+	uintptr_t flush_start, flush_end; /* somebody may have less than before */
 };
 
 static void protect_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 {
 	struct protect *p = arg;
-	pte_t keep = PTE_ADDR_MASK | PTE_DIRTY | PTE_HUGE | PTE_SW_ANON | PTE_TRACK;
 	pte_t old = load_acquire(pte), new;
 
 	do {
 		if (!old)
 			return;
-		new = (old & keep) | leaf_bits(p->vma);
-		if ((p->vma->prot & PROT_WRITE) && leaf_may_write(p->vma, old))
-			new |= PTE_WRITE;
+		new = leaf_in(&p->view, old);
 	} while (!atomic_cas(pte, &old, new));
 	if ((old & PTE_PRESENT) &&
 		((old & ~new &(PTE_PRESENT | PTE_WRITE)) || (new & ~old &PTE_NX))) {
-		p->start = MIN(p->start, va);
-		p->end = MAX(p->end, va + (level == 2 ? HUGE_SIZE : PAGE_SIZE));
+		p->flush_start = MIN(p->flush_start, va);
+		p->flush_end = MAX(p->flush_end, va + (level == 2 ? HUGE_SIZE : PAGE_SIZE));
 	}
 }
 
-/* One area, or the part of it in [start, end), which must not be empty. The area that is next. */
-static int protect_area(struct vm_space *s, struct vma **vp, uintptr_t start, uintptr_t end,
-	int prot, struct protect *p)
+/* S4. Without the lock; areas in here keep their rights, if not their bounds, as we have a change.
+ */
+static void protect_pages(struct protect *p)
 {
-	struct vma *v = *vp;
-	struct vma like = *v;
+	struct vm_space *s = p->s;
+	uintptr_t at, stop;
 
-	if (prot & ~v->max_prot)
-		return -EACCES;
-	if (v->prot == prot)
-		return 0;
-	like.prot = prot;
-	vm_patch_undo(s, MAX(start, v->start), MIN(end, v->end));
+	slots_wait(s, p->start, p->end);
+	for (at = p->start; at < p->end; at = stop) {
+		if (p->view.start > at || p->view.end <= at)
+			vma_lookup(s, at, &p->view);
+		stop = MIN(p->view.end, p->end);
+		pagetable_for_each_leaf(&s->pt, at, stop, protect_leaf, p);
+	}
+	if (p->flush_start < p->flush_end)
+		tlb_flush(s, p->flush_start, p->flush_end);
+}
+
+/* One area, or the part of it in [start, end), which must not be empty; bounds are ready. */
+static int protect_area(
+	struct protect *p, struct vma **vp, uintptr_t start, uintptr_t end, int prot)
+{
+	struct vm_space *s = p->s;
+	struct vma *v = *vp, like = *v;
+	bool ok;
+
 	if ((prot & PROT_WRITE) && !(v->prot & PROT_WRITE)) {
-		uint64_t pages = (MIN(end, v->end) - MAX(start, v->start)) >> PAGE_SHIFT;
+		uint64_t pages = (end - start) >> PAGE_SHIFT;
 
+		like.prot = prot;
 		s->total -= pages; /* they are counted already */
-		bool ok = vm_may_grow(s, &like, pages);
+		ok = vm_may_grow(s, &like, pages);
 		s->total += pages;
 		if (!ok)
 			return -ENOMEM;
 	}
-	if (split_huge_bounds(s, MAX(start, v->start), MIN(end, v->end)))
-		return -ENOMEM;
 	if (v->start < start) {
 		v = vma_split(s, v, start);
 		if (!v)
@@ -302,52 +402,92 @@ static int protect_area(struct vm_space *s, struct vma **vp, uintptr_t start, ui
 	}
 	if (v->end > end && !vma_split(s, v, end))
 		return -ENOMEM;
+	tree_change(s);
 	vma_account(s, v, (v->end - v->start) >> PAGE_SHIFT, -1);
-	v->prot = prot;
+	store_release(&v->prot, prot);
 	vma_account(s, v, (v->end - v->start) >> PAGE_SHIFT, 1);
-	p->vma = v;
-	pagetable_for_each_leaf(&s->pt, v->start, v->end, protect_leaf, p);
+	p->start = MIN(p->start, start);
+	p->end = MAX(p->end, end);
 	*vp = v;
 	return 0;
 }
 
-static int protect_locked(struct vm_space *s, uintptr_t start, uintptr_t end, int prot)
+/* The areas of [start, end), which the caller's change covers. The lock may be dropped meanwhile.
+ */
+static int protect_areas(struct protect *p, uintptr_t start, uintptr_t end, int prot)
 {
-	struct vma *v = vma_find(s, start);
-	struct protect p = { .start = UINTPTR_MAX };
-	uintptr_t at;
+	struct vm_space *s = p->s;
+	uintptr_t at, stop;
 	int err = 0;
 
-	if (!v || v->start >= end)
-		return -ENOMEM;
-	if (prot & PROT_GROWSDOWN) {
-		if (!(v->flags & VMA_GROWSDOWN))
-			return -EINVAL;
-		start = v->start;
-	}
-	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
-	for (at = start; at < end && !err;) {
-		if (!v || v->start > at) {
-			err = -ENOMEM;
-			break;
+	for (at = start; at < end && !err; at = stop) {
+		struct vma *v = vma_find(s, at);
+
+		if (!v || v->start > at)
+			return -ENOMEM;
+		if (prot & ~v->max_prot)
+			return -EACCES;
+		stop = MIN(v->end, end);
+		if (v->prot == prot)
+			continue;
+		if (unlikely(!bound_ready(s, at) || !bound_ready(s, stop))) {
+			err = make_bounds(s, at, stop);
+			stop = at; /* look again: the lock was dropped */
+			continue;
 		}
-		err = protect_area(s, &v, at, end, prot, &p);
-		at = v->end;
-		if (err)
-			break;
-		v = vma_merge(s, v);
-		if (v->end <= at) /* otherwise it took in what follows */
-			v = vma_next(v);
+		err = protect_area(p, &v, at, stop, prot);
+		if (!err)
+			vma_copy(vma_merge(s, v), &p->view);
 	}
-	if (p.start < p.end)
-		tlb_flush(s, p.start, p.end);
+	return err;
+}
+
+/* Enters c for the range; PROT_GROWSDOWN says that it begins with its area. */
+static int protect_enter(struct vm_space *s, struct vm_change *c, uintptr_t start, int prot)
+{
+	do {
+		struct vma *v;
+
+		change_wait_exclusive(s, start, c->end);
+		v = vma_find(s, start);
+		if (!v || v->start >= c->end)
+			return -ENOMEM;
+		if ((prot & PROT_GROWSDOWN) && !(v->flags & VMA_GROWSDOWN))
+			return -EINVAL;
+		c->start = prot & PROT_GROWSDOWN ? v->start : start;
+	} while (!change_enter(s, c));
+	return 0;
+}
+
+static int protect(struct vm_space *s, uintptr_t start, uintptr_t end, int prot)
+{
+	struct vm_change c = { .end = end };
+	struct protect p = { .s = s, .start = UINTPTR_MAX, .flush_start = UINTPTR_MAX };
+	int err;
+
+	space_lock(s);
+	err = protect_enter(s, &c, start, prot);
+	if (err) {
+		space_unlock(s);
+		return err;
+	}
+	if (vm_patch_any(s, vma_find(s, c.start), end)) {
+		space_unlock(s);
+		vm_patch_undo(s, c.start, end);
+		space_lock(s);
+	}
+	err = protect_areas(&p, c.start, end, prot & (PROT_READ | PROT_WRITE | PROT_EXEC));
+	if (p.start < p.end) {
+		space_unlock(s);
+		protect_pages(&p);
+		space_lock(s);
+	}
+	change_leave(s, &c);
 	return err;
 }
 
 int vm_mprotect(struct vm_space *s, uintptr_t addr, size_t len, int prot)
 {
-	int err;
-
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
 	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8))
@@ -361,48 +501,52 @@ int vm_mprotect(struct vm_space *s, uintptr_t addr, size_t len, int prot)
 		return -ENOMEM;
 	if (prot & PROT_GROWSUP) /* no such areas here */
 		return -EINVAL;
-	write_lock(&s->lock);
-	err = protect_locked(s, addr, addr + len, prot);
-	write_unlock(&s->lock);
-	return err;
+	return protect(s, addr, addr + len, prot);
 }
 
 /* ---- brk ---- */
 
 void vm_set_brk_start(struct vm_space *s, uintptr_t start)
 {
-	write_lock(&s->lock);
+	mutex_lock(&s->brk_lock);
+	space_lock(s);
 	s->brk_start = s->brk = start;
-	write_unlock(&s->lock);
+	space_unlock(s);
+	mutex_unlock(&s->brk_lock);
 }
 
-static void brk_locked(struct vm_space *s, uintptr_t want)
+/* With brk_lock. */
+static bool brk_grow(struct vm_space *s, uintptr_t want, uintptr_t old_end, uintptr_t new_end)
 {
-	uintptr_t old_end = ALIGN_UP(s->brk, PAGE_SIZE), new_end = ALIGN_UP(want, PAGE_SIZE);
 	struct vma like = {
 		.prot = PROT_READ | PROT_WRITE,
 		.max_prot = PROT_READ | PROT_WRITE | PROT_EXEC,
 		.start = old_end,
 		.end = new_end,
-		.space = s,
 		.flags = s->lock_future ? VMA_LOCKED : 0,
 	};
 	struct vma *next;
 
+	change_wait_all(s, old_end, new_end + PAGE_SIZE);
+	next = vma_find(s, old_end);
+	if (next && vma_guard_start(next) < new_end + PAGE_SIZE)
+		return false;
+	return want - s->brk_start <= s->limit_data &&
+	       vm_may_grow(s, &like, (new_end - old_end) >> PAGE_SHIFT) && vma_add(s, &like) == 0;
+}
+
+static void brk_to(struct vm_space *s, uintptr_t want)
+{
+	uintptr_t old_end = ALIGN_UP(s->brk, PAGE_SIZE), new_end = ALIGN_UP(want, PAGE_SIZE);
+
 	if (want < s->brk_start || want > USER_MAX - PAGE_SIZE)
 		return;
-	if (new_end < old_end && vm_unmap_locked(s, new_end, old_end))
+	if (new_end < old_end && vm_unmap(s, new_end, old_end))
 		return;
-	if (new_end > old_end) {
-		next = vma_find(s, old_end);
-		if (next && vma_guard_start(next) < new_end + PAGE_SIZE)
-			return;
-		if (want - s->brk_start > s->limit_data ||
-			!vm_may_grow(s, &like, (new_end - old_end) >> PAGE_SHIFT) ||
-			vma_add(s, &like))
-			return;
-	}
-	s->brk = want;
+	space_lock(s);
+	if (new_end <= old_end || brk_grow(s, want, old_end, new_end))
+		s->brk = want;
+	space_unlock(s);
 }
 
 uintptr_t vm_brk(struct vm_space *s, uintptr_t new_break)
@@ -410,13 +554,13 @@ uintptr_t vm_brk(struct vm_space *s, uintptr_t new_break)
 	uintptr_t old, brk;
 	bool locked;
 
-	write_lock(&s->lock);
+	mutex_lock(&s->brk_lock);
 	old = s->brk;
 	if (new_break)
-		brk_locked(s, new_break);
+		brk_to(s, new_break);
 	brk = s->brk;
 	locked = s->lock_future;
-	write_unlock(&s->lock);
+	mutex_unlock(&s->brk_lock);
 	if (locked && brk > old)
 		(void)vm_populate(s, ALIGN_UP(old, PAGE_SIZE), ALIGN_UP(brk, PAGE_SIZE), VM_WRITE);
 	return brk;

@@ -105,8 +105,8 @@ static int split_all_huge(struct vm_space *s, uintptr_t start, uintptr_t end)
 }
 
 /*
- * The pages of [old, old + len) appear at new, where an area is and nothing is mapped. Without
- * MREMAP_DONTUNMAP the old area goes afterwards.
+ * The pages of [old, old + len) appear at new, where an area is and nothing is mapped. Without the
+ * lock; both places are the caller's, exclusively, and no fault is in flight there.
  */
 static int move_pages(
 	struct vm_space *s, uintptr_t old, uintptr_t new, size_t len, struct vm_backing *backing)
@@ -132,38 +132,40 @@ static int move_pages(
 	return 0;
 }
 
-static intptr_t remap_move(struct vm_space *s, struct vma *v, struct remap *r)
+/* The exclusive change 'c' has entered is for the old range and for [at, at + new_len). */
+static intptr_t remap_move(
+	struct vm_space *s, struct vm_change *c, struct vma *v, struct remap *r, uintptr_t at)
 {
 	struct vma like = *v;
-	struct vm_backing *backing = v->backing;
 	size_t move = MIN(r->old_len, r->new_len);
-	intptr_t at = r->new;
 	bool keep = r->flags & MREMAP_DONTUNMAP;
+	struct vma *spare = vma_take(s); /* so that the old range can be cut out in the end */
 	int err;
 
-	if (!vm_may_grow(s, &like, (keep ? r->new_len : r->new_len - move) >> PAGE_SHIFT))
+	if (!spare)
 		return -ENOMEM;
-	if (!(r->flags & MREMAP_FIXED)) {
-		at = vm_place(s, r->new, r->new_len, 0, !backing && r->new_len >= HUGE_SIZE);
-		if (at < 0)
-			return at;
-	}
 	like.offset += r->old - v->start;
 	like.start = at;
 	like.end = at + r->new_len;
 	like.flags &= ~(keep ? VMA_LOCKED : 0);
 	/* May join a neighbour, or even v itself: v is not used after this. */
 	err = vma_add(s, &like);
-	if (err)
-		return err;
-	err = move_pages(s, r->old, at, move, backing);
 	if (err) {
-		(void)vm_unmap_locked(s, at, at + r->new_len);
+		vma_give(s, spare);
 		return err;
 	}
-	if (!keep && r->old_len)
-		err = vm_unmap_locked(s, r->old, r->old + r->old_len);
-	return err ? err : at;
+	space_unlock(s);
+	vm_patch_undo(s, r->old, r->old + r->old_len);
+	slots_wait(s, r->old, r->old + r->old_len);
+	slots_wait(s, at, at + r->new_len);
+	err = move_pages(s, r->old, at, move, like.backing);
+	space_lock(s);
+	vma_give(s, spare);
+	if (err)
+		(void)unmap_held(s, c, at, at + r->new_len);
+	else if (!keep && r->old_len && unmap_held(s, c, r->old, r->old + r->old_len))
+		BUG("mremap: no memory, but all was prepared");
+	return err ? err : (intptr_t)at;
 }
 
 /* True if it could grow where it is. */
@@ -187,43 +189,113 @@ static bool remap_grow(struct vm_space *s, struct vma *v, struct remap *r, intpt
 	return true;
 }
 
-static intptr_t remap_locked(struct vm_space *s, struct remap *r, bool *locked)
+static int remap_check(struct vma *v, const struct remap *r)
+{
+	if (!v || v->start > r->old || r->old_len > v->end - r->old)
+		return -EFAULT;
+	return r->old_len == 0 && !(v->flags & VMA_SHARED) ? -EINVAL : 0;
+}
+
+/* These three have the lock, and give it up. */
+
+/* MREMAP_FIXED: first the room is made, whatever comes of the rest. */
+static intptr_t remap_fixed(struct vm_space *s, struct remap *r, bool *locked)
+{
+	struct vm_change c = { .start = r->old,
+		.end = r->old + r->old_len,
+		.start2 = r->new,
+		.end2 = r->new + r->new_len };
+	size_t move = MIN(r->old_len, r->new_len);
+	intptr_t at;
+	struct vma *v;
+	int err;
+
+	while (!change_enter(s, &c))
+		;
+	change_exclude(s, &c);
+	err = unmap_held(s, &c, r->new, r->new + r->new_len);
+	if (!err && r->old_len > move) {
+		err = unmap_held(s, &c, r->old + move, r->old + r->old_len);
+		r->old_len = move;
+	}
+	at = err;
+	if (!err) {
+		v = vma_find(s, r->old);
+		at = remap_check(v, r);
+		if (!at) {
+			*locked = v->flags & VMA_LOCKED;
+			at = vm_may_grow(s, v,
+				     (r->flags & MREMAP_DONTUNMAP ? r->new_len
+								  : r->new_len - move) >>
+					     PAGE_SHIFT)
+				     ? remap_move(s, &c, v, r, r->new)
+				     : -ENOMEM;
+		}
+	}
+	change_leave(s, &c);
+	return at;
+}
+
+static intptr_t remap_shrink(struct vm_space *s, struct remap *r)
 {
 	struct vma *v;
-	intptr_t result;
-	int err = 0;
+	bool there;
 
-	vm_patch_undo(s, r->old, r->old + r->old_len);
-	if (r->flags & MREMAP_FIXED) {
-		err = vm_unmap_locked(s, r->new, r->new + r->new_len);
-		if (!err && r->old_len > r->new_len) {
-			err = vm_unmap_locked(s, r->old + r->new_len, r->old + r->old_len);
-			r->old_len = r->new_len;
-		}
+	change_wait_exclusive(s, r->old, r->old + PAGE_SIZE);
+	v = vma_find(s, r->old);
+	there = v && v->start <= r->old;
+	space_unlock(s);
+	if (!there)
+		return -EFAULT;
+	if (r->old_len > r->new_len) {
+		int err = vm_unmap(s, r->old + r->new_len, r->old + r->old_len);
+
 		if (err)
 			return err;
-	} else if (r->old_len >= r->new_len && !(r->flags & MREMAP_DONTUNMAP)) {
-		v = vma_find(s, r->old);
-		if (!v || v->start > r->old)
-			return -EFAULT;
-		if (r->old_len > r->new_len)
-			err = vm_unmap_locked(s, r->old + r->new_len, r->old + r->old_len);
-		return err ? err : (intptr_t)r->old;
 	}
-	v = vma_find(s, r->old);
-	if (!v || v->start > r->old)
-		return -EFAULT;
-	if (r->old_len > v->end - r->old)
-		return -EFAULT;
-	if (r->old_len == 0 && !(v->flags & VMA_SHARED))
-		return -EINVAL;
-	*locked = v->flags & VMA_LOCKED;
-	if (!(r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && r->old_len &&
-		remap_grow(s, v, r, &result))
-		return result;
-	if (!(r->flags & MREMAP_MAYMOVE))
-		return -ENOMEM;
-	return remap_move(s, v, r);
+	return r->old;
+}
+
+/* Grows where it is, or moves to a place of our choice. */
+static intptr_t remap_any(struct vm_space *s, struct remap *r, bool *locked)
+{
+	struct vm_change c = { .start = r->old, .end = r->old + r->old_len };
+	bool keep = r->flags & MREMAP_DONTUNMAP;
+	struct vma *v;
+	intptr_t at;
+
+	for (;;) {
+		change_wait_all(s, r->old, r->old + MAX(r->old_len, r->new_len));
+		v = vma_find(s, r->old);
+		at = remap_check(v, r);
+		if (at)
+			break;
+		*locked = v->flags & VMA_LOCKED;
+		if (!keep && r->old_len && remap_grow(s, v, r, &at))
+			break;
+		at = -ENOMEM;
+		if (!(r->flags & MREMAP_MAYMOVE) ||
+			!vm_may_grow(
+				s, v, (keep ? r->new_len : r->new_len - r->old_len) >> PAGE_SHIFT))
+			break;
+		at = vm_place(s, r->new, r->new_len, 0, !v->backing && r->new_len >= HUGE_SIZE);
+		if (at == -EAGAIN) {
+			change_wait(s);
+			continue;
+		}
+		if (at < 0)
+			break;
+		c.start2 = at;
+		c.end2 = at + r->new_len;
+		if (!change_enter(s, &c))
+			continue;
+		change_exclude(s, &c);
+		at = remap_move(s, &c, v, r, at);
+		change_leave(s, &c);
+		return at;
+	}
+	space_unlock(s);
+	return at;
 }
 
 intptr_t vm_mremap(struct vm_space *s, uintptr_t old, size_t old_len, size_t new_len, int flags,
@@ -235,9 +307,13 @@ intptr_t vm_mremap(struct vm_space *s, uintptr_t old, size_t old_len, size_t new
 
 	if (at < 0)
 		return at;
-	write_lock(&s->lock);
-	at = remap_locked(s, &r, &locked);
-	write_unlock(&s->lock);
+	space_lock(s);
+	if (r.flags & MREMAP_FIXED)
+		at = remap_fixed(s, &r, &locked);
+	else if (r.old_len >= r.new_len && !(r.flags & MREMAP_DONTUNMAP))
+		at = remap_shrink(s, &r);
+	else
+		at = remap_any(s, &r, &locked);
 	if (at > 0 && locked && r.new_len > r.old_len)
 		(void)vm_populate(s, at + r.old_len, at + r.new_len, VM_WRITE);
 	return at;

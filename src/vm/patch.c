@@ -10,7 +10,9 @@
  *     since can be in a stub.
  *  3. Hence a shoot-down of the patched page, which interrupts every CPU that runs the program, is
  *     a grace period: its stubs are free when it returns.
- *  4. Whoever changes areas undoes the patches of the range first: vm_patch_undo, under the lock.
+ *  4. Whoever changes areas or their pages has a change for the range (impl.h) and undoes the
+ * patches there first: vm_patch_undo. None is made there meanwhile, as vm_patch_site enters a
+ * change for its page, or gives up.
  *
  * Who has nothing to do with patches pays next to nothing: a trap looks at a few bits of RIP
  * (vm_maybe_stub), a change of areas searches a short sorted list.
@@ -28,6 +30,7 @@
 #define APART		  MIB(512) /* room below a program for what it maps there itself */
 #define SITE_SIZE	  7
 #define SYSCALL_SIZE	  2
+#define SITE_PROT	  (PROT_READ | PROT_EXEC)
 
 COUNTER(patch_made);
 COUNTER(patch_undone);
@@ -59,7 +62,7 @@ struct patched_page {
 	struct stub_page *stubs; /* of all its sites */
 };
 
-/* Guarded by space->lock, except what is said to be atomic. Goes with the space. */
+/* Guarded by space->patch_lock, except what is said to be atomic. Goes with the space. */
 struct vm_patches {
 	struct stub_page stubs[MAX_STUB_PAGES];
 	struct patched_page page[MAX_PATCHED_PAGES]; /* ascending */
@@ -126,6 +129,10 @@ static void free_stubs(struct stub_page *p, uintptr_t va)
 		}
 }
 
+/*
+ * It may be outside of the caller's change, if the caller takes its stubs away. Nobody else works
+ * on the page: who has a change there has undone it, or will, and waits for patch_lock.
+ */
 static void undo_page(struct vm_space *s, unsigned n)
 {
 	struct vm_patches *all = s->patches;
@@ -157,18 +164,21 @@ static void drop_stub_page(struct vm_space *s, struct stub_page *p)
 void vm_patch_undo_range(struct vm_space *s, uintptr_t start, uintptr_t end)
 {
 	struct vm_patches *all = s->patches;
-	unsigned n = first_page(all, start);
+	unsigned n;
 
+	mutex_lock(&s->patch_lock);
+	n = first_page(all, start);
 	while (n < all->pages && all->page[n].va < end)
 		undo_page(s, n);
-	if (likely(ALIGN_UP(start, VM_STUB_ALIGN) >= end)) /* no room for a stub page */
-		return;
-	for (unsigned i = 0; i < MAX_STUB_PAGES; i++) {
+	/* Most ranges have no room for a stub page. */
+	for (unsigned i = 0; unlikely(ALIGN_UP(start, VM_STUB_ALIGN) < end) && i < MAX_STUB_PAGES;
+		i++) {
 		uintptr_t base = all->stubs[i].base;
 
 		if (base && base < end && base >= start)
 			drop_stub_page(s, &all->stubs[i]);
 	}
+	mutex_unlock(&s->patch_lock);
 }
 
 void vm_patch_destroy(struct vm_space *s)
@@ -188,28 +198,30 @@ static bool map_stub_page(struct vm_space *s, struct stub_page *p, uintptr_t sit
 		.space = s,
 		.name = (char *)"[skiff]",
 	};
-	struct page *page;
-	struct vma *v;
-	pte_t *e;
+	struct page *page = page_alloc_zeroed(0);
+	pte_t *e = NULL;
 
-	at = vma_find_gap(s, PAGE_SIZE, VM_STUB_ALIGN, MAX(ALIGN_UP(low, PAGE_SIZE), 0x10000ul),
-		ALIGN_DOWN(high, PAGE_SIZE));
-	page = at && vm_may_grow(s, &like, 1) ? page_alloc_zeroed(0) : NULL;
 	if (!page)
 		return false;
-	e = pagetable_walk(&s->pt, at, 1, true);
+	space_lock(s);
+	at = vma_find_gap(s, PAGE_SIZE, VM_STUB_ALIGN, MAX(ALIGN_UP(low, PAGE_SIZE), 0x10000ul),
+		ALIGN_DOWN(high, PAGE_SIZE));
+	if (at && !change_at(s, at, at + PAGE_SIZE) && vm_may_grow(s, &like, 1))
+		e = pagetable_walk(&s->pt, at, 1, true);
 	like.start = at;
 	like.end = at + PAGE_SIZE;
 	if (!e || vma_add(s, &like)) { /* an empty table stays for the next mapping there */
+		space_unlock(s);
 		page_put(page);
 		return false;
 	}
-	v = vma_find(s, at);
 	page_get(page); /* one for the leaf, one for p */
 	p->page = page;
-	(void)atomic_xchg(e, page_to_phys(page).raw | leaf_bits(v) | PTE_SW_ANON);
-	(void)__atomic_add_fetch(&s->resident_anon, 1, __ATOMIC_RELAXED);
+	/* Before the area can be seen: no fault is faster. */
+	(void)atomic_xchg(e, page_to_phys(page).raw | leaf_bits(like.prot) | PTE_SW_ANON);
+	count(&vm_cpu(s)->anon, 1);
 	store_release(&p->base, at);
+	space_unlock(s);
 	return true;
 }
 
@@ -263,8 +275,7 @@ static uintptr_t write_stub(
 }
 
 /* The copy with the jump in it takes the leaf's place. */
-static int switch_page(
-	struct vm_space *s, struct vma *v, pte_t *e, pte_t old, uintptr_t site, uintptr_t stub)
+static int switch_page(struct vm_space *s, pte_t *e, pte_t old, uintptr_t site, uintptr_t stub)
 {
 	struct page *from = leaf_page(old), *page = page_alloc(0);
 	int32_t distance = (int32_t)(stub - (site + 5));
@@ -279,14 +290,14 @@ static int switch_page(
 	memcpy(jump + 1, &distance, sizeof(distance));
 	/* The file may lose its page at this moment (vm_backing_unmap): then it is gone. */
 	while (!atomic_cas(e, &expect,
-		page_to_phys(page).raw | leaf_bits(v) | PTE_SW_ANON | (expect & PTE_TRACK)))
+		page_to_phys(page).raw | leaf_bits(SITE_PROT) | PTE_SW_ANON | (expect & PTE_TRACK)))
 		if ((expect ^ old) & ~(pte_t)(PTE_ACCESSED | PTE_TRACK)) {
 			page_put(page);
 			return -EAGAIN;
 		}
 	if (!(old & PTE_SW_ANON)) {
-		(void)__atomic_add_fetch(&s->resident_anon, 1, __ATOMIC_RELAXED);
-		(void)atomic_sub(&s->resident_file, 1);
+		count(&vm_cpu(s)->anon, 1);
+		count(&vm_cpu(s)->file, -1);
 	}
 	tlb_flush(s, ALIGN_DOWN(site, PAGE_SIZE), ALIGN_DOWN(site, PAGE_SIZE) + PAGE_SIZE);
 	page_put(from);
@@ -310,16 +321,12 @@ bool vm_patch_site_ok(const uint8_t *at, uint32_t nr)
 static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
 {
 	uintptr_t va = ALIGN_DOWN(site, PAGE_SIZE), at = site % PAGE_SIZE;
-	struct vma *v = vma_find(s, va);
 	struct vm_patches *all = s->patches;
 	struct stub_page *stubs, *must = NULL;
 	unsigned n = first_page(all, va);
 	int i, err;
 	pte_t *e, old;
 
-	if (!v || v->start > va || !v->backing || v->name || (v->flags & VMA_SHARED) ||
-		v->prot != (PROT_READ | PROT_EXEC) || at < 2 || at > PAGE_SIZE - SITE_SIZE)
-		return -EPERM;
 	e = pagetable_walk(&s->pt, va, 1, false);
 	old = e ? load_acquire(e) : 0;
 	if (!(old & PTE_PRESENT))
@@ -336,7 +343,7 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	if (!stubs)
 		return -ENOMEM;
 	i = free_stub(stubs);
-	err = switch_page(s, v, e, old, site, write_stub(stubs, i, site, nr, entry));
+	err = switch_page(s, e, old, site, write_stub(stubs, i, site, nr, entry));
 	if (err)
 		return err;
 	stubs->used[i / 64] |= 1ull << i % 64;
@@ -349,15 +356,38 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	return 0;
 }
 
+/* With the lock. */
+static bool is_site(struct vm_space *s, uintptr_t site)
+{
+	struct vma *v = vma_find(s, site);
+
+	return v && v->start <= site && v->backing && !v->name && !(v->flags & VMA_SHARED) &&
+	       v->prot == SITE_PROT && site % PAGE_SIZE >= 2 &&
+	       site % PAGE_SIZE <= PAGE_SIZE - SITE_SIZE;
+}
+
 int vm_patch_site(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
 {
-	int err = -ENOMEM;
+	uintptr_t va = ALIGN_DOWN(site, PAGE_SIZE);
+	struct vm_change c = { .start = va, .end = va + PAGE_SIZE };
+	int err = 0;
 
-	write_lock(&s->lock);
+	space_lock(s);
+	if (change_at(s, va, va + PAGE_SIZE)) /* whoever that is may wait for patch_lock */
+		err = -EAGAIN;
+	else if (!is_site(s, site))
+		err = -EPERM;
+	if (err || !change_enter(s, &c)) {
+		space_unlock(s);
+		return err ? err : -EAGAIN;
+	}
+	space_unlock(s);
+	mutex_lock(&s->patch_lock);
 	if (!s->patches)
 		store_release(&s->patches, heap_alloc_zeroed(sizeof(*s->patches)));
-	if (s->patches)
-		err = patch_locked(s, site, nr, entry);
-	write_unlock(&s->lock);
+	err = s->patches ? patch_locked(s, site, nr, entry) : -ENOMEM;
+	mutex_unlock(&s->patch_lock);
+	space_lock(s);
+	change_leave(s, &c);
 	return err;
 }

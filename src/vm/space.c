@@ -31,19 +31,35 @@ static void set_mmap_top(struct vm_space *s)
 	s->mmap_top = USER_MAX - MIN(room + random, USER_MAX / 2);
 }
 
+static bool make_cpus(struct vm_space *s)
+{
+	s->cpu_known = cpu_count();
+	s->cpu_memory = heap_alloc_zeroed(s->cpu_known * sizeof(*s->cpu) + CACHE_LINE);
+	s->cpu = (struct vm_cpu *)ALIGN_UP((uintptr_t)s->cpu_memory, CACHE_LINE);
+	return s->cpu_memory;
+}
+
 struct vm_space *vm_space_create(void)
 {
 	struct vm_space *s = heap_alloc_zeroed(sizeof(*s));
 
 	if (!s)
 		return NULL;
-	if (pagetable_create(&s->pt) < 0) {
+	if (!make_cpus(s) || pagetable_create(&s->pt) < 0) {
+		heap_free(s->cpu_memory);
 		heap_free(s);
 		return NULL;
 	}
 	phys_to_page(s->pt.root)->private = (uintptr_t)s;
 	s->refcount = 1;
-	rwlock_init(&s->lock);
+	mutex_init(&s->lock);
+	mutex_init(&s->brk_lock);
+	mutex_init(&s->split_lock);
+	mutex_init(&s->patch_lock);
+	list_init(&s->changes);
+	list_init(&s->overflow);
+	wait_init(&s->change_wait);
+	wait_init(&s->slot_wait);
 	s->areas.update = vma_update;
 	s->limit_as = s->limit_data = UINT64_MAX;
 	s->limit_stack = MIB(8);
@@ -58,11 +74,9 @@ void vm_space_get(struct vm_space *s)
 
 void vm_space_clear(struct vm_space *s)
 {
-	write_lock(&s->lock);
-	if (vm_unmap_locked(s, 0, 1ul << 47)) /* the whole half: no bound that could need memory */
+	if (vm_unmap(s, 0, 1ul << 47)) /* the whole half: no bound that could need memory */
 		BUG("cannot unmap everything");
-	s->brk = s->brk_start = 0;
-	write_unlock(&s->lock);
+	vm_set_brk_start(s, 0);
 }
 
 void vm_space_put(struct vm_space *s)
@@ -73,6 +87,9 @@ void vm_space_put(struct vm_space *s)
 	tlb_leave(s);
 	vm_patch_destroy(s);
 	pagetable_destroy(&s->pt);
+	while (s->spare) /* nobody looks areas up any more */
+		heap_free(vma_take(s));
+	heap_free(s->cpu_memory);
 	heap_free(s);
 }
 
@@ -83,9 +100,7 @@ uint64_t vm_space_root(const struct vm_space *s)
 
 struct vm_space *vm_current(void)
 {
-	uint64_t root = thread_current()->page_root;
-
-	return root ? (struct vm_space *)phys_to_page(PADDR(root))->private : NULL;
+	return thread_current()->page_root ? tlb_loaded() : NULL;
 }
 
 void vm_set_current(struct vm_space *s)
@@ -95,33 +110,29 @@ void vm_set_current(struct vm_space *s)
 
 void vm_set_limits(struct vm_space *s, uint64_t as, uint64_t data, uint64_t stack)
 {
-	write_lock(&s->lock);
+	space_lock(s);
 	s->limit_as = as;
 	s->limit_data = data;
 	s->limit_stack = stack;
 	if (!s->areas.root) /* exec: before anything is placed */
 		set_mmap_top(s);
-	write_unlock(&s->lock);
+	space_unlock(s);
 }
 
 int vm_object_key(struct vm_space *s, uintptr_t addr, uint64_t *object, uint64_t *offset)
 {
-	struct vma *v;
-	int err = -EFAULT;
+	struct vma_view v;
+	bool shared;
 
-	read_lock(&s->lock);
-	v = vma_find(s, addr);
-	if (v && v->start <= addr) {
-		bool shared = v->flags & VMA_SHARED;
-
-		/* Another name than the space's own, which private futexes use: as on Linux a
-		 * private wake does not reach who waits without saying private. */
-		*object = shared ? (uintptr_t)v->backing : (uintptr_t)s | 1;
-		*offset = shared ? v->offset + (addr - v->start) : addr;
-		err = 0;
-	}
-	read_unlock(&s->lock);
-	return err;
+	vma_lookup(s, addr, &v);
+	if (v.end == 0 || v.start > addr)
+		return -EFAULT;
+	shared = v.flags & VMA_SHARED;
+	/* Another name than the space's own, which private futexes use: as on Linux a private wake
+	 * does not reach who waits without saying private. */
+	*object = shared ? (uintptr_t)v.backing : (uintptr_t)s | 1;
+	*offset = shared ? v.offset + (addr - v.start) : addr;
+	return 0;
 }
 
 /* ---- what /proc shows ---- */
@@ -148,7 +159,8 @@ static int linux_flags(const struct vma *v)
 	return f;
 }
 
-static void fill_info(struct vm_space *s, const struct vma *v, bool count, struct vm_area_info *out)
+/* With the lock. What the backing says comes later. */
+static void fill_info(struct vm_space *s, const struct vma *v, struct vm_area_info *out)
 {
 	memset(out, 0, offsetof(struct vm_area_info, name) + 1);
 	out->start = v->start;
@@ -157,26 +169,59 @@ static void fill_info(struct vm_space *s, const struct vma *v, bool count, struc
 	out->flags = linux_flags(v);
 	if (v->backing)
 		out->offset = v->offset;
-	if (count)
-		pagetable_for_each_leaf(&s->pt, v->start, v->end, count_leaf, &out->resident);
-	if (v->backing && v->backing->ops->describe)
-		v->backing->ops->describe(
-			v->backing, out->name, sizeof(out->name), &out->device, &out->inode);
 	if (v->name)
 		str_copy(out->name, v->name, sizeof(out->name));
 	else if (!v->backing && v->start < s->brk && v->end > s->brk_start)
 		str_copy(out->name, "[heap]", sizeof(out->name));
 }
 
-int vm_area_next(struct vm_space *s, uintptr_t addr, bool count_resident, struct vm_area_info *out)
+static void count_resident(struct vm_space *s, struct vm_area_info *out)
 {
+	struct vm_change c = { .start = out->start, .end = out->end };
+
+	space_lock(s);
+	while (!change_enter(s, &c))
+		;
+	space_unlock(s);
+	pagetable_for_each_leaf(&s->pt, c.start, c.end, count_leaf, &out->resident);
+	space_lock(s);
+	change_leave(s, &c);
+}
+
+/* Files are asked without the lock: their names have locks of their own. */
+static void describe(struct vm_backing *b, struct vm_area_info *out)
+{
+	char name[sizeof(out->name)];
+
+	if (b->ops->describe) {
+		name[0] = '\0';
+		b->ops->describe(b, name, sizeof(name), &out->device, &out->inode);
+		if (!out->name[0])
+			str_copy(out->name, name, sizeof(out->name));
+	}
+	b->ops->put(b);
+}
+
+int vm_area_next(struct vm_space *s, uintptr_t addr, bool count, struct vm_area_info *out)
+{
+	struct vm_backing *b = NULL;
 	struct vma *v;
 
-	read_lock(&s->lock);
-	v = vma_find(s, addr);
-	if (v)
-		fill_info(s, v, count_resident, out);
-	read_unlock(&s->lock);
+	space_lock(s);
+	/* What an exclusive change has taken out and not replaced yet must not be missing. */
+	while (v = vma_find(s, addr), change_excludes(s, addr, v ? v->end : USER_MAX))
+		change_wait(s);
+	if (v) {
+		fill_info(s, v, out);
+		b = v->backing;
+		if (b)
+			b->ops->get(b);
+	}
+	space_unlock(s);
+	if (v && count)
+		count_resident(s, out);
+	if (b)
+		describe(b, out);
 	return v ? 0 : -ENOENT;
 }
 
@@ -185,32 +230,36 @@ void vm_area_name(struct vm_space *s, uintptr_t addr, const char *name)
 	char *copy = name && *name ? heap_strdup(name) : NULL;
 	struct vma *v;
 
-	write_lock(&s->lock);
+	space_lock(s);
+	change_wait_exclusive(s, addr, addr + 1);
 	v = vma_find(s, addr);
 	if (v && v->start <= addr) {
 		heap_free(v->name);
 		v->name = copy;
 		copy = NULL;
 	}
-	write_unlock(&s->lock);
+	space_unlock(s);
 	heap_free(copy);
 }
 
 void vm_stats(struct vm_space *s, struct vm_stats *out)
 {
-	read_lock(&s->lock);
+	uint64_t anon, file, faults = 0;
+
+	sum_resident(s, &anon, &file);
+	for (uint32_t n = 0; n < s->cpu_known; n++)
+		faults += load_relaxed(&s->cpu[n].minor_faults);
+	space_lock(s);
 	*out = (struct vm_stats){
 		.total = s->total,
 		.peak = s->peak,
 		.data = s->data,
 		.stack = s->stack,
 		.text = s->text,
-		.shared = load_relaxed(&s->resident_file),
-		.resident = load_relaxed(&s->resident_anon) + load_relaxed(&s->resident_file),
-		.resident_peak = load_relaxed(&s->resident_peak),
-		.minor_faults = load_relaxed(&s->minor_faults),
-		.major_faults = load_relaxed(&s->major_faults),
+		.shared = file,
+		.resident = anon + file,
+		.minor_faults = faults,
 	};
-	read_unlock(&s->lock);
-	out->resident_peak = MAX(out->resident_peak, out->resident);
+	space_unlock(s);
+	out->resident_peak = MAX(resident_peak(s), out->resident);
 }

@@ -73,6 +73,11 @@ struct tlb_cpu {
 };
 static DEFINE_PERCPU(struct tlb_cpu, tlb_cpu);
 
+struct vm_space *tlb_loaded(void)
+{
+	return this_cpu(tlb_cpu)->loaded;
+}
+
 static void flush_all(void)
 {
 	write_cr3(read_cr3()); /* the kernel's entries are global and stay */

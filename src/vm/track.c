@@ -24,7 +24,7 @@
 #include "vm/impl.h"
 
 #define SCAN_MAX  GIB(64) /* its bit map is the largest block that the heap has */
-#define SCAN_STEP MIB(64) /* under one hold of the lock */
+#define SCAN_STEP MIB(64) /* that other calls are kept from at a time */
 
 struct scan {
 	uintptr_t base; /* of the bit map */
@@ -64,16 +64,32 @@ static void scan_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	}
 }
 
+/* Nobody takes tables or pages of the range away until it is given back; faults go on. */
+static void walk_enter(struct vm_space *s, struct vm_change *c)
+{
+	space_lock(s);
+	while (!change_enter(s, c))
+		;
+	space_unlock(s);
+}
+
+static void walk_leave(struct vm_space *s, struct vm_change *c)
+{
+	space_lock(s);
+	change_leave(s, c);
+}
+
 /* 2 MiB pages across the bounds become small ones. */
 static int prepare_bounds(struct vm_space *s, uintptr_t start, uintptr_t end)
 {
+	struct vm_change c = { .start = start, .end = end };
 	int err;
 
 	if (IS_ALIGNED(start, HUGE_SIZE) && IS_ALIGNED(end, HUGE_SIZE))
 		return 0;
-	write_lock(&s->lock);
+	walk_enter(s, &c);
 	err = split_huge_bounds(s, start, end);
-	write_unlock(&s->lock);
+	walk_leave(s, &c);
 	return err;
 }
 
@@ -102,10 +118,12 @@ long vm_dirty_scan(struct vm_space *s, uintptr_t start, size_t len, uint64_t *us
 	for (c.from = start; !err && c.from < end;) {
 		uintptr_t stop = MIN(ALIGN_DOWN(c.from, HUGE_SIZE) + SCAN_STEP, end);
 
-		read_lock(&s->lock);
+		struct vm_change step = { .start = c.from, .end = stop };
+
+		walk_enter(s, &step);
 		c.to = stop;
 		pagetable_for_each_leaf(&s->pt, c.from, stop, scan_leaf, &c);
-		read_unlock(&s->lock);
+		walk_leave(s, &step);
 		c.from = stop;
 		cond_resched();
 	}
@@ -143,9 +161,20 @@ static void clear_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 
 static void clear_all(struct vm_space *s, struct clear *c)
 {
-	read_lock(&s->lock);
-	pagetable_for_each_leaf(&s->pt, 0, 1ul << 47, clear_leaf, c);
-	read_unlock(&s->lock);
+	struct vma_view v;
+
+	for (uintptr_t at = 0;; at = v.end) {
+		struct vm_change step = { 0 };
+
+		vma_lookup(s, at, &v);
+		if (v.end == 0)
+			break;
+		step.start = MAX(v.start, at);
+		step.end = v.end;
+		walk_enter(s, &step);
+		pagetable_for_each_leaf(&s->pt, step.start, step.end, clear_leaf, c);
+		walk_leave(s, &step);
+	}
 	if (c->any)
 		tlb_flush(s, 0, 1ul << 47);
 }
@@ -153,6 +182,7 @@ static void clear_all(struct vm_space *s, struct clear *c)
 int vm_clear_refs(struct vm_space *s, unsigned what)
 {
 	struct clear c = { .bits = PTE_ACCESSED };
+	uint64_t anon, file;
 
 	switch (what) {
 	case 1: break;
@@ -160,8 +190,8 @@ int vm_clear_refs(struct vm_space *s, unsigned what)
 	case 3: c.not = PTE_SW_ANON; break;
 	case 4: c.bits = PTE_DIRTY | PTE_SW_SOFT_DIRTY; break;
 	case 5:
-		store_relaxed(&s->resident_peak,
-			load_relaxed(&s->resident_anon) + load_relaxed(&s->resident_file));
+		sum_resident(s, &anon, &file);
+		store_relaxed(&s->resident_peak, anon + file);
 		return 0;
 	default: return -EINVAL;
 	}
@@ -198,8 +228,8 @@ static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
 
 void vm_pagemap(struct vm_space *s, uintptr_t start, uint64_t *out, unsigned n)
 {
-	read_lock(&s->lock);
+	space_lock(s); /* tables are unlinked under it */
 	for (unsigned i = 0; i < n; i++)
 		out[i] = pagemap_word(s, start + i * PAGE_SIZE);
-	read_unlock(&s->lock);
+	space_unlock(s);
 }

@@ -21,6 +21,11 @@ struct vma *vma_prev(const struct vma *v)
 	return entry(rb_prev(&v->node));
 }
 
+struct vma *vma_below(struct vm_space *s, const struct vma *v)
+{
+	return v ? vma_prev(v) : entry(rb_last(&s->areas));
+}
+
 struct vma *vma_find(struct vm_space *s, uintptr_t addr)
 {
 	struct rb_node *n = s->areas.root;
@@ -73,7 +78,14 @@ static void update_gap(struct vm_space *s, struct vma *v)
 	low = prev ? prev->end : 0;
 	high = vma_guard_start(v);
 	v->gap = high > low ? high - low : 0;
-	rb_update_path(&s->areas, &v->node);
+	/* Up to where it makes no difference. */
+	for (struct rb_node *n = &v->node; n; n = n->parent) {
+		uintptr_t old = entry(n)->max_gap;
+
+		vma_update(n);
+		if (entry(n)->max_gap == old)
+			break;
+	}
 }
 
 static uintptr_t fit(uintptr_t low, uintptr_t high, size_t len, size_t align)
@@ -169,6 +181,7 @@ static void attach(struct vm_space *s, struct vma *v)
 {
 	struct rb_node **link = &s->areas.root, *parent = NULL;
 
+	tree_change(s);
 	while (*link) {
 		parent = *link;
 		link = v->start < entry(parent)->start ? &parent->left : &parent->right;
@@ -183,10 +196,42 @@ static void attach(struct vm_space *s, struct vma *v)
 		list_area(v);
 }
 
-void vma_detach(struct vm_space *s, struct vma *v)
+/* Its memory stays readable as an area. */
+void vma_give(struct vm_space *s, struct vma *v)
+{
+	v->node.parent = s->spare ? &s->spare->node : NULL;
+	s->spare = v;
+	s->spares++;
+}
+
+struct vma *vma_take(struct vm_space *s)
+{
+	struct vma *v = s->spare;
+
+	if (!v)
+		return heap_alloc_zeroed(sizeof(*v));
+	s->spare = entry(v->node.parent);
+	s->spares--;
+	return v;
+}
+
+bool vma_reserve(struct vm_space *s, unsigned n)
+{
+	while (s->spares < n) {
+		struct vma *v = heap_alloc_zeroed(sizeof(*v));
+
+		if (!v)
+			return false;
+		vma_give(s, v);
+	}
+	return s->area_count + n <= MAX_AREAS;
+}
+
+void vma_remove(struct vm_space *s, struct vma *v, struct vma **dead)
 {
 	struct vma *next = vma_next(v);
 
+	tree_change(s);
 	rb_erase(&s->areas, &v->node);
 	update_gap(s, next);
 	s->area_count--;
@@ -196,39 +241,65 @@ void vma_detach(struct vm_space *s, struct vma *v)
 		list_del(&v->backing_link);
 		mutex_unlock(&v->backing->lock);
 	}
+	if (!v->backing && !v->name) {
+		vma_give(s, v);
+		return;
+	}
+	v->node.parent = *dead ? &(*dead)->node : NULL;
+	*dead = v;
 }
 
-void vma_free(struct vma *v)
+static void free_area(struct rcu_node *n)
 {
-	if (v->backing)
-		v->backing->ops->put(v->backing);
-	heap_free(v->name);
-	heap_free(v);
+	heap_free(container_of(n, struct vma, rcu));
+}
+
+void vma_free_dead(struct vma *dead)
+{
+	while (dead) {
+		struct vma *v = dead;
+
+		dead = entry(v->node.parent);
+		if (v->backing)
+			v->backing->ops->put(v->backing);
+		heap_free(v->name);
+		rcu_call(&v->rcu, free_area); /* lookups may still be reading it */
+	}
 }
 
 void vma_resize(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end)
 {
+	tree_change(s);
 	vma_account(s, v, pages_of(v), -1);
 	lock_backing(v);
-	v->offset += start - v->start;
-	v->start = start;
-	v->end = end;
+	store_release(&v->offset, v->offset + (start - v->start));
+	store_release(&v->start, start);
+	store_release(&v->end, end);
 	unlock_backing(v);
 	vma_account(s, v, pages_of(v), 1);
 	update_gap(s, v);
 	update_gap(s, vma_next(v));
 }
 
-static struct vma *copy_of(const struct vma *like)
+/* Walkers that went astray may be reading a recycled one. */
+static struct vma *copy_of(struct vm_space *s, const struct vma *like)
 {
-	struct vma *v = heap_alloc(sizeof(*v));
+	struct vma *v = vma_take(s);
 
 	if (!v)
 		return NULL;
-	*v = *like;
+	tree_change(s);
+	store_release(&v->start, like->start);
+	store_release(&v->end, like->end);
+	store_release(&v->offset, like->offset);
+	store_release(&v->backing, like->backing);
+	store_release(&v->flags, like->flags);
+	store_release(&v->prot, like->prot);
+	v->max_prot = like->max_prot;
+	v->space = s;
 	list_init(&v->backing_link);
-	if (like->name)
-		v->name = heap_strdup(like->name); /* without memory it just loses its name */
+	/* Without memory it just loses its name. */
+	v->name = like->name ? heap_strdup(like->name) : NULL;
 	if (v->backing)
 		v->backing->ops->get(v->backing);
 	return v;
@@ -239,11 +310,11 @@ struct vma *vma_split(struct vm_space *s, struct vma *v, uintptr_t addr)
 	struct vma *upper;
 
 	BUG_ON(addr <= v->start || addr >= v->end);
-	upper = s->area_count < MAX_AREAS ? copy_of(v) : NULL;
+	upper = s->area_count < MAX_AREAS ? copy_of(s, v) : NULL;
 	if (!upper)
 		return NULL;
-	upper->offset += addr - v->start;
-	upper->start = addr;
+	store_release(&upper->offset, v->offset + (addr - v->start));
+	store_release(&upper->start, addr);
 	/*
 	 * The upper part is listed before the lower one shrinks, so that vm_backing_unmap
 	 * never misses a byte of what both show.
@@ -273,16 +344,23 @@ static bool alike(const struct vma *a, const struct vma *b)
 /* b's bytes become a's. */
 static void join(struct vm_space *s, struct vma *a, struct vma *b)
 {
-	uintptr_t end = b->end;
+	uint64_t pages = pages_of(b);
+	struct vma *dead = NULL;
 
+	tree_change(s);
 	/* First a grows, then b leaves the list: see vma_split. Sums count both meanwhile. */
 	lock_backing(a);
-	a->end = end;
+	store_release(&a->end, b->end);
 	unlock_backing(a);
-	vma_detach(s, b);
-	vma_account(s, a, pages_of(b), 1);
+	vma_remove(s, b, &dead);
+	vma_account(s, a, pages, 1);
 	update_gap(s, vma_next(a));
-	vma_free(b);
+	if (dead) { /* a has the backing as well: this is not its last reference */
+		if (dead->backing)
+			dead->backing->ops->put(dead->backing);
+		heap_free(dead->name);
+		vma_give(s, dead);
+	}
 }
 
 struct vma *vma_merge(struct vm_space *s, struct vma *v)
@@ -301,7 +379,7 @@ struct vma *vma_merge(struct vm_space *s, struct vma *v)
 int vma_add(struct vm_space *s, const struct vma *like)
 {
 	struct vma *next = vma_find(s, like->start);
-	struct vma *prev = next ? vma_prev(next) : entry(rb_last(&s->areas));
+	struct vma *prev = vma_below(s, next);
 	struct vma *v;
 
 	if (alike(prev, like)) {
@@ -316,7 +394,7 @@ int vma_add(struct vm_space *s, const struct vma *like)
 	}
 	if (s->area_count >= MAX_AREAS)
 		return -ENOMEM;
-	v = copy_of(like);
+	v = copy_of(s, like);
 	if (!v)
 		return -ENOMEM;
 	attach(s, v);

@@ -9,6 +9,7 @@
 void gather_init(struct vm_gather *g, struct vm_space *s)
 {
 	g->space = s;
+	g->from = g->to = 0;
 	g->start = UINTPTR_MAX;
 	g->end = 0;
 	g->anon = g->tables = NULL;
@@ -28,6 +29,8 @@ static void put_chain(struct page *p)
 
 static void gather_flush(struct vm_gather *g)
 {
+	if (g->from < g->to && (g->anon || g->count)) /* S5 */
+		slots_wait(g->space, g->from, g->to);
 	if (g->start < g->end)
 		tlb_flush(g->space, g->start, g->end);
 	put_chain(g->anon);
@@ -40,8 +43,6 @@ static void gather_flush(struct vm_gather *g)
 
 void gather_finish(struct vm_gather *g)
 {
-	struct vm_space *s = g->space;
-
 	if (g->tables && g->start >= g->end) { /* tables were walked even if nothing was there */
 		g->start = 0;
 		g->end = USER_MAX;
@@ -49,22 +50,72 @@ void gather_finish(struct vm_gather *g)
 	gather_flush(g);
 	put_chain(g->tables);
 	g->tables = NULL;
-	if (g->anon_pages)
-		(void)atomic_sub(&s->resident_anon, g->anon_pages);
-	if (g->file_pages)
-		(void)atomic_sub(&s->resident_file, g->file_pages);
+	if (g->anon_pages || g->file_pages)
+		count_out(g->space, g->anon_pages, g->file_pages);
 	g->anon_pages = g->file_pages = 0;
 }
 
+/* ---- how many are resident ---- */
+
+void sum_resident(struct vm_space *s, uint64_t *anon, uint64_t *file)
+{
+	int64_t a = 0, f = 0;
+
+	for (uint32_t n = 0; n < s->cpu_known; n++) {
+		a += load_relaxed(&s->cpu[n].anon);
+		f += load_relaxed(&s->cpu[n].file);
+	}
+	*anon = MAX(a, 0); /* the CPUs are read one after the other */
+	*file = MAX(f, 0);
+}
+
+uint64_t resident_peak(struct vm_space *s)
+{
+	uint64_t anon, file, peak = load_relaxed(&s->resident_peak);
+
+	sum_resident(s, &anon, &file);
+	while (anon + file > peak)
+		if (atomic_cas(&s->resident_peak, &peak, anon + file))
+			return anon + file;
+	return peak;
+}
+
+/* Only pages that go can hide a peak: it is looked at before every PEAK_STEP of them. */
+void count_out(struct vm_space *s, int64_t anon, int64_t file)
+{
+	struct vm_cpu *c = vm_cpu(s);
+
+	c->taken_out += anon + file;
+	if (c->taken_out >= PEAK_STEP) {
+		c->taken_out = 0;
+		(void)resident_peak(s);
+	}
+	count(&c->anon, -anon);
+	count(&c->file, -file);
+}
+
+/* ---- leaves ---- */
+
+struct zap {
+	struct vm_gather *g;
+	uintptr_t start, end;
+};
+
 static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 {
-	struct vm_gather *g = arg;
-	pte_t old = atomic_xchg(pte, 0);
+	struct zap *z = arg;
+	struct vm_gather *g = z->g;
 	uintptr_t size = level == 2 ? HUGE_SIZE : PAGE_SIZE;
-	struct page *page = leaf_page(old);
+	struct page *page;
+	pte_t old;
 
+	/* Came across a bound since that was made ready, where no area is taken away: later. */
+	if (level == 2 && (va < z->start || va + size > z->end))
+		return;
+	old = atomic_xchg(pte, 0);
 	if (!old) /* vm_backing_unmap was faster */
 		return;
+	page = leaf_page(old);
 	if (old & PTE_PRESENT) { /* otherwise no TLB has it */
 		g->start = MIN(g->start, va);
 		g->end = MAX(g->end, va + size);
@@ -92,24 +143,31 @@ static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 
 void zap_range(struct vm_gather *g, uintptr_t start, uintptr_t end)
 {
-	pagetable_for_each_leaf(&g->space->pt, start, end, zap_leaf, g);
+	struct zap z = { g, start, end };
+
+	pagetable_for_each_leaf(&g->space->pt, start, end, zap_leaf, &z);
 }
 
+/*
+ * Others may be splitting the same leaf for the other side of the bound, and nobody takes it away,
+ * as that would need a change for all of it. The struct pages are made before the small leaves can
+ * be seen.
+ */
 int split_huge_at(struct vm_space *s, uintptr_t addr)
 {
-	pte_t *e, old;
+	pte_t *e;
+	int err = 0;
 
 	if (IS_ALIGNED(addr, HUGE_SIZE))
 		return 0;
 	e = pagetable_walk(&s->pt, addr, 2, false);
 	if (!e || !(load_relaxed(e) & PTE_HUGE))
 		return 0;
-	old = load_acquire(e);
-	if (pagetable_split(&s->pt, addr) < 0)
-		return -ENOMEM;
-	/* Each small leaf now holds a reference to its own page. */
-	page_split(leaf_page(old));
-	return 0;
+	mutex_lock(&s->split_lock);
+	if (load_relaxed(e) & PTE_HUGE)
+		err = pagetable_split(&s->pt, addr, page_split);
+	mutex_unlock(&s->split_lock);
+	return err;
 }
 
 int split_huge_bounds(struct vm_space *s, uintptr_t start, uintptr_t end)
@@ -117,4 +175,51 @@ int split_huge_bounds(struct vm_space *s, uintptr_t start, uintptr_t end)
 	int err = split_huge_at(s, start);
 
 	return err ? err : split_huge_at(s, end);
+}
+
+/*
+ * Whether a fault may put a huge leaf over addr: areas that touch fill its 2 MiB, none of a kind
+ * that never gets one. Areas that touch, not one area: a fault that is in flight may know one that
+ * has been split meanwhile.
+ */
+static bool may_be_huge(struct vm_space *s, uintptr_t addr)
+{
+	uintptr_t at = ALIGN_DOWN(addr, HUGE_SIZE), end = at + HUGE_SIZE;
+	struct vma *v;
+
+	for (v = vma_find(s, at); v && v->start <= at; v = vma_next(v)) {
+		if (v->backing || (v->flags & (VMA_STACK | VMA_GROWSDOWN)))
+			return false;
+		at = v->end;
+		if (at >= end)
+			return true;
+	}
+	return false;
+}
+
+bool bound_ready(struct vm_space *s, uintptr_t addr)
+{
+	pte_t *e, leaf;
+
+	if (IS_ALIGNED(addr, HUGE_SIZE))
+		return true;
+	e = pagetable_walk(&s->pt, addr, 2, false);
+	leaf = e ? load_relaxed(e) : 0;
+	if (leaf)
+		return !(leaf & PTE_HUGE);
+	return !may_be_huge(s, addr);
+}
+
+int bound_prepare(struct vm_space *s, uintptr_t addr)
+{
+	int err = split_huge_at(s, addr);
+
+	/* A fault may put a huge leaf in our table's place: bound_ready will see. */
+	if (!err && !pagetable_walk(&s->pt, addr, 1, true)) {
+		pte_t *e = pagetable_walk(&s->pt, addr, 2, false);
+
+		if (!e || !(load_relaxed(e) & PTE_HUGE))
+			err = -ENOMEM;
+	}
+	return err;
 }

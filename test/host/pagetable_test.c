@@ -63,8 +63,8 @@ TEST(map_walk_split_prune)
 	CHECK_EQ(n[2], 1); /* the huge leaf overlaps */
 	CHECK_EQ(n[1], 0);
 
-	CHECK_EQ(pagetable_split(&pt, 0x654000), 0);
-	CHECK_EQ(pagetable_split(&pt, 0x654000), 0); /* already */
+	CHECK_EQ(pagetable_split(&pt, 0x654000, NULL), 0);
+	CHECK_EQ(pagetable_split(&pt, 0x654000, NULL), 0); /* already */
 	pte_t *e = pagetable_leaf(&pt, 0x654000, &level);
 	CHECK_EQ(level, 1);
 	CHECK_EQ(*e, 0x254000 | PTE_PRESENT | PTE_WRITE);
@@ -105,7 +105,7 @@ static void build(void)
 		e = pagetable_walk(&pt, va, 2, true);
 		if (e)
 			*e = PTE_PRESENT | PTE_HUGE;
-		if (e && pagetable_split(&pt, va) == 0)
+		if (e && pagetable_split(&pt, va, NULL) == 0)
 			e = pagetable_walk(&pt, va, 1, false);
 		else if (e)
 			*e = 0;
