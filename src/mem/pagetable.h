@@ -36,6 +36,7 @@ enum pte_bits {
 /* Software: what was known of PTE_DIRTY when somebody cleared it, see vm/track.c. */
 #define PTE_SW_DIRTY   (1ull << 52)
 #define PTE_SW_WRITTEN (1ull << 53)
+#define PTE_SW_UFFD_WP (1ull << 54) /* not written since a scan said so; void if PTE_DIRTY */
 #define PTE_NX	       (1ull << 63)
 #define PTE_ADDR_MASK  0x000ffffffffff000ull
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc/<pid>/pagemap and clear_refs: the page table as the program may see it. */
+/* /proc/<pid>/pagemap (and its ioctl) and clear_refs: the page table as the program may see it. */
 
 #include "syscall/procfs.h"
 
 #include "abi/errno.h"
 #include "abi/fcntl.h"
+#include "abi/pagemap.h"
+#include "cpu/uaccess.h"
 #include "file/file.h"
 #include "file/iter.h"
 #include "fs/vnode.h"
@@ -51,6 +53,43 @@ static int64_t pagemap_seek(struct file *f, int64_t offset, int whence)
 	return offset;
 }
 
+/* Checks in Linux's order. 0 or the error. */
+static int scan_decode(struct pm_scan_arg *a)
+{
+	uint64_t categories =
+		a->category_inverted | a->category_mask | a->category_anyof_mask | a->return_mask;
+
+	if (a->size != sizeof(*a) || (a->flags & ~(PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC)) ||
+		(categories & ~PAGE_CATEGORIES) || !IS_ALIGNED(a->start, PAGE_SIZE))
+		return -EINVAL;
+	if (!user_range_ok((void *)a->start, a->end - a->start))
+		return -EFAULT;
+	if (!a->vec && a->vec_len)
+		return -EINVAL;
+	if (a->vec &&
+		(a->vec_len > USER_MAX / sizeof(struct page_region) ||
+			!user_range_ok((void *)a->vec, a->vec_len * sizeof(struct page_region))))
+		return -EFAULT;
+	a->end = ALIGN_UP(a->end, PAGE_SIZE);
+	return 0;
+}
+
+static long pagemap_ioctl(struct file *f, unsigned cmd, unsigned long arg)
+{
+	struct pm_scan_arg a, *user = (void *)arg;
+	long n;
+
+	if (cmd != PAGEMAP_SCAN)
+		return -EINVAL; /* not ENOTTY: Linux knows this file has an ioctl */
+	if (copy_from_user(&a, user, sizeof(a)))
+		return -EFAULT;
+	n = scan_decode(&a);
+	if (n)
+		return n;
+	n = vm_pagemap_scan(f->private, &a);
+	return put_user(a.walk_end, &user->walk_end) ? -EFAULT : n;
+}
+
 static void pagemap_release(struct file *f)
 {
 	vm_space_put(f->private);
@@ -60,6 +99,7 @@ static void pagemap_release(struct file *f)
 static const struct file_ops pagemap_ops = {
 	.read = pagemap_read,
 	.seek = pagemap_seek,
+	.ioctl = pagemap_ioctl,
 	.stat = file_stat_vnode,
 	.release = pagemap_release,
 };

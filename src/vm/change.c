@@ -163,3 +163,17 @@ void change_clip(
 		clip(c->start2, c->end2, start, end, floor, ceiling);
 	}
 }
+
+void walk_enter(struct vm_space *s, struct vm_change *c)
+{
+	space_lock(s);
+	while (!change_enter(s, c))
+		;
+	space_unlock(s);
+}
+
+void walk_leave(struct vm_space *s, struct vm_change *c)
+{
+	space_lock(s);
+	change_leave(s, c);
+}

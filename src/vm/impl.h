@@ -89,6 +89,7 @@ struct vma {
 	uintptr_t gap;	   /* free bytes below start */
 	uintptr_t max_gap; /* the largest gap in this node's subtree */
 	char *name;	   /* heap, or NULL */
+	const void *watch; /* whose writes are tracked for PAGEMAP_SCAN (watch.c), or NULL */
 	/* fixed */
 	struct vm_space *space;
 	struct vm_backing *backing; /* *; referenced; NULL: private anonymous memory */
@@ -169,12 +170,24 @@ struct vm_space {
 /* Written at some time: what a file's page must be told. */
 #define PTE_EVER_DIRTY (PTE_DIRTY | PTE_SW_DIRTY)
 /* Kept when the rights of a leaf change. */
-#define PTE_TRACK (PTE_SW_SOFT_DIRTY | PTE_SW_DIRTY | PTE_SW_WRITTEN)
+#define PTE_TRACK (PTE_SW_SOFT_DIRTY | PTE_SW_DIRTY | PTE_SW_WRITTEN | PTE_SW_UFFD_WP)
 
 /* e: read with acquire (mem/pagetable.h says when the struct page may be touched). */
 static inline struct page *leaf_page(pte_t e)
 {
 	return phys_to_page(PADDR(e & PTE_ADDR_MASK));
+}
+
+/*
+ * A leaf without PTE_DIRTY, told to all who have not seen it: the file's page, soft-dirty, the
+ * dirty scan, PAGEMAP_SCAN. Who clears it takes out, or puts in, his own bit.
+ */
+static inline pte_t leaf_clean(pte_t e)
+{
+	if (!(e & PTE_DIRTY))
+		return e;
+	e &= ~(PTE_DIRTY | PTE_SW_UFFD_WP);
+	return e | PTE_SW_DIRTY | PTE_SW_SOFT_DIRTY | PTE_SW_WRITTEN;
 }
 
 /* ---- change.c ---- */
@@ -204,6 +217,10 @@ void change_wait_since(struct vm_space *s, uint32_t ended);
 /* Until no change / no exclusive change overlaps. */
 void change_wait_all(struct vm_space *s, uintptr_t start, uintptr_t end);
 void change_wait_exclusive(struct vm_space *s, uintptr_t start, uintptr_t end);
+/* Without the lock: nobody takes tables or pages of the range away until it is given back. Faults
+ * go on. */
+void walk_enter(struct vm_space *s, struct vm_change *c);
+void walk_leave(struct vm_space *s, struct vm_change *c);
 /* Shrinks the hole [*floor, *ceiling) around [start, end) by what changes beside it work on. */
 void change_clip(
 	struct vm_space *s, uintptr_t start, uintptr_t end, uintptr_t *floor, uintptr_t *ceiling);
@@ -420,6 +437,10 @@ pte_t leaf_in(const struct vma_view *v, pte_t leaf);
 /* Faults pages of [start, end) in as far as possible. The first error. */
 int vm_populate(struct vm_space *s, uintptr_t start, uintptr_t end, unsigned access);
 extern struct page *vm_zero_page;
+
+/* ---- scan.c ---- */
+/* Pages of watched areas of [start, end) count as not written from now on. -ENOMEM. */
+int vm_scan_protect(struct vm_space *s, uintptr_t start, uintptr_t end);
 
 /* ---- tlb.c ---- */
 void tlb_init(void);

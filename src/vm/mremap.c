@@ -53,7 +53,7 @@ static void move_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 		return;
 	}
 	old = atomic_xchg(pte, 0);
-	store_release(to, old);
+	store_release(to, old & ~PTE_SW_UFFD_WP);
 	if (old & PTE_PRESENT) {
 		m->g->start = MIN(m->g->start, va);
 		m->g->end = MAX(m->g->end, va + (level == 2 ? HUGE_SIZE : PAGE_SIZE));
@@ -148,6 +148,7 @@ static intptr_t remap_move(
 	like.start = at;
 	like.end = at + r->new_len;
 	like.flags &= ~(keep ? VMA_LOCKED : 0);
+	like.watch = NULL; /* as on Linux: what moves is not watched any more */
 	/* May join a neighbour, or even v itself: v is not used after this. */
 	err = vma_add(s, &like);
 	if (err) {

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which pages the program has written, from the page table's dirty bits: no write faults, no
- * write protection. Hardware sets PTE_DIRTY at the first write through an entry whose TLB copy is
- * not dirty yet; clearing it in the table and flushing the TLBs makes it do so again.
+ * write protection. Here: skiff_dirty_scan, clear_refs and pagemap; scan.c: PAGEMAP_SCAN. Hardware
+ *sets PTE_DIRTY at the first write through an entry whose TLB copy is not dirty yet; clearing it in
+ *the table and flushing the TLBs makes it do so again.
  *
  * PTE_DIRTY has several users, so whoever clears it leaves behind in software bits what the others
- * have not seen: PTE_SW_DIRTY (the file's page is to be marked), PTE_SW_SOFT_DIRTY, PTE_SW_WRITTEN
- * (this file). A page counts as written if PTE_DIRTY or PTE_SW_WRITTEN is set.
+ * have not seen (leaf_clean). A page counts as written if PTE_DIRTY is set or
+ *
+ *	the file's page is to be marked		PTE_SW_DIRTY is set
+ *	soft-dirty				PTE_SW_SOFT_DIRTY is set
+ *	skiff_dirty_scan			PTE_SW_WRITTEN is set
+ *	PAGEMAP_SCAN				PTE_SW_UFFD_WP is not set
  *
  * No write is missed:
  *  1. A leaf loses its bits only by the compare-and-swap that also reports it. A write that sets
@@ -14,10 +19,13 @@
  *  2. A CPU whose TLB still holds the entry as dirty writes without setting the bit, until it is
  *     flushed. Its page is being reported by this very call, which flushes before it returns, so
  *     who looks at the page after the call sees that write. After the flush the bit is set anew.
- *  3. A 2 MiB leaf that is only partly in the range is reported but not cleared. The bounds are
+ *  3. So does a call that finds only a software bit: PTE_DIRTY was cleared by another user of it,
+ *     who may not have flushed yet. Hence every call flushes what it clears, whatever it found.
+ *  4. A 2 MiB leaf that is only partly in the range is reported but not cleared. The bounds are
  *     split first, so that happens only if the program maps memory there at the same time.
  */
 
+#include "abi/pagemap.h"
 #include "cpu/uaccess.h"
 #include "mem/heap.h"
 #include "sched/thread.h"
@@ -47,11 +55,9 @@ static void scan_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 			return;
 		if (!c->clear || !whole)
 			break;
-		new = old & ~(PTE_DIRTY | PTE_SW_WRITTEN);
-		if (old & PTE_DIRTY)
-			new |= PTE_SW_DIRTY | PTE_SW_SOFT_DIRTY;
+		new = leaf_clean(old) & ~PTE_SW_WRITTEN;
 	} while (!atomic_cas(pte, &old, new));
-	if (c->clear && whole && (old & PTE_DIRTY)) {
+	if (c->clear && whole) {
 		c->flush_start = MIN(c->flush_start, va);
 		c->flush_end = MAX(c->flush_end, end);
 	}
@@ -62,21 +68,6 @@ static void scan_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 		c->bits[n / 64] |= 1ull << (n % 64);
 		c->pages++;
 	}
-}
-
-/* Nobody takes tables or pages of the range away until it is given back; faults go on. */
-static void walk_enter(struct vm_space *s, struct vm_change *c)
-{
-	space_lock(s);
-	while (!change_enter(s, c))
-		;
-	space_unlock(s);
-}
-
-static void walk_leave(struct vm_space *s, struct vm_change *c)
-{
-	space_lock(s);
-	change_leave(s, c);
 }
 
 /* 2 MiB pages across the bounds become small ones. */
@@ -141,7 +132,6 @@ long vm_dirty_scan(struct vm_space *s, uintptr_t start, size_t len, uint64_t *us
 struct clear {
 	pte_t bits;	  /* to be cleared */
 	pte_t only, not ; /* of leaves that have these bits, and do not have those */
-	bool any;
 };
 
 static void clear_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
@@ -152,11 +142,8 @@ static void clear_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	do {
 		if (!(old & c->bits) || (old & c->only) != c->only || (old & c->not ))
 			return;
-		new = old & ~c->bits;
-		if (old & c->bits & PTE_DIRTY)
-			new |= PTE_SW_DIRTY | PTE_SW_WRITTEN;
+		new = (c->bits & PTE_DIRTY ? leaf_clean(old) : old) & ~c->bits;
 	} while (!atomic_cas(pte, &old, new));
-	c->any = true;
 }
 
 static void clear_all(struct vm_space *s, struct clear *c)
@@ -175,8 +162,9 @@ static void clear_all(struct vm_space *s, struct clear *c)
 		pagetable_for_each_leaf(&s->pt, step.start, step.end, clear_leaf, c);
 		walk_leave(s, &step);
 	}
-	if (c->any)
-		tlb_flush(s, 0, 1ul << 47);
+	/* Even if nothing was left to clear: another thread may be about to do this. See 3 above.
+	 */
+	tlb_flush(s, 0, 1ul << 47);
 }
 
 int vm_clear_refs(struct vm_space *s, unsigned what)
@@ -199,12 +187,6 @@ int vm_clear_refs(struct vm_space *s, unsigned what)
 	return 0;
 }
 
-/* Documentation/admin-guide/mm/pagemap.rst */
-#define PM_SOFT_DIRTY (1ull << 55)
-#define PM_EXCLUSIVE  (1ull << 56)
-#define PM_FILE	      (1ull << 61)
-#define PM_PRESENT    (1ull << 63)
-
 static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
 {
 	uint64_t word, page;
@@ -219,6 +201,8 @@ static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
 	word = PM_PRESENT | page;
 	if (e & (PTE_DIRTY | PTE_SW_SOFT_DIRTY))
 		word |= PM_SOFT_DIRTY;
+	if ((e & (PTE_DIRTY | PTE_SW_UFFD_WP)) == PTE_SW_UFFD_WP)
+		word |= PM_UFFD_WP;
 	if (e & PTE_SW_ANON)
 		word |= PM_EXCLUSIVE; /* nothing shares private pages yet */
 	else if (leaf_page(e) != vm_zero_page)

@@ -80,6 +80,27 @@ long vm_dirty_scan(
 int vm_clear_refs(struct vm_space *s, unsigned what);
 /* Words of /proc/<pid>/pagemap for n pages. */
 void vm_pagemap(struct vm_space *s, uintptr_t start, uint64_t *out, unsigned n);
+/*
+ * ioctl(PAGEMAP_SCAN) with checked arguments, 'end' page aligned; sets walk_end, and puts regions
+ * where 'vec' says. How many, -EPERM, -EFAULT, -ENOMEM.
+ */
+struct pm_scan_arg;
+long vm_pagemap_scan(struct vm_space *s, struct pm_scan_arg *arg);
+/*
+ * Private anonymous areas of [start, end) are watched for writes, for 'owner': what PAGEMAP_SCAN
+ * calls WPALLOWED. -EINVAL: no area there, or one of another kind; -EPERM: one that can never be
+ * written; -EBUSY: watched for another owner; -ENOMEM.
+ */
+int vm_watch(struct vm_space *s, uintptr_t start, uintptr_t end, const void *owner);
+/* Not any more. -EINVAL: no area there, or one of another kind or owner; -ENOMEM. */
+int vm_unwatch(struct vm_space *s, uintptr_t start, uintptr_t end, const void *owner);
+/* The same for all areas of the owner, which then goes away. */
+void vm_unwatch_all(struct vm_space *s, const void *owner);
+/*
+ * All pages of [start, end) count as not written from now on, or as written ('protect' is false).
+ * -ENOENT: no area there, or one that is not watched; -ENOMEM.
+ */
+int vm_watch_protect(struct vm_space *s, uintptr_t start, uintptr_t end, bool protect);
 int vm_mlock(struct vm_space *s, uintptr_t addr, size_t len, bool lock);
 /* mlockall: what is mapped now, what will be; both false: munlockall. */
 void vm_mlock_all(struct vm_space *s, bool current, bool future);

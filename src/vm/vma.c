@@ -332,7 +332,7 @@ static bool alike(const struct vma *a, const struct vma *b)
 	if (!a || !b || a->end != b->start)
 		return false;
 	if (a->prot != b->prot || a->max_prot != b->max_prot || a->flags != b->flags ||
-		a->backing != b->backing || (a->flags & VMA_GROWSDOWN))
+		a->backing != b->backing || a->watch != b->watch || (a->flags & VMA_GROWSDOWN))
 		return false;
 	if (a->backing && a->offset + (a->end - a->start) != b->offset)
 		return false;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* No write is missed: threads write on several CPUs while others ask which pages were written and
+ * clear that, by each interface alone and by all of them at once. Linux has no dirty_scan, and not
+ * every Linux has soft-dirty: there the test only says what must come out. */
+/* standalone */
+/* root */
+/* options: --cpus 4 --memory 256M */
+#include "pagemap_scan.h"
+#include "../../include/skiff.h"
+
+#define WRITERS 3
+#define PAGES	512ul
+#define ROUNDS	20
+#define SIZE	(PAGES * PAGE)
+
+struct page {
+	unsigned long word[PAGE / sizeof(long)];
+};
+static struct page *area;
+static int map, clear_refs, watcher;
+static _Atomic bool stop, pause_writers;
+static _Atomic unsigned long written[WRITERS + 1];
+static _Atomic int paused;
+
+/* Waiting for each other must not take the CPU from who is waited for. */
+static void rest(void)
+{
+	usleep(50);
+}
+
+/* Each writer has a word of its own in every page. */
+static void *writer(void *arg)
+{
+	unsigned long id = (unsigned long)arg, r = id;
+	while (!stop) {
+		if (pause_writers) {
+			paused++;
+			while (pause_writers)
+				rest();
+			paused--;
+		}
+		r = r * 6364136223846793005ul + 1442695040888963407ul;
+		((volatile struct page *)&area[(r >> 33) % PAGES])->word[id]++;
+		written[id]++;
+	}
+	return NULL;
+}
+
+/* Everybody writes some pages. */
+static void let_write(void)
+{
+	for (long w = 1; w <= WRITERS; w++)
+		for (unsigned long from = written[w]; written[w] - from < 50;)
+			rest();
+}
+
+/* ---- by what was reported: a copy that is kept up to date with it alone ---- */
+
+static struct page *scan_copy, *dirty_copy;
+
+static long copy_differs(const struct page *copy)
+{
+	long n = 0;
+	for (unsigned long i = 0; i < PAGES; i++)
+		n += memcmp(&copy[i], &area[i], PAGE) != 0;
+	return n;
+}
+
+/* Few regions and pages at a time, so that it stops everywhere. */
+static void scan_take(void)
+{
+	struct region v[8];
+	struct scan_arg a = { .size = sizeof(a),
+		.flags = SCAN_WP | SCAN_CHECK,
+		.start = (uintptr_t)area,
+		.end = (uintptr_t)area + SIZE,
+		.vec = (uintptr_t)v,
+		.vec_len = 8,
+		.max_pages = 300,
+		.mask = IS_WRITTEN,
+		.give = IS_WRITTEN };
+	for (; a.start < a.end; a.start = a.walk_end) {
+		long n = ioctl(map, SCAN, &a);
+		NEED(n >= 0);
+		for (long i = 0; i < n; i++)
+			memcpy((char *)scan_copy + (v[i].start - (uintptr_t)area),
+				(char *)v[i].start, v[i].end - v[i].start);
+	}
+}
+
+static void dirty_take(void)
+{
+	static uint64_t bits[PAGES / 64];
+	long n = skiff_dirty_scan(area, SIZE, bits, SKIFF_DIRTY_CLEAR), found = 0;
+	for (unsigned long i = 0; i < PAGES; i++)
+		if (bits[i / 64] >> (i % 64) & 1) {
+			memcpy(&dirty_copy[i], &area[i], PAGE);
+			found++;
+		}
+	if (n != found)
+		printf("wrong count\n");
+}
+
+static void *copier(void *take)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		((void (*)(void))take)();
+		let_write();
+	}
+	return NULL;
+}
+
+/* ---- by what was cleared: whatever changed since then must be marked ---- */
+
+static long soft_missed;
+
+static void soft_round(struct page *before)
+{
+	static uint64_t words[PAGES];
+	NEED(write(clear_refs, "4", 1) == 1);
+	memcpy(before, area, SIZE);
+	let_write();
+	pause_writers = true;
+	while (paused < WRITERS)
+		rest();
+	NEED(pread(map, words, sizeof(words), (uintptr_t)area / PAGE * 8) == sizeof(words));
+	for (unsigned long i = 0; i < PAGES; i++)
+		if (memcmp(&before[i], &area[i], PAGE) && !(words[i] >> 55 & 1))
+			soft_missed++;
+	pause_writers = false;
+	while (paused)
+		rest();
+}
+
+static void *soft(void *arg)
+{
+	struct page *before = calloc(PAGES, PAGE);
+	soft_missed = 0;
+	for (int i = 0; i < ROUNDS; i++)
+		soft_round(before);
+	free(before);
+	return NULL;
+}
+
+static long again_without_writers(void)
+{
+	static uint64_t bits[PAGES / 64];
+	struct scan_arg a = { .size = sizeof(a),
+		.start = (uintptr_t)area,
+		.end = (uintptr_t)area + SIZE,
+		.vec = (uintptr_t)bits,
+		.vec_len = 1,
+		.mask = IS_WRITTEN,
+		.give = IS_WRITTEN };
+	return ioctl(map, SCAN, &a) + skiff_dirty_scan(area, SIZE, bits, 0);
+}
+
+enum { BY_SCAN = 1, BY_DIRTY = 2, BY_SOFT = 4 };
+
+static long missed(int by, int advice)
+{
+	pthread_t t[WRITERS], scanner[3];
+	long wrong = 0;
+	int n = 0;
+	stop = false;
+	area = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	scan_copy = calloc(PAGES, PAGE);
+	dirty_copy = calloc(PAGES, PAGE);
+	NEED(area != MAP_FAILED && scan_copy && dirty_copy);
+	madvise(area, SIZE, advice);
+	NEED(scan_watch(watcher, area, SIZE) == 0);
+	for (long i = 0; i < WRITERS; i++)
+		t[i] = t_thread(writer, (void *)(i + 1));
+	if (by & BY_SCAN)
+		scanner[n++] = t_thread(copier, scan_take);
+	if (by & BY_DIRTY)
+		scanner[n++] = t_thread(copier, dirty_take);
+	if (by & BY_SOFT)
+		scanner[n++] = t_thread(soft, NULL);
+	while (n)
+		pthread_join(scanner[--n], NULL);
+	stop = true;
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(t[i], NULL);
+	if (by & BY_SCAN) {
+		scan_take();
+		wrong += copy_differs(scan_copy);
+	}
+	if (by & BY_DIRTY) {
+		dirty_take();
+		wrong += copy_differs(dirty_copy);
+	}
+	if (by & BY_SOFT)
+		wrong += soft_missed;
+	if (by == (BY_SCAN | BY_DIRTY | BY_SOFT))
+		wrong += again_without_writers();
+	munmap(area, SIZE);
+	free(scan_copy);
+	free(dirty_copy);
+	return wrong;
+}
+
+int main(void)
+{
+	bool skiff = access("/proc/skiff", F_OK) == 0;
+	map = open("/proc/self/pagemap", O_RDONLY);
+	clear_refs = open("/proc/self/clear_refs", O_WRONLY);
+	watcher = scan_watcher();
+	NEED(map >= 0 && clear_refs >= 0);
+	for (int large = 0; large < 2; large++) {
+		int advice = large ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+		printf("%s pages\n", large ? "large" : "small");
+		printf("missed by PAGEMAP_SCAN: %ld\n", missed(BY_SCAN, advice));
+		printf("missed by dirty_scan: %ld\n", skiff ? missed(BY_DIRTY, advice) : 0);
+		printf("missed by soft-dirty: %ld\n", skiff ? missed(BY_SOFT, advice) : 0);
+		printf("missed by all at once: %ld\n",
+			skiff ? missed(BY_SCAN | BY_DIRTY | BY_SOFT, advice) : 0);
+	}
+	return 0;
+}
