@@ -2,7 +2,7 @@
 # The benchmarks: the same binary, the same QEMU line, Debian's cloud kernel as the other guest.
 
 BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
-BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro
+BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)
@@ -12,11 +12,18 @@ $(O)/bench/micro: $(wildcard bench/micro/*.c) bench/micro/micro.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
+$(O)/bench/gc: $(wildcard bench/gc/*.c) bench/gc/gc.h include/skiff.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+
 $(O)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $<
 
-.PHONY: bench-bin
+# The sample: a collector's write tracking, by cards and by dirty bits. bench/gc/main.c has its options.
+.PHONY: gc bench-bin
+gc: all $(O)/bench/gc
+
 bench-bin: all $(BENCH_BIN)
 
 # Writes bench/RESULTS.md. ROWS="boot memory" measures only those; bench/run --help says more.

@@ -67,3 +67,4 @@ class Guest:
 
 HELLO = BUILD / "hello"
 MICRO = BUILD / "micro"
+GC = BUILD / "gc"

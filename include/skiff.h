@@ -53,7 +53,8 @@ struct skiff_doors {
  * Writes cost nothing extra: there is no write fault. Threads may write meanwhile and several may
  * scan: each write is seen, by whoever reads the page after a clearing call that reports it, or by
  * a later call's report. Where memory is in 2 MiB pages all 512 pages of one are reported together;
- * madvise(MADV_NOHUGEPAGE) before the first touch gives 4 KiB ones.
+ * madvise(MADV_NOHUGEPAGE) before the first touch gives 4 KiB ones. bench/gc is a sample: a
+ * collector that finds its old-to-young pointers by this, and by cards.
  */
 #define SKIFF_SYSCALL_FIRST  100000
 #define SKIFF_SYS_DIRTY_SCAN 100000
