@@ -23,8 +23,8 @@
 #include "sched/thread.h"
 #include "vm/impl.h"
 
-#define STEP	MIB(64)
-#define REGIONS 128u /* gathered before the program gets them: the heap's largest small block */
+#define STEP	MIB(4) /* what is left of it is walked in vain when the output is full */
+#define REGIONS 512u   /* gathered before the program gets them */
 
 struct scan {
 	const struct pm_scan_arg *arg;

@@ -27,6 +27,7 @@
 
 #include "abi/pagemap.h"
 #include "cpu/uaccess.h"
+#include "lib/string.h"
 #include "mem/heap.h"
 #include "sched/thread.h"
 #include "vm/impl.h"
@@ -187,18 +188,19 @@ int vm_clear_refs(struct vm_space *s, unsigned what)
 	return 0;
 }
 
-static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
+struct pagemap {
+	uintptr_t start, end;
+	uint64_t *out;
+};
+
+static void pagemap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 {
-	uint64_t word, page;
-	unsigned level;
-	pte_t *pte = pagetable_leaf(&s->pt, va, &level), e = pte ? load_acquire(pte) : 0;
+	struct pagemap *m = arg;
+	pte_t e = load_acquire(pte);
+	uint64_t word = PM_PRESENT | (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
 
 	if (!e)
-		return 0;
-	page = (e & PTE_ADDR_MASK) >> PAGE_SHIFT;
-	if (level == 2)
-		page += va % HUGE_SIZE >> PAGE_SHIFT;
-	word = PM_PRESENT | page;
+		return;
 	if (e & (PTE_DIRTY | PTE_SW_SOFT_DIRTY))
 		word |= PM_SOFT_DIRTY;
 	if ((e & (PTE_DIRTY | PTE_SW_UFFD_WP)) == PTE_SW_UFFD_WP)
@@ -207,13 +209,20 @@ static uint64_t pagemap_word(struct vm_space *s, uintptr_t va)
 		word |= PM_EXCLUSIVE; /* nothing shares private pages yet */
 	else if (leaf_page(e) != vm_zero_page)
 		word |= PM_FILE;
-	return word;
+	if (level == 1) {
+		m->out[(va - m->start) >> PAGE_SHIFT] = word;
+		return;
+	}
+	for (uintptr_t at = MAX(va, m->start); at < MIN(va + HUGE_SIZE, m->end); at += PAGE_SIZE)
+		m->out[(at - m->start) >> PAGE_SHIFT] = word + ((at - va) >> PAGE_SHIFT);
 }
 
 void vm_pagemap(struct vm_space *s, uintptr_t start, uint64_t *out, unsigned n)
 {
+	struct pagemap m = { start, start + n * PAGE_SIZE, out };
+
+	memset(out, 0, n * sizeof(*out));
 	space_lock(s); /* tables are unlinked under it */
-	for (unsigned i = 0; i < n; i++)
-		out[i] = pagemap_word(s, start + i * PAGE_SIZE);
+	pagetable_for_each_leaf(&s->pt, m.start, m.end, pagemap_leaf, &m);
 	space_unlock(s);
 }
