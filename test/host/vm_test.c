@@ -4,11 +4,12 @@
 /* sources: src/mem/page.c src/mem/page_boot.c src/mem/pool.c src/mem/pagetable.c */
 /* sources: src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
 /* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
-/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c src/vm/patch.c */
-/* sources: src/vm/change.c src/vm/slot.c src/vm/lookup.c */
+/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c src/vm/scan.c src/vm/watch.c */
+/* sources: src/vm/change.c src/vm/slot.c src/vm/lookup.c src/vm/patch.c */
 #include "t.h"
 #include <sched.h>
 #include "mem_env.h"
+#include "abi/pagemap.h"
 #include "cpu/uaccess.h"
 #include "mem/heap.h"
 #include "mem/impl.h"
@@ -599,6 +600,126 @@ TEST(dirty_scan)
 	vm_space_put(space);
 }
 
+/* ---- PAGEMAP_SCAN against one flag per page ---- */
+
+#define SCAN_PAGES 1536u /* two blocks that may be huge, one that may not */
+static bool scan_written[SCAN_PAGES];
+static uintptr_t scan_base;
+
+static uintptr_t scan_va(unsigned page)
+{
+	return scan_base + page * PAGE_SIZE;
+}
+
+static void scan_access(unsigned page, bool write)
+{
+	uint64_t word = 1;
+	unsigned level = 1, n = 1;
+	bool new = pagetable_leaf(&space->pt, scan_va(page), &level) == NULL;
+	CHECK_EQ(access_word(space, scan_va(page), write, &word), 0);
+	(void)pagetable_leaf(&space->pt, scan_va(page), &level);
+	if (level == 2) {
+		page &= ~511u;
+		n = 512;
+	}
+	if (write || new)
+		memset(&scan_written[page], 1, n);
+}
+
+static void scan_check(unsigned from, unsigned to, uint64_t vec_len, uint64_t max, bool clear)
+{
+	struct page_region v[24];
+	struct pm_scan_arg a = { .flags = clear ? PM_SCAN_WP_MATCHING : 0,
+		.start = scan_va(from),
+		.end = scan_va(to),
+		.vec = (uintptr_t)v,
+		.vec_len = vec_len,
+		.max_pages = max,
+		.category_mask = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_WRITTEN };
+	long n = vm_pagemap_scan(space, &a);
+	unsigned stop = (a.walk_end - scan_base) >> PAGE_SHIFT, at = from;
+	uint64_t found = 0;
+	CHECK(n >= 0 && (uint64_t)n <= vec_len);
+	CHECK(stop >= from && stop <= to);
+	for (long i = 0; i < n; i++) {
+		unsigned first = (v[i].start - scan_base) >> PAGE_SHIFT;
+		unsigned last = (v[i].end - scan_base) >> PAGE_SHIFT;
+		CHECK_EQ(v[i].categories, PAGE_IS_WRITTEN);
+		CHECK(first < last && (i == 0 || v[i - 1].end < v[i].start));
+		for (; at < first; at++)
+			CHECK(!scan_written[at]);
+		for (; at < last; at++)
+			CHECK(scan_written[at]);
+		found += last - first;
+	}
+	for (; vec_len && at < stop; at++)
+		CHECK(!scan_written[at]);
+	/* It stopped early only where it had to. */
+	CHECK(!max || !vec_len || found <= max);
+	CHECK(stop == to || (max && found == max) || (uint64_t)n == vec_len);
+	CHECK(stop == to || scan_written[stop]);
+	if (clear)
+		memset(&scan_written[from], 0, stop - from);
+}
+
+static void scan_step_at_random(unsigned long r)
+{
+	unsigned from = (r >> 20) % SCAN_PAGES, n = 1 + (r >> 34) % 700;
+	unsigned to = MIN(from + n, SCAN_PAGES);
+	size_t len = (to - from) * PAGE_SIZE;
+	bool way = r >> 60 & 1;
+	switch (r % 16) {
+	case 0: scan_check(from, to, r >> 50 & 15, 0, way); break;
+	case 1: scan_check(from, to, 1 + (r >> 50 & 15), 1 + (r >> 54) % 600, way); break;
+	case 2:
+		CHECK_EQ(vm_watch_protect(space, scan_va(from), scan_va(to), way), 0);
+		memset(&scan_written[from], !way, to - from);
+		break;
+	case 3:
+		if (r >> 50 & 7)
+			break;
+		CHECK_EQ(vm_madvise(space, scan_va(from), len, MADV_DONTNEED), 0);
+		memset(&scan_written[from], 1, to - from);
+		break;
+	case 4: CHECK(vm_dirty_scan(space, scan_va(from), len, NULL, true) >= 0); break;
+	case 5: CHECK_EQ(vm_clear_refs(space, 4), 0); break;
+	case 6:
+		CHECK_EQ(vm_mprotect(space, scan_va(from), len, PROT_READ), 0);
+		CHECK_EQ(vm_mprotect(space, scan_va(from), len, PROT_READ | PROT_WRITE), 0);
+		break;
+	default: scan_access(from, r >> 50 & 3);
+	}
+}
+
+TEST(pagemap_scan)
+{
+	unsigned long seed = 11;
+	int rw = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, me, other;
+	model_start(MIB(256));
+	uint64_t heap = heap_bytes_in_use();
+	space = vm_space_create();
+	scan_base = ALIGN_UP(BASE, HUGE_SIZE);
+	CHECK(vm_mmap(space, scan_base, MIB(4), rw, flags, NULL, 0, 7) > 0);
+	CHECK(vm_mmap(space, scan_va(1024), MIB(2), rw, flags | MAP_STACK, NULL, 0, 7) > 0);
+	CHECK_EQ(vm_watch_protect(space, scan_base, scan_va(1), true), -ENOENT);
+	CHECK_EQ(vm_watch(space, scan_va(1536), scan_va(1537), &me), -EINVAL);
+	CHECK_EQ(vm_watch(space, scan_base, scan_va(700), &me), 0);
+	CHECK_EQ(vm_watch(space, scan_va(600), scan_va(SCAN_PAGES), &other), -EBUSY);
+	CHECK_EQ(vm_unwatch(space, scan_va(600), scan_va(700), &other), -EINVAL);
+	CHECK_EQ(vm_watch(space, scan_va(600), scan_va(SCAN_PAGES), &me), 0);
+	memset(scan_written, 1, sizeof(scan_written)); /* what is absent */
+	for (int i = 0; i < 20000; i++)
+		scan_step_at_random(t_random(&seed));
+	CHECK_EQ(vm_watch_protect(space, scan_base, scan_va(SCAN_PAGES), true), 0);
+	vm_unwatch_all(space, &me);
+	memset(scan_written, 1, sizeof(scan_written));
+	scan_check(0, SCAN_PAGES, 24, 0, false);
+	CHECK_EQ(vm_watch(space, scan_base, scan_va(SCAN_PAGES), &other), 0);
+	vm_space_put(space);
+	CHECK_EQ(heap_bytes_in_use(), heap);
+}
+
 /* ---- no memory ---- */
 
 static void scenario(void)
@@ -621,7 +742,11 @@ static void scenario(void)
 		space, va_of(1200), MIB(1), MIB(1), MREMAP_MAYMOVE | MREMAP_FIXED, va_of(5000));
 	(void)vm_mremap(space, va_of(2400), PAGE_SIZE, MIB(3), MREMAP_MAYMOVE, 0);
 	(void)vm_madvise(space, va_of(1801), PAGE_SIZE * 9, MADV_DONTNEED);
+	(void)vm_watch(space, va_of(150), va_of(400), &space);
+	(void)vm_watch_protect(space, va_of(200), va_of(300), true);
+	(void)vm_unwatch(space, va_of(250), va_of(260), &space);
 	mem_alloc_must_fail = NULL; /* the end needs nothing */
+	vm_unwatch_all(space, &space);
 	vm_space_put(space);
 	file_cut(&file, 0, FILE_PAGES);
 	CHECK_EQ(file.refs, 0);
@@ -643,7 +768,7 @@ TEST(each_allocation_fails)
 
 /* ---- threads: faults beside mmap, munmap and truncation ---- */
 
-#define CPUS 4
+#define CPUS 5
 static _Atomic bool stop;
 
 static void *fault_thread(void *arg)
@@ -673,8 +798,36 @@ static void *cut_thread(void *arg)
 	return NULL;
 }
 
+static void *scan_thread(void *arg)
+{
+	struct thread me = { .page_root = vm_space_root(space) };
+	struct page_region v[16];
+	unsigned long seed = 5;
+	host_cpu_id = (unsigned long)arg;
+	host_current = &me;
+	while (!stop) {
+		unsigned long r = t_random(&seed);
+		uintptr_t from = va_of(r % WINDOW), to = va_of(WINDOW);
+		struct pm_scan_arg a = { .flags = PM_SCAN_WP_MATCHING,
+			.start = from,
+			.end = to,
+			.vec = (uintptr_t)v,
+			.vec_len = 16,
+			.category_mask = PAGE_IS_WRITTEN };
+		if (r >> 32 & 1)
+			(void)vm_watch(space, from, MIN(from + MIB(1), to), &space);
+		CHECK(vm_pagemap_scan(space, &a) >= 0);
+		CHECK(vm_dirty_scan(space, from, to - from, NULL, true) >= 0);
+		if (r >> 40 & 1)
+			CHECK_EQ(vm_clear_refs(space, 4), 0);
+	}
+	return NULL;
+}
+
 TEST(threads)
 {
+	static void *(*const other[])(
+		void *) = { NULL, cut_thread, fault_thread, fault_thread, scan_thread };
 	pthread_t t[CPUS];
 	unsigned long seed = 3;
 	cpu_online_count = CPUS;
@@ -685,7 +838,7 @@ TEST(threads)
 	host_current->page_root = vm_space_root(space);
 	stop = false;
 	for (unsigned long i = 1; i < CPUS; i++)
-		pthread_create(&t[i], NULL, i == 1 ? cut_thread : fault_thread, (void *)i);
+		pthread_create(&t[i], NULL, other[i], (void *)i);
 	for (int i = 0; i < 3000; i++) {
 		unsigned long r = t_random(&seed);
 		unsigned n = 1 + (r >> 10) % 500, first = (r >> 20) % (WINDOW - n);
