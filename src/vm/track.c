@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which pages the program has written, from the page table's dirty bits: no write faults, no
- * write protection. Here: skiff_dirty_scan, clear_refs and pagemap; scan.c: PAGEMAP_SCAN. Hardware
- *sets PTE_DIRTY at the first write through an entry whose TLB copy is not dirty yet; clearing it in
- *the table and flushing the TLBs makes it do so again.
+ * write protection. Here: skiff_dirty_scan, clear_refs and pagemap; scan.c: PAGEMAP_SCAN.
+ *
+ * Hardware sets PTE_DIRTY at the first write through an entry whose TLB copy is not dirty yet;
+ * clearing it in the table and flushing the TLBs makes it do so again.
  *
  * PTE_DIRTY has several users, so whoever clears it leaves behind in software bits what the others
  * have not seen (leaf_clean). A page counts as written if PTE_DIRTY is set or

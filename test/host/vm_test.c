@@ -720,6 +720,29 @@ TEST(pagemap_scan)
 	CHECK_EQ(heap_bytes_in_use(), heap);
 }
 
+/* A TLB may still hold the leaf as dirty that another call has just cleaned. */
+TEST(scans_flush_what_others_cleaned)
+{
+	int rw = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, me;
+	uint64_t word = 1;
+	model_start(MIB(256));
+	space = vm_space_create();
+	CHECK(vm_mmap(space, BASE, PAGE_SIZE, rw, flags, NULL, 0, 7) > 0);
+	CHECK_EQ(vm_watch(space, BASE, BASE + PAGE_SIZE, &me), 0);
+	CHECK_EQ(access_word(space, BASE, true, &word), 0);
+	CHECK_EQ(vm_clear_refs(space, 4), 0);
+	flushes = 0;
+	CHECK_EQ(vm_dirty_scan(space, BASE, PAGE_SIZE, NULL, true), 1);
+	CHECK_EQ(flushes, 1);
+	CHECK_EQ(vm_watch_protect(space, BASE, BASE + PAGE_SIZE, true), 0);
+	CHECK_EQ(flushes, 2);
+	CHECK_EQ(vm_clear_refs(space, 4), 0);
+	CHECK_EQ(flushes, 3);
+	CHECK_EQ(vm_dirty_scan(space, BASE, PAGE_SIZE, NULL, true), 0);
+	CHECK_EQ(flushes, 3); /* nothing is cleared, nothing is reported */
+	vm_space_put(space);
+}
+
 /* ---- no memory ---- */
 
 static void scenario(void)
