@@ -42,6 +42,9 @@ guest_cc_		= $(CC)
 $(O)/test/guest/%: test/guest/%.c $(wildcard test/guest/*.h)
 	@mkdir -p $(@D)
 	$(guest_cc_$(guest_build)) $(TEST_CFLAGS) -DT_STANDALONE -o $@ $< -lm
+# Some are another one with other options.
+guest_includes	= $(shell sed -n 's,^\#include "\(.*\.c\)",test/guest/\1,p' $1)
+$(foreach t,$(GUEST_ALONE),$(eval $(t:test/guest/%.c=$(O)/test/guest/%): $(call guest_includes,$t)))
 
 $(O)/test/death/%: test/death/%.c
 	@mkdir -p $(@D)

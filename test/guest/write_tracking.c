@@ -11,11 +11,16 @@
 #define WRITERS 3
 #define PAGES	512ul
 #define HOT	64ul /* mostly written: they stay in a TLB if nobody flushes it */
-#define ROUNDS	20
+#define ROUNDS	8
 #define SIZE	(PAGES * PAGE)
 
+/* What is written of a page, and copied. */
+struct words {
+	unsigned long word[WRITERS + 1];
+};
 struct page {
-	unsigned long word[PAGE / sizeof(long)];
+	struct words words;
+	char rest[PAGE - sizeof(struct words)];
 };
 static struct page *area;
 static int map, clear_refs, watcher;
@@ -42,7 +47,7 @@ static void *writer(void *arg)
 		}
 		r = r * 6364136223846793005ul + 1442695040888963407ul;
 		page = (r >> 33) % (r >> 62 ? HOT : PAGES);
-		((volatile struct page *)&area[page])->word[id]++;
+		((volatile struct page *)&area[page])->words.word[id]++;
 		written[id]++;
 	}
 	return NULL;
@@ -77,13 +82,13 @@ static void start_writers(void)
 
 /* ---- by what was reported: a copy that is kept up to date with it alone ---- */
 
-static struct page *scan_copy, *dirty_copy;
+static struct words *scan_copy, *dirty_copy;
 
-static long copy_differs(const struct page *copy)
+static long copy_differs(const struct words *copy)
 {
 	long n = 0;
 	for (unsigned long i = 0; i < PAGES; i++)
-		n += memcmp(&copy[i], &area[i], PAGE) != 0;
+		n += memcmp(&copy[i], &area[i].words, sizeof(*copy)) != 0;
 	return n;
 }
 
@@ -104,8 +109,9 @@ static void scan_take(void)
 		long n = ioctl(map, SCAN, &a);
 		NEED(n >= 0);
 		for (long i = 0; i < n; i++)
-			memcpy((char *)scan_copy + (v[i].start - (uintptr_t)area),
-				(char *)v[i].start, v[i].end - v[i].start);
+			for (uint64_t at = v[i].start; at < v[i].end; at += PAGE)
+				scan_copy[(at - (uintptr_t)area) / PAGE] =
+					((struct page *)at)->words;
 	}
 }
 
@@ -115,7 +121,7 @@ static void dirty_take(void)
 	long n = skiff_dirty_scan(area, SIZE, bits, SKIFF_DIRTY_CLEAR), found = 0;
 	for (unsigned long i = 0; i < PAGES; i++)
 		if (bits[i / 64] >> (i % 64) & 1) {
-			memcpy(&dirty_copy[i], &area[i], PAGE);
+			dirty_copy[i] = area[i].words;
 			found++;
 		}
 	if (n != found)
@@ -124,7 +130,7 @@ static void dirty_take(void)
 
 static struct copier {
 	void (*take)(void);
-	struct page **copy;
+	struct words **copy;
 	long missed;
 } by_scan = { scan_take, &scan_copy, 0 }, by_dirty = { dirty_take, &dirty_copy, 0 };
 
@@ -148,23 +154,24 @@ static void *copier(void *arg)
 
 static long soft_missed;
 
-static void soft_round(struct page *before)
+static void soft_round(struct words *before)
 {
 	static uint64_t words[PAGES];
 	NEED(write(clear_refs, "4", 1) == 1);
-	memcpy(before, area, SIZE);
+	for (unsigned long i = 0; i < PAGES; i++)
+		before[i] = area[i].words;
 	let_write();
 	stop_writers();
 	NEED(pread(map, words, sizeof(words), (uintptr_t)area / PAGE * 8) == sizeof(words));
 	for (unsigned long i = 0; i < PAGES; i++)
-		if (memcmp(&before[i], &area[i], PAGE) && !(words[i] >> 55 & 1))
+		if (memcmp(&before[i], &area[i].words, sizeof(*before)) && !(words[i] >> 55 & 1))
 			soft_missed++;
 	start_writers();
 }
 
 static void *soft(void *arg)
 {
-	struct page *before = calloc(PAGES, PAGE);
+	struct words *before = calloc(PAGES, sizeof(*before));
 	soft_missed = 0;
 	for (int i = 0; i < ROUNDS; i++)
 		soft_round(before);
@@ -195,8 +202,8 @@ static long missed(int by, int advice, bool fresh)
 	int n = 0;
 	stop = false;
 	area = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	scan_copy = calloc(PAGES, PAGE);
-	dirty_copy = calloc(PAGES, PAGE);
+	scan_copy = calloc(PAGES, sizeof(*scan_copy));
+	dirty_copy = calloc(PAGES, sizeof(*dirty_copy));
 	NEED(area != MAP_FAILED && scan_copy && dirty_copy);
 	madvise(area, SIZE, advice);
 	if (!fresh)
@@ -272,7 +279,7 @@ static int seen_in_any_order(void)
 		for (int b = 0; b < 3; b++) {
 			if (a == b)
 				continue;
-			((volatile struct page *)area)->word[0]++;
+			((volatile struct page *)area)->words.word[0]++;
 			seen += ask[a]() + ask[b]() + ask[3 - a - b]();
 			seen += 100 * (ask[a]() + ask[b]() + ask[3 - a - b]()); /* not twice */
 		}
