@@ -96,6 +96,14 @@ size_t cpu_percpu_size(void)
 	return __percpu_end - __percpu_start;
 }
 
+uintptr_t cpu_percpu_template(uintptr_t at)
+{
+	for_each_cpu (n)
+		if (at - cpu_percpu_offset[n] - (uintptr_t)__percpu_start < cpu_percpu_size())
+			return at - cpu_percpu_offset[n];
+	return at;
+}
+
 static void detect_features(void)
 {
 	struct cpuid basic = cpuid(1, 0), seven = { 0 }, ext = cpuid(0x80000001, 0);

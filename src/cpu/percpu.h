@@ -52,6 +52,8 @@ DECLARE_PERCPU(struct cpu_local, cpu_locals);
 
 #define this_cpu(name)	((__typeof__(name) *)((uintptr_t) & (name) + cpu_local()->percpu_offset))
 #define cpu_of(name, n) ((__typeof__(name) *)((uintptr_t) & (name) + cpu_percpu_offset[n]))
+/* Of an address in some CPU's copy the one in the template; any other as it is. Walks the CPUs. */
+uintptr_t cpu_percpu_template(uintptr_t at);
 #else
 extern _Thread_local uint32_t host_cpu_id; /* a host test thread chooses its CPU */
 #define DEFINE_PERCPU(type, name)  type name##_percpu[MAX_CPUS]
@@ -62,6 +64,10 @@ static inline uint32_t cpu_id(void)
 }
 #define this_cpu(name)		   (&name##_percpu[host_cpu_id])
 #define cpu_of(name, n)		   (&name##_percpu[n])
+static inline uintptr_t cpu_percpu_template(uintptr_t at)
+{
+	return at;
+}
 #endif
 
 /* How many CPUs run (1 until the others are started; fixed after boot). */

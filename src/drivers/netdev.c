@@ -7,8 +7,8 @@
 #include "mem/heap.h"
 #include "sched/mutex.h"
 
-static struct mutex lock;
-static struct netdev *first, *last; /* appended under lock, read without: never removed */
+static DEFINE_MUTEX(netdev_lock);
+static struct netdev *first, *last; /* appended under netdev_lock, read without: never removed */
 static int count;
 static int ethernets;
 
@@ -47,7 +47,7 @@ void packet_free(struct packet *p)
 
 void netdev_register(struct netdev *dev)
 {
-	mutex_lock(&lock);
+	mutex_lock(&netdev_lock);
 	dev->index = ++count;
 	if (dev->features & NETDEV_LOOPBACK)
 		str_copy(dev->name, "lo", sizeof(dev->name));
@@ -59,7 +59,7 @@ void netdev_register(struct netdev *dev)
 	else
 		store_release(&first, dev);
 	last = dev;
-	mutex_unlock(&lock);
+	mutex_unlock(&netdev_lock);
 	if (netdev_registered)
 		netdev_registered(dev);
 }

@@ -28,6 +28,7 @@ static uint32_t serial_port_ready(struct stdio_port *p);
 static void serial_port_drain(struct stdio_port *p);
 
 static struct wait_queue input_wait = { .waiters = LIST_INIT(input_wait.waiters) };
+LOCK_CLASS_OF(input_wait, "serial.input_wait");
 static struct stdio_port serial_port = {
 	.read = serial_port_read,
 	.write = serial_port_write,
@@ -40,9 +41,9 @@ struct stdio_port *stdio_in_out = &serial_port;
 struct stdio_port *stdio_err = &serial_port;
 void (*stdio_control)(const char *line);
 
-static struct mutex output_lock; /* one write at a time, so that lines stay whole */
+static DEFINE_MUTEX(output_lock); /* one write at a time, so that lines stay whole */
 
-static struct mutex input_lock;
+static DEFINE_MUTEX(input_lock);
 /* Guarded by input_lock. */
 static uint8_t input[INPUT_SIZE];
 static uint32_t input_head, input_tail; /* free-running */

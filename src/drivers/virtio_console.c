@@ -247,6 +247,8 @@ static int make_port(unsigned id)
 	p->dev = dev;
 	p->id = id;
 	p->wait = &console.wait;
+	mutex_init(&p->in_lock, "console_port.in_lock");
+	mutex_init(&p->out_lock, "console_port.out_lock");
 	p->in = virtio_queue_create(
 		dev, virtio_console_queue(id, false), PORT_IN_BUFFERS, console_interrupt, NULL);
 	p->out = virtio_queue_create(

@@ -17,8 +17,8 @@
 #define WAIT_STEP   (200 * NSEC_PER_USEC)
 #define WAIT_STEPS  10
 
-static struct mutex lock;
-/* Guarded by lock. */
+static DEFINE_MUTEX(rng_lock);
+/* Guarded by rng_lock. */
 static struct virtio_device *device;
 static struct virtqueue *queue;
 static uint8_t *buffer; /* with the device, unless 'ready' */
@@ -46,10 +46,10 @@ int virtio_rng_probe(struct virtio_device *dev)
 	if (!buffer || !queue)
 		return -ENOMEM;
 	virtio_start(dev);
-	mutex_lock(&lock);
+	mutex_lock(&rng_lock);
 	device = dev;
 	ask();
-	mutex_unlock(&lock);
+	mutex_unlock(&rng_lock);
 	return 0;
 }
 
@@ -74,7 +74,7 @@ size_t rng_device_read(void *buf, size_t n)
 	uint8_t *to = buf;
 	size_t done = 0, part;
 
-	mutex_lock(&lock);
+	mutex_lock(&rng_lock);
 	while (device && done < n && wait_ready()) {
 		part = MIN((size_t)ready, n - done);
 		memcpy(to + done, buffer + filled - ready, part);
@@ -85,7 +85,7 @@ size_t rng_device_read(void *buf, size_t n)
 			ask();
 		}
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&rng_lock);
 	return done;
 }
 

@@ -61,7 +61,7 @@ struct epoll_item {
 	unsigned entry_count;
 };
 
-static struct mutex nesting_lock = MUTEX_INIT;
+static DEFINE_MUTEX(nesting_lock);
 static const struct file_ops epoll_ops;
 
 /* Not with ep->lock held: an unlock looks at the mutex once more after the next holder has it. */
@@ -506,8 +506,8 @@ struct file *epoll_create(uint32_t flags)
 	if (!ep)
 		return ERR_PTR(-ENOMEM);
 	ep->refcount = 1;
-	mutex_init(&ep->lock);
-	mutex_init(&ep->ready_lock);
+	mutex_init(&ep->lock, "epoll.lock");
+	mutex_init(&ep->ready_lock, "epoll.ready_lock");
 	list_init(&ep->ready);
 	wait_init(&ep->wait);
 	wait_init(&ep->poll_wait);

@@ -110,7 +110,7 @@ struct file *eventfd_create(uint32_t initial, bool semaphore, uint32_t flags)
 		return ERR_PTR(-ENOMEM);
 	e->count = initial;
 	e->semaphore = semaphore;
-	mutex_init(&e->lock);
+	mutex_init(&e->lock, "eventfd.lock");
 	wait_init(&e->wait);
 	f = file_create(&eventfd_ops, e, O_RDWR | (flags & O_NONBLOCK));
 	if (f)

@@ -66,7 +66,7 @@ struct fdtable *fdtable_create(void)
 	}
 	t->refcount = 1;
 	t->limit = 1024;
-	mutex_init(&t->lock);
+	mutex_init(&t->lock, "fdtable.lock");
 	return t;
 }
 

@@ -45,8 +45,8 @@ struct file *file_create(const struct file_ops *ops, void *private, uint32_t fla
 	f->pos = 0;
 	f->has_locks = false;
 	f->owner_pid = f->owner_signal = 0;
-	mutex_init(&f->pos_lock);
-	mutex_init(&f->epoll_lock);
+	mutex_init(&f->pos_lock, "file.pos_lock");
+	mutex_init(&f->epoll_lock, "file.epoll_lock");
 	list_init(&f->epoll_items);
 	__atomic_store_n(&f->refcount, 1, __ATOMIC_RELEASE); /* pairs with fd_get's acquire */
 	return f;

@@ -28,6 +28,7 @@ static struct bucket {
 	struct wait_queue wait;
 	uint64_t generation; /* atomic: changes whenever a lock goes away */
 } buckets[BUCKETS];
+LOCK_CLASS_OF(buckets, "record_bucket.lock");
 
 bool lock_records_used; /* atomic */
 

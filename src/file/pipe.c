@@ -56,7 +56,7 @@ struct pipe *pipe_object_create(void)
 	p->refcount = 1;
 	p->slot_count = DEFAULT_SLOTS;
 	p->inode = atomic_add(&next_inode, 1);
-	mutex_init(&p->lock);
+	mutex_init(&p->lock, "pipe.lock");
 	wait_init(&p->read_wait);
 	wait_init(&p->write_wait);
 	return p;

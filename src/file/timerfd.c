@@ -110,7 +110,7 @@ struct file *timerfd_create(int clockid, uint32_t flags)
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->clockid = clockid;
-	mutex_init(&t->lock);
+	mutex_init(&t->lock, "timerfd.lock");
 	wait_init(&t->wait);
 	timer_init(&t->timer, expired, t);
 	f = file_create(&timerfd_ops, t, O_RDWR | (flags & O_NONBLOCK));

@@ -13,9 +13,9 @@
 
 #include "fs/impl.h"
 
-struct mutex rename_lock = MUTEX_INIT;
-static struct mutex names_lock = MUTEX_INIT; /* a rename's change of names */
-static uint64_t names_seq;		     /* atomic; written under names_lock */
+DEFINE_MUTEX(rename_lock);
+static DEFINE_MUTEX(names_lock); /* a rename's change of names */
+static uint64_t names_seq;	 /* atomic; written under names_lock */
 
 uint64_t name_hash(const char *name, size_t len)
 {

@@ -41,7 +41,7 @@ struct watch {
 	struct list_node link; /* owner->watches */
 };
 
-static struct mutex watch_lock = MUTEX_INIT;
+static DEFINE_MUTEX(watch_lock);
 static uint32_t total_watches; /* atomic */
 
 static bool same_event(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cookie,
@@ -289,7 +289,7 @@ struct file *inotify_create(uint32_t flags)
 		return ERR_PTR(-ENOMEM);
 	list_init(&in->watches);
 	list_init(&in->events);
-	mutex_init(&in->lock);
+	mutex_init(&in->lock, "inotify.lock");
 	wait_init(&in->wait);
 	in->next_wd = 1;
 	f = file_create(&inotify_ops, in, O_RDONLY | flags);

@@ -402,7 +402,7 @@ void pagecache_init(struct pagecache *c, struct vnode *v)
 {
 	*c = (struct pagecache){ .vnode = v };
 	vm_backing_init(&c->backing, &backing_ops);
-	mutex_init(&c->lock);
+	mutex_init(&c->lock, "pagecache.lock");
 }
 
 void pagecache_set_path(struct pagecache *c, const char *path)

@@ -29,7 +29,9 @@ struct pseudo_vnode {
 	struct procfs_entry entry;
 };
 
-static struct pseudo procfs = { .lock = MUTEX_INIT }, sysfs = { .lock = MUTEX_INIT };
+static struct pseudo procfs, sysfs;
+LOCK_CLASS_OF(procfs, "proc_pseudo.lock");
+LOCK_CLASS_OF(sysfs, "sys_pseudo.lock");
 static const struct vnode_ops pseudo_ops, pseudo_link_ops;
 
 /* --- text --- */
@@ -215,6 +217,7 @@ static struct file *pseudo_open(struct vnode *v, uint32_t flags)
 	p = heap_alloc_zeroed(sizeof(*p));
 	if (!p)
 		return NULL;
+	mutex_init(&p->lock, "pseudo_file.lock");
 	f = file_create(&pseudo_file_ops, p, flags);
 	if (!f)
 		heap_free(p);

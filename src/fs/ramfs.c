@@ -654,7 +654,7 @@ struct filesystem *ramfs_create(
 	fs->fs.keep_dentries = true;
 	fs->fs.page_limit = page_stats().total / 2;
 	fs->lower = lower;
-	mutex_init(&fs->linked_lock);
+	mutex_init(&fs->linked_lock, "ramfs.linked_lock");
 	for (unsigned i = 0; i < RAMFS_BUCKETS; i++)
 		list_init(&fs->linked[i]);
 	if (lower) {

@@ -7,7 +7,7 @@
 #include "lib/format.h"
 
 static struct filesystem nameless;
-static struct mutex nameless_lock = MUTEX_INIT;
+static DEFINE_MUTEX(nameless_lock);
 
 static struct filesystem *nameless_fs(void)
 {

@@ -21,6 +21,7 @@ struct stdio {
 };
 
 static struct stdio streams[3] = { { .fd = 0 }, { .fd = 1 }, { .fd = 2 } };
+LOCK_CLASS_OF(streams, "stdio.write_lock");
 
 static struct stdio_port *port_of(const struct stdio *s)
 {

@@ -563,6 +563,9 @@ void tty_start(void)
 
 void tty_init(void)
 {
+	mutex_init(&tty.lock, "tty.lock");
+	mutex_init(&tty.read_lock, "tty.read_lock");
+	mutex_init(&tty.write_lock, "tty.write_lock");
 	wait_init(&tty.wait);
 	if (stdio_is_tty())
 		stdio_control = control_line; /* process/ goes in front of it */

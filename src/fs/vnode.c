@@ -9,8 +9,8 @@ void vnode_init(struct vnode *v, struct filesystem *fs, const struct vnode_ops *
 	*v = (struct vnode){
 		.refcount = 1, .mode = mode, .ops = ops, .fs = fs, .seals = F_SEAL_SEAL
 	};
-	mutex_init(&v->lock);
-	mutex_init(&v->write_lock);
+	mutex_init(&v->lock, "vnode.lock");
+	mutex_init(&v->write_lock, "vnode.write_lock");
 	v->atime = v->mtime = v->ctime = v->btime = time_now();
 	v->nlink = S_ISDIR(mode) ? 2 : 1;
 	v->ino = atomic_add(&fs->next_ino, 1);

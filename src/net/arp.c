@@ -340,6 +340,6 @@ void arp_init(void)
 	BUG_ON(!n->neigh);
 	for (unsigned i = 0; i < NEIGH_COUNT; i++)
 		take_pending(&n->neigh[i]);
-	mutex_init(&n->neigh_lock);
+	mutex_init(&n->neigh_lock, "net_state.neigh_lock");
 	timer_init(&n->neigh_timer, neigh_timer_fired, NULL);
 }

@@ -18,7 +18,7 @@ struct inet_bucket *inet_table_create(unsigned n)
 
 	BUG_ON(!t);
 	for (unsigned i = 0; i < n; i++) {
-		mutex_init(&t[i].lock);
+		mutex_init(&t[i].lock, "inet_bucket.lock");
 		list_init(&t[i].head);
 	}
 	return t;

@@ -197,7 +197,7 @@ void ip_frag_init(void)
 {
 	struct net_state *n = the_net();
 
-	mutex_init(&n->frag_lock);
+	mutex_init(&n->frag_lock, "net_state.frag_lock");
 	list_init(&n->frags);
 	timer_init(&n->frag_timer, frag_timer_fired, NULL);
 }

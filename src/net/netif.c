@@ -481,6 +481,7 @@ void net_init(void)
 	n->hash_key = (struct hash_key){ net_random(), net_random() };
 	n->isn_key = (struct hash_key){ net_random(), net_random() };
 	n->ip_id = (uint32_t)net_random();
+	mutex_init(&n->config_lock, "net_state.config_lock");
 	wait_init(&n->configured_wait);
 	netdev_registered = device_registered;
 	arp_init();

@@ -7,7 +7,7 @@ static const struct socket_ops raw_ops, ping_ops;
 
 void raw_init(void)
 {
-	mutex_init(&the_net()->raw.lock);
+	mutex_init(&the_net()->raw.lock, "raw_bucket.lock");
 	list_init(&the_net()->raw.head);
 }
 

@@ -34,7 +34,7 @@ void socket_setup(
 	s->rcvlowat = 1;
 	s->peek_off = -1;
 	s->rcvbuf = s->sndbuf = 212992;
-	mutex_init(&s->lock);
+	mutex_init(&s->lock, "socket.lock");
 	wait_init(&s->wait);
 }
 

@@ -39,7 +39,7 @@ static int become_listener(struct tcp_sock *t)
 	l = t->listener ? t->listener : heap_alloc_zeroed(sizeof(*l));
 	if (!l)
 		return -ENOMEM;
-	mutex_init(&l->lock);
+	mutex_init(&l->lock, "tcp_listener.lock");
 	list_init(&l->accept_queue);
 	list_init(&l->syn_queue);
 	l->closed = false;

@@ -10,6 +10,7 @@ static struct name_bucket {
 	struct mutex lock;
 	struct unix_sock *first; /* linked by name_next */
 } names[64];
+LOCK_CLASS_OF(names, "name_bucket.lock");
 static uint32_t autobind_next; /* atomic */
 
 const struct unix_path_ops *unix_path_ops;

@@ -106,6 +106,8 @@ struct process *process_create(void)
 	p->refcount = 1;
 	list_init(&p->tasks);
 	pending_set_init(&p->pending);
+	mutex_init(&p->lock, "process.lock");
+	mutex_init(&p->signal_lock, "process.signal_lock");
 	wait_init(&p->signal_wait);
 	wait_init(&p->stop_wait);
 	wait_init(&p->exit_wait);

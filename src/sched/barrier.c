@@ -11,9 +11,9 @@
 #include "sched/mutex.h"
 #include "sched/wait.h"
 
-static struct mutex barrier_lock = MUTEX_INIT; /* one caller at a time */
-static struct thread *caller;		       /* fixed while pending > 0 */
-static uint32_t pending;		       /* atomic: CPUs that have not answered, + 1 */
+static DEFINE_MUTEX(barrier_lock); /* one caller at a time */
+static struct thread *caller;	   /* fixed while pending > 0 */
+static uint32_t pending;	   /* atomic: CPUs that have not answered, + 1 */
 
 void sched_barrier_answer(struct runqueue *rq)
 {

@@ -10,7 +10,7 @@
 #include "lockfree/timeline.h"
 #include "sched/mutex.h"
 
-static struct mutex clock_lock = MUTEX_INIT;	  /* writers: all below */
+static DEFINE_MUTEX(clock_lock);		  /* writers: all below */
 static const struct clock_source *current_source; /* fixed once a second CPU runs */
 static struct timeline timeline;
 static uint64_t realtime_offset; /* atomic */

@@ -32,6 +32,7 @@ struct bucket {
 	uint32_t count;		  /* atomic: waiters and those about to be */
 } __aligned(CACHE_LINE);
 static struct bucket buckets[BUCKETS];
+LOCK_CLASS_OF(buckets, "futex_bucket.lock");
 
 enum waiter_state { WAITING, WOKEN, GRANTED };
 enum waiter_kind {

@@ -36,6 +36,7 @@
 #include "sched/mutex.h"
 #include "cpu/barrier.h"
 #include "lib/bug.h"
+#include "sched/clock.h"
 #include "sched/thread.h"
 
 struct mutex_waiter {
@@ -43,9 +44,9 @@ struct mutex_waiter {
 	struct mutex_waiter *next;
 };
 
-void mutex_init(struct mutex *m)
+void mutex_init_class(struct mutex *m, const struct lock_class *class)
 {
-	*m = (struct mutex)MUTEX_INIT;
+	*m = (struct mutex){ .class = lock_class_index(class) };
 }
 
 static void push(struct mutex *m, struct mutex_waiter *w)
@@ -109,27 +110,39 @@ static void sleep_until_given(struct mutex_waiter *w)
 	thread_cancel_sleep();
 }
 
+/* The class of a zero-initialised mutex is looked up once, by its first waiter or several at once.
+ */
+static void count_wait(struct mutex *m, uint64_t since, bool token)
+{
+	uint16_t class = load_relaxed(&m->class);
+
+	if (!class) {
+		class = lock_class_find(m);
+		store_relaxed(&m->class, class);
+	}
+	lock_class_waited(class, since, token);
+}
+
 static __noinline void lock_slow(struct mutex *m)
 {
 	struct thread *self = thread_current();
-	struct mutex_waiter w = { .thread = self };
+	struct mutex_waiter w = { .thread = self }, *first = NULL;
+	uint64_t since = clock_now();
 	uint32_t token;
 
 	BUG_ON(load_relaxed(&m->owner) == self); /* locked twice */
 	push(m, &w);
 	token = __atomic_load_n(&m->handoff, __ATOMIC_SEQ_CST);
 	if (token && atomic_cas(&m->handoff, &token, 0)) {
-		struct mutex_waiter *first = pop(m);
-
+		first = pop(m);
 		BUG_ON(!first); /* M4 */
-		if (first == &w) {
-			store_relaxed(&m->owner, self);
-			return;
-		}
-		give(first);
+		if (first != &w)
+			give(first);
 	}
-	sleep_until_given(&w);
+	if (first != &w)
+		sleep_until_given(&w);
 	store_relaxed(&m->owner, self);
+	count_wait(m, since, first);
 }
 
 void mutex_lock(struct mutex *m)

@@ -1,48 +1,98 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sleeping locks. Only threads take them; never an interrupt handler. Uncontended lock and unlock
- * are one atomic operation each. The mutex is the lock-free one with responsibility hand-off
- * (see mutex.c); not recursive; it knows its holder, and BUGs on misuse.
+ * Sleeping locks. Only threads take them; never an interrupt handler or the idle thread. Nobody
+ * spins: a thread that finds a lock taken sleeps until it is given the lock by name.
  */
 #pragma once
 
 #include "lib/types.h"
+#include "sched/lock_class.h"
 
 struct thread;
 struct mutex_waiter;
 
+/*
+ * One holder. Lock and unlock are one atomic operation each while nobody waits; the argument for
+ * the rest (M1 to M4) is at the top of mutex.c, and test/model/mutex.pml tries it out.
+ *
+ *	         init  lock           trylock        unlock              held
+ *	init     no    no             no             no                  no
+ *	lock     no    one, in order  safe           safe                safe
+ *	trylock  no    safe           one succeeds   safe                safe
+ *	unlock   no    safe           safe           the holder only     safe
+ *	held     no    safe           safe           safe                safe
+ *
+ * Hazards
+ *  - Not recursive, and it belongs to the thread that locked it: locking twice and unlocking what
+ *    another holds stop the machine.
+ *  - lock sleeps, so afterwards this_cpu() may be another CPU, and no read section of rcu.h may be
+ *    around it. trylock never sleeps; unlock neither.
+ *  - Order of arrival, but a newcomer takes a free lock; there is no free moment while somebody
+ *    waits, so nobody is passed for ever.
+ *  - unlock may look at the mutex once more after the next holder has it: no holder frees it, but
+ *    who drops the last reference of an atomic count, which everybody drops after unlock.
+ *  - A waiter's record lies on its stack: a thread that waits cannot be ended from outside.
+ *  - Inside the condition of wait_event it answers the announced sleep: one more turn of the loop.
+ */
 struct mutex {
 	int32_t count;		     /* atomic: holder + waiters */
 	uint32_t handoff;	     /* atomic: token of an unlock that found no waiter yet */
 	uint32_t sequence;	     /* atomic */
+	uint16_t class;		     /* atomic: number of its class; 0: not known yet */
 	struct thread *owner;	     /* written by the holder */
 	struct mutex_waiter *pushed; /* atomic: newest waiters, LIFO */
 	struct mutex_waiter *popped; /* oldest waiters, FIFO; of whoever has the hand-off right */
 };
-#define MUTEX_INIT                                                                                 \
-	{                                                                                          \
-		0                                                                                  \
-	}
+_Static_assert(sizeof(struct mutex) == 40, "it is in every object");
 
-void mutex_init(struct mutex *m); /* all zero is also an unlocked mutex */
+/* A static one, which is its own class: static DEFINE_MUTEX(name); */
+#define DEFINE_MUTEX(name)                                                                         \
+	struct mutex name;                                                                         \
+	LOCK_CLASS_OF(name, #name)
+
+/* All locks that are initialised at one place are one class: mutex_init(&p->lock, "pipe.lock"). */
+#define mutex_init(m, class_name)                                                                  \
+	do {                                                                                       \
+		LOCK_CLASS_DEFINE(_class, class_name, NULL, 0);                                    \
+		mutex_init_class(m, &_class);                                                      \
+	} while (0)
+/* All zero is an unlocked mutex too; its class is found by its address (LOCK_CLASS_OF). */
+void mutex_init_class(struct mutex *m, const struct lock_class *class);
 void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); /* by the running thread; for assertions */
 
-/* Many readers or one writer; writers have preference. Not recursive on either side. */
+/*
+ * Many readers or one writer, in order of arrival: readers that come after a waiting writer wait
+ * behind it.
+ *
+ *	              read_lock      read_unlock    write_lock     write_unlock
+ *	read_lock     safe           safe           safe           safe
+ *	read_unlock   safe           readers only   safe           no: none reads while one writes
+ *	write_lock    safe           safe           one, in order  safe
+ *	write_unlock  safe           no             safe           the writer only
+ *
+ * Hazards
+ *  - Not recursive on either side; a reader that reads again behind a waiting writer never wakes.
+ *  - All four sleep, unlock too: the counts are under a mutex, held for a few instructions.
+ *  - As for a mutex: an atomic count decides who frees it.
+ */
 struct rwlock {
 	struct mutex lock;
+	/* guarded by lock */
 	uint32_t readers;
 	bool writer;
 	uint32_t waiting_writers;
-	struct rw_waiter *head, *tail; /* guarded by lock */
+	struct rw_waiter *head, *tail;
 };
-#define RWLOCK_INIT                                                                                \
-	{                                                                                          \
-		0                                                                                  \
-	}
-void rwlock_init(struct rwlock *l);
+
+#define rwlock_init(l, class_name)                                                                 \
+	do {                                                                                       \
+		LOCK_CLASS_DEFINE(_class, class_name, NULL, 0);                                    \
+		rwlock_init_class(l, &_class);                                                     \
+	} while (0)
+void rwlock_init_class(struct rwlock *l, const struct lock_class *class);
 void read_lock(struct rwlock *l);
 void read_unlock(struct rwlock *l);
 void write_lock(struct rwlock *l);

@@ -59,7 +59,7 @@ static struct wait_queue drained; /* rcu_call above the limit */
 static bool hurry;		  /* atomic */
 
 /* One grace period at a time. */
-static struct mutex period_lock;
+static DEFINE_MUTEX(period_lock);
 static uint64_t begun, ended;	 /* atomic: numbers of grace periods; written under the lock */
 static struct thread *waiter;	 /* fixed while pending > 0 */
 static uint32_t pending;	 /* atomic: CPUs that were not in a quiescent state yet, + 1 */

@@ -7,6 +7,7 @@
 
 #include "cpu/barrier.h"
 #include "lib/bug.h"
+#include "sched/clock.h"
 #include "sched/mutex.h"
 #include "sched/thread.h"
 
@@ -16,15 +17,17 @@ struct rw_waiter {
 	bool writer;
 };
 
-void rwlock_init(struct rwlock *l)
+void rwlock_init_class(struct rwlock *l, const struct lock_class *class)
 {
-	*l = (struct rwlock)RWLOCK_INIT;
+	*l = (struct rwlock){ 0 };
+	mutex_init_class(&l->lock, class);
 }
 
 /* l->lock is held, and released here. */
 static void wait_for_grant(struct rwlock *l, bool writer)
 {
 	struct rw_waiter w = { .thread = thread_current(), .writer = writer };
+	uint64_t since = clock_now();
 
 	if (l->tail)
 		l->tail->next = &w;
@@ -39,6 +42,7 @@ static void wait_for_grant(struct rwlock *l, bool writer)
 		schedule();
 	}
 	thread_cancel_sleep();
+	lock_class_waited(l->lock.class, since, false);
 }
 
 /* l->lock is held: hands the free lock to whoever is first. */

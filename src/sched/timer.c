@@ -26,6 +26,7 @@ struct timer_queue {
 	bool started; /* atomic: fixed once true */
 };
 static struct timer_queue queues[MAX_CPUS];
+LOCK_CLASS_OF(queues, "timer_queue.lock");
 
 static void timer_thread(void *arg);
 

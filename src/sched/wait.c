@@ -11,7 +11,7 @@
 
 void wait_init(struct wait_queue *q)
 {
-	mutex_init(&q->lock);
+	mutex_init(&q->lock, "wait_queue.lock");
 	list_init(&q->waiters);
 	q->count = 0;
 }

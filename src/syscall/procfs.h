@@ -7,6 +7,7 @@
 struct file;
 
 void procfs_system_init(void);	/* procfs_system.c: what is about the machine */
+void procfs_skiff_init(void);	/* procfs_skiff.c: /proc/skiff */
 void procfs_process_init(void); /* procfs_process.c: /proc/<pid>, self, thread-self */
 void sysfs_init(void);		/* sysfs.c */
 

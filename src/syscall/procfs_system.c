@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc: the machine, the settings below sys/, our counters. Texts have Linux's shapes. */
+/* /proc: the machine, the settings below sys/. Texts have Linux's shapes. */
 
 #include "syscall/procfs.h"
 
@@ -8,9 +8,7 @@
 #include "cpu/io.h"
 #include "cpu/irq.h"
 #include "cpu/percpu.h"
-#include "diag/counter.h"
 #include "diag/log.h"
-#include "diag/trace.h"
 #include "fs/vnode.h"
 #include "lib/format.h"
 #include "lib/string.h"
@@ -237,16 +235,6 @@ static int show_cmdline(struct text *t, void *arg)
 	return 0;
 }
 
-static int show_counters(struct text *t, void *arg)
-{
-	const char *name;
-	uint64_t value;
-
-	for (unsigned i = 0; counter_read(i, &name, &value); i++)
-		text_printf(t, "%-32s %lu\n", name, value);
-	return 0;
-}
-
 /* Two handlers share a vector nowhere, so a row is a vector: those of devices count from 24. */
 static void print_interrupt(struct text *t, const char *name, unsigned vector, const char *what)
 {
@@ -274,68 +262,6 @@ static int show_interrupts(struct text *t, void *arg)
 	print_interrupt(t, "RES", IRQ_VECTOR_WAKE, "Rescheduling interrupts");
 	print_interrupt(t, "TLB", IRQ_VECTOR_TLB, "TLB shootdowns");
 	return 0;
-}
-
-/* --- the trace ring --- */
-
-static int show_trace(struct text *t, void *arg)
-{
-	struct trace_entry e;
-
-	for_each_cpu (cpu)
-		for (uint32_t i = 0; trace_read(cpu, i, &e); i++)
-			text_printf(t, "%u %lu.%09lu %s %lx %lx\n", cpu, e.time / NSEC_PER_SEC,
-				e.time % NSEC_PER_SEC, trace_event_name(e.event), e.a, e.b);
-	return 0;
-}
-
-#define TRACE_ENTRIES_MAX 32768ul
-
-/* The rings are made once: a CPU may be writing into the one it has, so none is ever freed. */
-static int make_rings(uint64_t entries)
-{
-	static uint64_t made; /* guarded by lock */
-	static struct mutex lock = MUTEX_INIT;
-	uint64_t n = 32;
-	int err = 0;
-
-	while (n < MIN(entries, TRACE_ENTRIES_MAX))
-		n *= 2;
-	mutex_lock(&lock);
-	for_each_cpu (cpu) {
-		struct trace_ring *r;
-
-		if (made > cpu)
-			continue;
-		r = heap_alloc_zeroed(sizeof(*r) + n * sizeof(r->entry[0]));
-		if (!r) {
-			err = -ENOMEM;
-			break;
-		}
-		r->mask = n - 1;
-		trace_set_ring(cpu, r);
-		made++;
-	}
-	mutex_unlock(&lock);
-	return err;
-}
-
-static ssize_t store_trace(const char *data, size_t n, void *arg)
-{
-	uint64_t entries = 0;
-	size_t i = 0;
-	int err = 0;
-
-	for (; i < n && data[i] >= '0' && data[i] <= '9' && i < 9; i++)
-		entries = entries * 10 + (data[i] - '0');
-	if (!i || (i < n && data[i] != '\n'))
-		return -EINVAL;
-	if (entries)
-		err = make_rings(entries);
-	if (err)
-		return err;
-	__atomic_store_n(&trace_scheduling, entries != 0, __ATOMIC_RELAXED);
-	return (ssize_t)n;
 }
 
 static int show_vmstat(struct text *t, void *arg)
@@ -533,7 +459,6 @@ void procfs_system_init(void)
 		{ "cmdline", show_cmdline, 0444 },
 		{ "vmstat", show_vmstat, 0444 },
 		{ "kmsg", show_kmsg, 0400 },
-		{ "skiff/counters", show_counters, 0444 },
 		{ "sys/kernel/random/uuid", show_uuid, 0444 },
 		{ "sys/kernel/random/boot_id", show_boot_id, 0444 },
 	};
@@ -545,6 +470,5 @@ void procfs_system_init(void)
 			(void *)(uintptr_t)constants[i].text);
 	procfs_add("sys/kernel/hostname", 0644, show_name, store_name, process_hostname);
 	procfs_add("sys/kernel/domainname", 0644, show_name, store_name, process_domainname);
-	procfs_add("skiff/trace", 0644, show_trace, store_trace, NULL);
 	procfs_add_link("mounts", "self/mounts");
 }

@@ -61,6 +61,7 @@ void syscall_dispatch(struct trap_frame *f)
 void syscall_init(void)
 {
 	procfs_system_init();
+	procfs_skiff_init();
 	procfs_process_init();
 	sysfs_init();
 	socket_hooks_init();

@@ -11,7 +11,7 @@ void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops)
 {
 	memset(b, 0, sizeof(*b));
 	b->ops = ops;
-	mutex_init(&b->lock);
+	mutex_init(&b->lock, "vm_backing.lock");
 	list_init(&b->areas);
 }
 

@@ -52,10 +52,10 @@ struct vm_space *vm_space_create(void)
 	}
 	phys_to_page(s->pt.root)->private = (uintptr_t)s;
 	s->refcount = 1;
-	mutex_init(&s->lock);
-	mutex_init(&s->brk_lock);
-	mutex_init(&s->split_lock);
-	mutex_init(&s->patch_lock);
+	mutex_init(&s->lock, "vm_space.lock");
+	mutex_init(&s->brk_lock, "vm_space.brk_lock");
+	mutex_init(&s->split_lock, "vm_space.split_lock");
+	mutex_init(&s->patch_lock, "vm_space.patch_lock");
 	list_init(&s->changes);
 	list_init(&s->overflow);
 	wait_init(&s->change_wait);

@@ -72,6 +72,7 @@ struct tlb_cpu {
 	uint64_t from[MAX_CPUS / 64]; /* atomic: slots whose request this CPU has to serve */
 };
 static DEFINE_PERCPU(struct tlb_cpu, tlb_cpu);
+LOCK_CLASS_OF(tlb_cpu, "tlb_request.lock");
 
 struct vm_space *tlb_loaded(void)
 {

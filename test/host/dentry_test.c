@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
 /* sources: src/fs/dentry.c src/fs/children.c src/fs/walk.c */
-/* sources: src/sched/rcu.c src/sched/mutex.c src/sched/wait.c */
+/* sources: src/sched/rcu.c src/sched/mutex.c src/sched/lock_class.c src/sched/wait.c */
 /* flags: -DO_PATH=010000000 -Wno-unknown-warning-option -Wno-tsan */
 /* The path cache: walks, paths and parents against create, unlink and rename. */
 #include "t.h"
@@ -54,7 +54,7 @@ static struct node *node_create(void)
 	struct node *n = t_calloc(sizeof(*n));
 
 	n->v = (struct vnode){ .refcount = 1, .mode = S_IFDIR | 0755, .ops = &node_ops, .fs = &fs };
-	mutex_init(&n->v.lock);
+	mutex_init(&n->v.lock, "vnode.lock");
 	n->magic = 42;
 	atomic_fetch_add(&nodes, 1);
 	return n;

@@ -122,9 +122,9 @@ char *heap_strdup(const char *s)
 	char *p = t_malloc(strlen(s) + 1);
 	return p ? strcpy(p, s) : NULL;
 }
-void mutex_init(struct mutex *m)
+void mutex_init_class(struct mutex *m, const struct lock_class *class)
 {
-	*m = (struct mutex)MUTEX_INIT;
+	*m = (struct mutex){ 0 };
 }
 void mutex_lock(struct mutex *m)
 {
@@ -181,7 +181,7 @@ static unsigned long host_unmapped;
 void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops)
 {
 	b->ops = ops;
-	mutex_init(&b->lock);
+	mutex_init(&b->lock, "vm_backing.lock");
 	list_init(&b->areas);
 }
 void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last)

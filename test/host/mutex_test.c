@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/sched/mutex.c src/sched/rwlock.c src/sched/wait.c */
+/* sources: src/sched/mutex.c src/sched/lock_class.c src/sched/rwlock.c src/sched/wait.c */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"
@@ -52,7 +52,7 @@ static void count_up(void *arg)
 
 TEST(mutex_excludes)
 {
-	mutex_init(&lock);
+	mutex_init(&lock, "test.lock");
 	shared = 0;
 	run(count_up, THREADS);
 	CHECK_EQ(shared, THREADS * ROUNDS);
@@ -76,7 +76,7 @@ static void hold_long(void *arg)
 
 TEST(mutex_hand_over)
 {
-	mutex_init(&lock);
+	mutex_init(&lock, "test.lock");
 	run(hold_long, 8);
 	CHECK_EQ(lock.count, 0);
 }
@@ -94,7 +94,7 @@ static void try_often(void *arg)
 
 TEST(mutex_trylock)
 {
-	mutex_init(&lock);
+	mutex_init(&lock, "test.lock");
 	shared = 0;
 	atomic_store(&inside, 0);
 	run(try_often, THREADS);
@@ -127,7 +127,7 @@ static void read_and_write(void *arg)
 
 TEST(rwlock)
 {
-	rwlock_init(&rw);
+	rwlock_init(&rw, "test.rw");
 	shared = 0;
 	run(read_and_write, THREADS);
 	CHECK_EQ(shared, THREADS * 750);
@@ -172,7 +172,7 @@ static void produce_or_consume(void *arg)
 
 TEST(wait_no_lost_wakeup)
 {
-	mutex_init(&lock);
+	mutex_init(&lock, "test.lock");
 	wait_init(&queue);
 	run(produce_or_consume, THREADS);
 	CHECK_EQ(items, 0);
