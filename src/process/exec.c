@@ -491,11 +491,11 @@ static int end_other_tasks(struct process *p, struct task *t)
 	if (ours) {
 		p->exec_task = t;
 		task_wake_others(p);
+		condvar_wake_all(&p->going_on, &p->signal_lock);
 	}
 	mutex_unlock(&p->signal_lock);
 	if (!ours)
 		return -EAGAIN;
-	wait_wake_all(&p->stop_wait, 0);
 	wait_event(&p->exit_wait, load_acquire(&p->task_count) == 1);
 	if (t->thread.id != p->pid)
 		process_rename_task(t, p->pid);

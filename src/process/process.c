@@ -109,7 +109,6 @@ struct process *process_create(void)
 	mutex_init(&p->lock, "process.lock");
 	mutex_init(&p->signal_lock, "process.signal_lock");
 	wait_init(&p->signal_wait);
-	wait_init(&p->stop_wait);
 	wait_init(&p->exit_wait);
 	memcpy(p->rlimit, default_rlimit, sizeof(p->rlimit));
 	fdtable_set_limit(p->fds, p->rlimit[RLIMIT_NOFILE].soft);

@@ -104,10 +104,10 @@ struct process {
 	bool group_exit;
 	bool out_of_memory; /* atomic: it has been said */
 	int exit_code;	    /* as wait(2) encodes it */
-	bool stopped; /* by a stop signal: tasks wait on stop_wait before they return to the program
-		       */
-	struct task *exec_task;			/* in execve: every other task must end */
-	struct wait_queue stop_wait, exit_wait; /* exit_wait: a task ended */
+	bool stopped;	    /* by a stop signal: tasks wait before they return to the program ... */
+	struct condvar going_on; /* ... with signal_lock, until it is continued, ends or execs */
+	struct task *exec_task;	 /* in execve: every other task must end */
+	struct wait_queue exit_wait; /* a task ended */
 
 	uintptr_t arg_start, arg_end, env_start, env_end, stack_start, code_start, code_end,
 		data_start, data_end;

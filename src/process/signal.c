@@ -210,7 +210,7 @@ static void send_side_effects(struct process *p, int sig)
 		pending_remove_everywhere(p, STOP_SIGNALS);
 		if (p->stopped) {
 			p->stopped = false;
-			wait_wake_all(&p->stop_wait, 0);
+			condvar_wake_all(&p->going_on, &p->signal_lock);
 		}
 	} else if (STOP_SIGNALS & SIGMASK(sig)) {
 		pending_remove_everywhere(p, SIGMASK(SIGCONT));
@@ -495,9 +495,10 @@ static void heed_process(struct task *t)
 			task_exit(0);
 		if (!load_acquire(&p->stopped))
 			return;
-		wait_event(&p->stop_wait, !load_acquire(&p->stopped) ||
-						  load_acquire(&p->group_exit) ||
-						  load_acquire(&p->exec_task));
+		mutex_lock(&p->signal_lock);
+		while (p->stopped && !p->group_exit && !p->exec_task)
+			condvar_wait(&p->going_on, &p->signal_lock);
+		mutex_unlock(&p->signal_lock);
 	}
 }
 

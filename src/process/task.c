@@ -328,9 +328,9 @@ __noreturn void process_exit_group(int code)
 		p->group_exit = true;
 		p->exit_code = code;
 		task_wake_others(p);
+		condvar_wake_all(&p->going_on, &p->signal_lock);
 	}
 	mutex_unlock(&p->signal_lock);
-	wait_wake_all(&p->stop_wait, 0);
 	if (first && !p->parent &&
 		wait_event_timeout(&p->exit_wait, load_acquire(&p->task_count) == 1,
 			clock_now() + EXIT_PATIENCE)) {

@@ -26,6 +26,9 @@
  *     that it read before its own record was popped is gone by then.
  *  M4 When a locker takes a token its own record is still queued: had it been popped, this thread
  *     would hold the lock and no token could be posted. So pop finds somebody.
+ *  M5 The holder may queue another thread, which sleeps for a condition: it counts it and pushes
+ *its record as the thread itself would. It need not look for a token, as there is none while
+ *     somebody holds the lock (M1), and the pop of its own unlock comes later.
  * Differs from the paper: the giver pins the waiting thread, because from the moment the record
  * says "yours" the thread may run, unlock, and exit; and the queue is a stack reversed in batches.
  *
@@ -198,4 +201,32 @@ void mutex_unlock(struct mutex *m)
 bool mutex_held(const struct mutex *m)
 {
 	return load_relaxed(&m->count) > 0 && load_relaxed(&m->owner) == thread_current();
+}
+
+void condvar_wait(struct condvar *c, struct mutex *m)
+{
+	struct thread *self = thread_current();
+	struct mutex_waiter w = { .thread = self };
+
+	if (c->first)
+		c->last->next = &w;
+	else
+		c->first = &w;
+	c->last = &w;
+	mutex_unlock(m);
+	sleep_until_given(&w);
+	store_relaxed(&m->owner, self);
+}
+
+void condvar_wake_all(struct condvar *c, struct mutex *m)
+{
+	struct mutex_waiter *w, *next;
+
+	BUG_ON(!mutex_held(m));
+	for (w = c->first; w; w = next) {
+		next = w->next;
+		__atomic_fetch_add(&m->count, 1, __ATOMIC_SEQ_CST); /* M5 */
+		push(m, w);
+	}
+	c->first = c->last = NULL;
 }

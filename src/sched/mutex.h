@@ -64,6 +64,26 @@ void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); /* by the running thread; for assertions */
 
 /*
+ * A condition variable: threads that wait for a change of what a mutex guards, and hold it again
+ * when they go on. Waiters are not woken to fight for the mutex: wake_all moves their records to
+ * the mutex's queue, behind those who wait there already, and each goes on when it is its turn.
+ *
+ *	mutex_lock(m);  while (!condition) condvar_wait(c, m);  ...  mutex_unlock(m);
+ *	mutex_lock(m);  make it true;  condvar_wake_all(c, m);  mutex_unlock(m);
+ *
+ * Both need the mutex, always the same one for one condvar; so nothing here happens at once.
+ * All zero is one without waiters. Hazards: those of the mutex, and
+ *  - the condition may be false again when its turn has come: look at it in a loop;
+ *  - neither signals nor time end the wait. Where they have to, or poll and epoll wait for the same
+ *    thing, or interrupt handlers and others without the mutex wake: wait_event (wait.h).
+ */
+struct condvar {
+	struct mutex_waiter *first, *last; /* guarded by the mutex; in order of arrival */
+};
+void condvar_wait(struct condvar *c, struct mutex *m);
+void condvar_wake_all(struct condvar *c, struct mutex *m);
+
+/*
  * Many readers or one writer, in order of arrival: readers that come after a waiting writer wait
  * behind it.
  *

@@ -14,14 +14,13 @@
 #include "sched/impl.h"
 #include "sched/mutex.h"
 #include "sched/thread.h"
-#include "sched/wait.h"
 
 struct timer_queue {
 	struct mutex lock; /* guards all but 'started' */
 	struct rb_tree tree;
 	struct rb_node *first;
 	struct timer *running; /* never dereferenced after its callback was called */
-	struct wait_queue done;
+	struct condvar done;   /* running has changed */
 	uint32_t cpu;
 	bool started; /* atomic: fixed once true */
 };
@@ -41,7 +40,6 @@ static struct timer_queue *queue_here(void)
 	if (!q->started) {
 		struct thread *t;
 
-		wait_init(&q->done);
 		q->cpu = cpu;
 		t = kthread_create("timer", timer_thread, q, THREAD_REALTIME);
 		if (t) {
@@ -172,17 +170,16 @@ bool timer_cancel(struct timer *t)
 bool timer_cancel_sync(struct timer *t)
 {
 	struct timer_queue *q = lock_queue_of(t);
-	bool armed, running;
+	bool armed;
 
 	if (!q)
 		return false;
 	armed = t->armed;
 	if (armed)
 		erase(q, t);
-	running = q->running == t;
+	while (q->running == t)
+		condvar_wait(&q->done, &q->lock);
 	mutex_unlock(&q->lock);
-	if (running)
-		wait_event(&q->done, load_acquire(&q->running) != t);
 	return armed;
 }
 
@@ -196,12 +193,12 @@ static void run_due(struct timer_queue *q)
 		if (t->expires > clock_now())
 			break;
 		erase(q, t);
-		store_relaxed(&q->running, t);
+		q->running = t;
 		mutex_unlock(&q->lock);
 		t->fn(t);
 		mutex_lock(&q->lock);
-		store_release(&q->running, NULL);
-		wait_wake_all(&q->done, 0);
+		q->running = NULL;
+		condvar_wake_all(&q->done, &q->lock);
 	}
 	publish_first(q);
 	mutex_unlock(&q->lock);

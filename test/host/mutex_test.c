@@ -105,6 +105,172 @@ TEST(mutex_trylock)
 	atomic_store(&inside, 0);
 }
 
+/* A ring of one item: who puts and who takes wait for each other on one condvar. */
+static struct condvar changed;
+static int filled, took[THREADS];
+
+static void put_or_take(void *arg)
+{
+	long self = (long)arg;
+
+	for (int i = 0; i < 3000; i++) {
+		mutex_lock(&lock);
+		while (filled == (int)(self % 2 == 0))
+			condvar_wait(&changed, &lock);
+		if (!mutex_held(&lock))
+			T_FAIL("not held after a wait");
+		filled = self % 2 == 0;
+		took[self]++;
+		condvar_wake_all(&changed, &lock);
+		mutex_unlock(&lock);
+	}
+}
+
+TEST(condvar_producers_consumers)
+{
+	mutex_init(&lock, "test.lock");
+	memset(took, 0, sizeof(took));
+	run(put_or_take, THREADS);
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQ(took[i], 3000);
+	CHECK_EQ(filled, 0);
+	CHECK_EQ(lock.count, 0);
+	CHECK(!lock.pushed && !lock.popped && !changed.first);
+}
+
+/* All wait before the first is let go, again and again: a barrier, with threads that only lock. */
+static int arrived, generation;
+
+static void meet(void *arg)
+{
+	for (int i = 0; i < 500; i++) {
+		int mine;
+
+		mutex_lock(&lock);
+		shared++;
+		if ((long)arg < THREADS) {
+			mine = generation;
+			if (++arrived == THREADS) {
+				arrived = 0;
+				generation++;
+				condvar_wake_all(&changed, &lock);
+			}
+			while (mine == generation)
+				condvar_wait(&changed, &lock);
+		}
+		mutex_unlock(&lock);
+	}
+}
+
+TEST(condvar_wakes_all)
+{
+	mutex_init(&lock, "test.lock");
+	shared = arrived = generation = 0;
+	run(meet, 8);
+	CHECK_EQ(generation, 500);
+	CHECK_EQ(shared, 8 * 500);
+	CHECK_EQ(lock.count, 0);
+}
+
+/* --- who waited is counted --- */
+
+static struct {
+	int before;
+	struct mutex one[3];
+} in_storage;
+LOCK_CLASS_OF(in_storage, "test.in_storage");
+static DEFINE_MUTEX(defined_lock);
+static struct mutex classless;
+
+static struct lock_stats stats_of(const char *name)
+{
+	struct lock_stats s;
+
+	for (unsigned i = 0; lock_class_read(i, &s); i++)
+		if (strcmp(s.name, name) == 0)
+			return s;
+	T_FAIL("no class %s", name);
+	return s;
+}
+
+static void wait_for(void *arg)
+{
+	mutex_lock(arg);
+	mutex_unlock(arg);
+}
+
+/* One thread waits for m for a known time at least. */
+static void one_wait(struct mutex *m, const char *name)
+{
+	struct lock_stats before = stats_of(name), after;
+	struct shim_thread t;
+	uint64_t since;
+
+	mutex_lock(m);
+	shim_start(&t, wait_for, m, 3);
+	while (__atomic_load_n(&m->count, __ATOMIC_SEQ_CST) == 1)
+		usleep(100);
+	/* It is counted from here on at the latest, if it has read the clock: it has, once asleep.
+	 */
+	while (__atomic_load_n(&t.thread.state, __ATOMIC_SEQ_CST) != STATE_ASLEEP)
+		usleep(100);
+	since = clock_now();
+	usleep(3000);
+	since = clock_now() - since;
+	mutex_unlock(m);
+	shim_join(&t);
+	after = stats_of(name);
+	CHECK_EQ(after.waits, before.waits + 1);
+	CHECK_EQ(after.tokens, before.tokens);
+	CHECK(after.wait_ns >= before.wait_ns + since);
+	CHECK(after.longest_ns >= since);
+	CHECK(after.longest_ns <= after.wait_ns);
+	wait_for(m); /* nobody is in the way: nothing is counted */
+	CHECK_EQ(stats_of(name).waits, after.waits);
+}
+
+TEST(lock_class_counts)
+{
+	static struct mutex initialised;
+
+	cpu_online_count = THREADS;
+	mutex_init(&initialised, "test.initialised");
+	one_wait(&initialised, "test.initialised");
+	one_wait(&initialised, "test.initialised");
+	one_wait(&defined_lock, "defined_lock");
+	one_wait(&in_storage.one[0], "test.in_storage");
+	one_wait(&in_storage.one[2], "test.in_storage");
+	one_wait(&classless, "other");
+	CHECK_EQ(stats_of("test.initialised").waits, 2);
+	cpu_online_count = 1;
+}
+
+/* Each thread is a CPU and counts on its own: nothing is lost. */
+static void count_slow(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!mutex_trylock(&defined_lock)) {
+			mutex_lock(&defined_lock);
+			shared++; /* at least found taken, though perhaps free a moment later */
+		}
+		mutex_unlock(&defined_lock);
+	}
+}
+
+TEST(lock_class_all_cpus)
+{
+	struct lock_stats before, after;
+
+	shared = 0;
+	cpu_online_count = THREADS;
+	before = stats_of("defined_lock");
+	run(count_slow, THREADS);
+	after = stats_of("defined_lock");
+	CHECK(after.waits - before.waits <= (uint64_t)shared);
+	CHECK(after.tokens - before.tokens <= after.waits - before.waits);
+	cpu_online_count = 1;
+}
+
 static void read_and_write(void *arg)
 {
 	for (int i = 0; i < 3000; i++) {

@@ -32,39 +32,23 @@ void mutex_unlock(struct mutex *m)
 	CHECK(m->count == 1);
 	m->count = 0;
 }
+void condvar_wait(struct condvar *c, struct mutex *m)
+{
+	/* A stopped task sleeps: somebody sends SIGCONT. */
+	mutex_unlock(m);
+	(void)signal_send_process(&proc, SIGCONT, NULL);
+	mutex_lock(m);
+}
+void condvar_wake_all(struct condvar *c, struct mutex *m)
+{
+	CHECK(m->count == 1);
+}
 void thread_interrupt(struct thread *t)
 {
 	t->flags |= THREAD_SIGNAL;
 }
 void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
-}
-void wait_add(struct wait_queue *q, struct wait_entry *e)
-{
-}
-void wait_remove(struct wait_entry *e)
-{
-}
-void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
-{
-}
-void sleep_timer_stop(struct sleep_timer *s)
-{
-}
-bool sleep_timer_expired(const struct sleep_timer *s)
-{
-	return false;
-}
-void thread_prepare_sleep(enum sleep_kind kind)
-{
-}
-void thread_cancel_sleep(void)
-{
-}
-void schedule(void)
-{
-	/* A stopped task sleeps: somebody sends SIGCONT. */
-	(void)signal_send_process(&proc, SIGCONT, NULL);
 }
 void *heap_alloc(size_t size)
 {
@@ -407,7 +391,7 @@ TEST(signal_stop_and_continue)
 {
 	setup();
 	CHECK_EQ(signal_send_process(&proc, SIGTSTP, NULL), 0);
-	deliver(); /* sleeps; schedule() above sends SIGCONT */
+	deliver(); /* sleeps; condvar_wait above sends SIGCONT */
 	CHECK(!proc.stopped);
 	CHECK_EQ(death, 0);
 	/* Each kind throws the other out. */
