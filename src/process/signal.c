@@ -284,8 +284,10 @@ bool signal_send_timer(struct process *p, struct task *t, struct pending_signal 
 	struct pending_set *s = t ? &t->pending : &p->pending;
 	int sig = e->info.si_signo;
 
-	if ((t && t->gone) ||
-		is_ignored(p, t ? t : list_first_entry(&p->tasks, struct task, link), sig))
+	if (t && t->gone)
+		return false;
+	send_side_effects(p, sig);
+	if (is_ignored(p, t ? t : list_first_entry(&p->tasks, struct task, link), sig))
 		return false;
 	list_add_tail(&s->queue, &e->link);
 	s->mask |= SIGMASK(sig);
