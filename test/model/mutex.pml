@@ -20,6 +20,9 @@
 #ifndef ROUNDS
 #define ROUNDS 2
 #endif
+#ifndef WAITERS
+#define WAITERS 0 /* threads that wait for a condition: condvar.pml */
+#endif
 #ifndef BREAK
 #define BREAK 0
 #endif
@@ -31,6 +34,9 @@ byte pushed[THREADS], pushed_n, popped[THREADS], popped_n;
 bool given[THREADS];  /* waiter.thread == NULL */
 bool asleep[THREADS]; /* prepared or asleep: a wake-up counts */
 byte holders, through;
+#if WAITERS
+byte waiting[THREADS], waiting_n, posts; /* guarded by the mutex */
+#endif
 
 /* Needs the right to pop: one consumer. Taking all that was pushed is one exchange. */
 inline pop(who)
@@ -107,6 +113,88 @@ inline unlock_slow()
 	other = NOBODY; token = 0
 }
 
+/* prepare_sleep; look; schedule. A wake-up before the sleep ends it at once. */
+inline sleep_until_given()
+{
+	do
+	:: true ->
+		asleep[self] = true;
+		if
+		:: given[self] -> break
+		:: else
+		fi;
+		!asleep[self]
+	od;
+	asleep[self] = false
+}
+
+inline unlock()
+{
+	holders--;
+	atomic { before = count; count-- }
+	if
+#if BREAK == 4
+	:: before >= 1 -> unlock_slow()
+#else
+	:: before == 1
+	:: else -> unlock_slow()
+#endif
+	fi;
+	before = 0
+}
+
+#if WAITERS
+/* Takes a post; waits on the condition variable while there is none. */
+inline take_post()
+{
+	do
+	:: posts > 0 -> posts--; break
+	:: else ->
+		given[self] = false;
+#if BREAK == 7
+		unlock();
+		atomic { waiting[waiting_n] = self; waiting_n++ };
+#else
+		atomic { waiting[waiting_n] = self; waiting_n++ };
+		unlock();
+#endif
+		sleep_until_given();
+		holders++;
+		assert(holders == 1)
+	od
+}
+
+/* condvar_wake_all: the waiters' records move onto the mutex's queue. */
+inline post()
+{
+	posts++;
+	do
+	:: waiting_n > 0 ->
+		other = waiting[0];
+		atomic {
+			i = 0;
+			do
+			:: i + 1 < waiting_n -> waiting[i] = waiting[i + 1]; i++
+			:: else -> break
+			od;
+			waiting_n--;
+			waiting[waiting_n] = 0;
+			i = 0
+		}
+#if BREAK != 6
+		count++;
+#endif
+#if BREAK == 8
+		give(other)
+#else
+		atomic { pushed[pushed_n] = other; pushed_n++ }
+#endif
+	:: else -> break
+	od;
+	other = NOBODY
+}
+#endif
+
 proctype thread(byte self)
 {
 	byte round, token, other = NOBODY, i, before;
@@ -143,31 +231,17 @@ proctype thread(byte self)
 #if BREAK == 2
 			atomic { pushed[pushed_n] = self; pushed_n++ };
 #endif
-			/* prepare_sleep; look; schedule. A wake-up before the sleep ends it at once. */
-			do
-			:: true ->
-				asleep[self] = true;
-				if
-				:: given[self] -> break
-				:: else
-				fi;
-				!asleep[self]
-			od;
-			asleep[self] = false
+			sleep_until_given()
 		fi;
 		holders++;
 		assert(holders == 1);
-		holders--;
-		atomic { before = count; count-- }
+#if WAITERS
 		if
-#if BREAK == 4
-		:: before >= 1 -> unlock_slow()
-#else
-		:: before == 1
-		:: else -> unlock_slow()
-#endif
+		:: self < WAITERS -> take_post()
+		:: else -> post()
 		fi;
-		before = 0;
+#endif
+		unlock();
 		round++
 	:: else -> break
 	od;
