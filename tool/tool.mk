@@ -40,8 +40,8 @@ CLANG_FORMAT	?= $(or $(shell command -v clang-format-14),$(shell command -v clan
 FORMATTED	= $(wildcard src/*/*.c src/*/*.h tool/*.c tool/*.h test/*/*.c test/*/*.h bench/*.c \
 		  libskiff/*.c include/*.h)
 
-.PHONY: check-layers check-map check-spin check-format check-warnings objects
-check: check-layers check-map check-spin check-format check-warnings
+.PHONY: check-layers check-map check-spin check-locks check-format check-warnings objects
+check: check-layers check-map check-spin check-locks check-format check-warnings
 
 check-layers:
 	@tool/check-layers
@@ -49,6 +49,8 @@ check-map:
 	@tool/check-map
 check-spin:
 	@tool/check-spin
+check-locks:
+	@tool/check-locks
 check-format:
 ifeq ($(CLANG_FORMAT),)
 	@echo "format: not checked, clang-format is not installed"

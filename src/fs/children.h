@@ -19,15 +19,18 @@
  *      dentries in tables are freed by rcu_call.
  *  C2  A dentry's parent and name are one object, struct dname, that never changes; renaming
  *      replaces the pointer to it. So find compares with a parent and a name that belonged
- *together. C3  A dentry leaves its table before it gets another dname, and goes into the other
- *table afterwards. If find reads a dname with this parent from a dentry in any chain, then the
+ *      together.
+ *  C3  A dentry leaves its table before it gets another dname, and goes into the other table
+ *      afterwards. If find reads a dname with this parent from a dentry in any chain, then the
  *      dentry was in the directory when that dname was its name: that is what find promises.
  *  C4  The link of a removed dentry stays, so that a find that stands there gets to the end of
  *      the chain; if it is inserted elsewhere meanwhile, find goes on in that chain and misses the
  *      rest of its own. It may miss; and it ends, as every chain ends and only another change of
- *the tree can make it longer. C5  Growing moves dentries one by one into a new table, and readers
- *of the old one may miss (C4). Barriers: rcu_store in insert, reserve and dname_set with rcu_load
- *in find: what is found was written before it could be found.
+ *      the tree can make it longer.
+ *  C5  Growing moves dentries one by one into a new table, and readers of the old one may miss:
+ *      see C4.
+ * Barriers: rcu_store in insert, reserve and dname_set with rcu_load in find: what is found was
+ * written before it could be found.
  */
 #pragma once
 

@@ -25,8 +25,9 @@
  *     the count (acquire) before it looks for the work, so a call that is subtracted was answered.
  *     A call that comes later is left in the word, and duty_done says false.
  *  D3 What belongs to the duty needs no other guard: duty_done's release to 0 pairs with the
- *acquire of the call that raises it next. A caller that is not on duty is done at once, even if the
- *one on duty is stopped by the hypervisor: what waits then is the work, not the caller.
+ *     acquire of the call that raises it next.
+ * A caller that is not on duty is done at once, even if the one on duty is stopped by the
+ * hypervisor: what waits then is the work, not the caller.
  */
 #pragma once
 

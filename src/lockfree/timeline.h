@@ -14,10 +14,12 @@
  * every tick read by the new one; else time would step by what the lines differ. So the beginning
  * ("turn") is chosen while the change is already visible (seq is odd), by the first who needs it:
  *
- *	seq even   readers use line[seq / 2 % 2], and try again if seq changed meanwhile. What
- *counts was therefore read before seq became odd. seq odd    the other line has its mult. Whoever
- *comes, the changer too, offers the ticks it reads now as turn, by compare-and-swap; one wins. All
- *compute with the winner's. seq + 1    the changer has written the turn into the line.
+ *	seq even   readers use line[seq / 2 % 2], and try again if seq changed meanwhile.
+ *		   What counts was therefore read before seq became odd.
+ *	seq odd	   the other line has its mult. Whoever comes, the changer too, offers the
+ *		   ticks it reads now as turn, by compare-and-swap; one wins. All compute
+ *		   with the winner's.
+ *	seq + 1	   the changer has written the turn into the line.
  *
  * A reader that slept through a whole change cannot offer an old tick: an open turn holds seq.
  * The loop ends as soon as no change was completed during one turn of it; changes are rare.

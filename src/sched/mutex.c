@@ -13,10 +13,11 @@
  * in 'handoff' and leaves: whoever takes the token has the lock's responsibilities, that is the
  * right to pop and the duty to give the lock to the thread popped.
  *
- *	lock:    count++ != 0	push self		read token; if there is one, CAS it away:
- *pop, give
- *	unlock:  count-- != 1	pop: nobody		post token; queue not empty? CAS it away:
- *pop, give
+ *	lock, count++ was not 0       unlock, count-- was not 1
+ *	  push own record               pop; somebody: give
+ *	  token posted? CAS it away:    nobody: post a token, then look again:
+ *	    pop, give                     somebody came? CAS it away: pop, give
+ *	  sleep until given
  *
  *  M1 Exactly one thread holds the lock, or exactly one token is posted, or count is 0.
  *  M2 A posted token is taken once: by a locker, which pushed before it looked for the token, or by
@@ -27,7 +28,7 @@
  *  M4 When a locker takes a token its own record is still queued: had it been popped, this thread
  *     would hold the lock and no token could be posted. So pop finds somebody.
  *  M5 The holder may queue another thread, which sleeps for a condition: it counts it and pushes
- *its record as the thread itself would. It need not look for a token, as there is none while
+ *     its record as the thread itself would. It need not look for a token, as there is none while
  *     somebody holds the lock (M1), and the pop of its own unlock comes later.
  * Differs from the paper: the giver pins the waiting thread, because from the moment the record
  * says "yours" the thread may run, unlock, and exit; and the queue is a stack reversed in batches.

@@ -97,6 +97,11 @@ void condvar_wake_all(struct condvar *c, struct mutex *m);
  *  - Not recursive on either side; a reader that reads again behind a waiting writer never wakes.
  *  - All four sleep, unlock too: the counts are under a mutex, held for a few instructions.
  *  - As for a mutex: an atomic count decides who frees it.
+ *
+ * So readers do write a line that they share. Counts per CPU would spare them that, and make each
+ * writer look at every CPU and wait for a fence there: good where one writes once in a while. The
+ * one user is an address space (vm/), where mmap, munmap and mprotect write as often as anybody
+ * reads at length. What is read all the time and is to share nothing is read under RCU (rcu.h).
  */
 struct rwlock {
 	struct mutex lock;

@@ -4,10 +4,11 @@
  * CPU without a break, and a CPU that is at a scheduling decision (reschedule), or idle, is in
  * none. A grace period asks every CPU to come by once; it costs a reader nothing.
  *
- *	grace period	wanted[cpu] = 1 (exchange)	look at mode: idle?  then claim for it
- *	CPU		reschedule: wanted? claim	leaves idle: mode = BUSY (exchange), then
- *reads becomes idle: mode = IDLE (exchange), then wanted? claim claim		exchange wanted with
- *0; who got the 1 counts 'pending' down, the last one wakes
+ *	grace period              a CPU
+ *	wanted = 1 (exchange)     at reschedule: wanted? claim
+ *	mode is idle? claim       leaves idle: mode = BUSY (exchange), then it reads
+ *	  for it                  becomes idle: mode = IDLE (exchange), then: wanted? claim
+ * To claim is to exchange wanted with 0; who got the 1 counts 'pending' down, the last one wakes.
  *
  *  R1 A section that began before the grace period on a CPU has ended when that CPU claims: it
  *     claims between sections. Its reads come before the claim (release), the claim before the
@@ -20,10 +21,9 @@
  *     thread itself never reads, nor do interrupt handlers.
  *  R4 Each CPU is counted once: of the two that may claim, one gets the 1.
  *  R5 The waiter's own CPU is in no section: the waiter runs there and is not in one.
- *
  *  R6 None is forgotten: reschedule looks at wanted a last time with interrupts off, so an
- *interrupt of ours that came before is answered there, and one that comes later finds the next
- *thread and sends it to reschedule; a CPU that becomes idle looks after it said so.
+ *     interrupt of ours that came before is answered there, and one that comes later finds the next
+ *     thread and sends it to reschedule; a CPU that becomes idle looks after it said so.
  *
  * How long. A CPU in the kernel comes by when its thread sleeps or goes back to the program with
  * THREAD_NEED_RESCHED set. One that runs a program without ever entering the kernel would not, so

@@ -3,14 +3,16 @@
  * Read-copy-update: readers of a shared structure take no lock and write nothing shared; who
  * removes an element has its memory freed only when nobody can still look at it.
  *
- *	reader	rcu_read_lock();  p = rcu_load(&head->first);  ... use *p ...  rcu_read_unlock();
- *	writer	(under its own mutex)  rcu_store(&head->first, p->next);  rcu_call(&p->rcu,
- *free_it);
+ *	reader	rcu_read_lock();  p = rcu_load(&head->first);  use *p;  rcu_read_unlock();
+ *	writer	(its own mutex held)  rcu_store(&head->first, p->next);  rcu_call(&p->rcu, free_it);
  *
- *	             read section      rcu_load    rcu_store         rcu_call
- *	read section safe              safe        safe              safe
- *	rcu_store    safe              safe        the writer's lock safe
- *	rcu_call     safe              safe        safe              safe, once per node
+ *	              read section  rcu_store           rcu_call           rcu_synchronize
+ *	read section  safe          safe                safe               safe
+ *	rcu_store     safe          the writer's mutex  safe               safe
+ *	rcu_call      safe          safe                safe, once a node  safe
+ *	synchronize   safe          safe                safe               safe, in turn
+ *
+ * rcu_load belongs into a read section, or under the writer's mutex.
  *
  * Contract
  *  - Threads only: no interrupt handler and no idle thread reads, or calls any of this.
@@ -21,9 +23,9 @@
  *  - What a section found is good until its end; to keep it longer take a reference, and only if
  *    its count is not zero already (the element may have been removed meanwhile).
  *  - rcu_call owns the node until fn runs, in the thread "reclaim", some 10 ms later (sooner when
- *many wait). fn may sleep, but takes no lock that is ever held around rcu_call or rcu_synchronize.
- *    What costs others something to keep (pages, files) is given up when the element is removed;
- *    fn is for the memory that readers look at.
+ *    many wait). fn may sleep, but takes no lock that is ever held around rcu_call or
+ *    rcu_synchronize. What costs others something to keep (pages, files) is given up when the
+ *    element is removed; fn is for the memory that readers look at.
  *  - rcu_call may sleep, not for long, when its CPU has RCU_LIMIT nodes waiting: so no more than
  *    RCU_LIMIT + the callers that are waiting per CPU are ever outstanding.
  * The argument why this is right is at the top of rcu.c.

@@ -5,8 +5,31 @@
  *
  *	waiter:  err = wait_event_interruptible(&q, ring_has_data(r));
  *	waker:   make the condition true; then wait_wake_all(&q, POLLIN);
- * The condition is evaluated after the waiter is on the queue, so no wake-up is lost. It may take
- * locks but not sleep for anything else.
+ *
+ *	             init   add    remove   wake_all, wake_one   active
+ *	init         no     no     no       no                   no
+ *	add          no     safe   safe     safe                 safe
+ *	remove       no     safe   safe     safe; waits for fn   safe
+ *	wake         no     safe   safe     safe                 safe
+ *	active       no     safe   safe     safe                 safe, a hint
+ * An entry is one thread's own: two do not add or remove the same one.
+ *
+ * Nothing is lost: a waiter is on the queue before it evaluates the condition, a waker makes it
+ * true before it looks at the queue, and a full barrier stands between the two on each side (the
+ * addition to count in wait.c, the fence in wake).
+ *
+ * Hazards
+ *  - The condition is evaluated several times, and may be false again when wait_event returns 0:
+ *    who shares the event takes the lock and looks once more.
+ *  - It may take mutexes, and sleeps there count as a wake-up (one more turn of the loop); but it
+ *    must not wait for anything else.
+ *  - A callback runs with the queue's lock held: it takes no lock that is held around wake, add or
+ *    remove of this queue, and neither adds to nor removes from it. wait_wake_* itself takes the
+ *    queue's lock, so callers may hold any lock that no callback takes.
+ *  - The queue outlives its entries: remove looks at it. A waker does not look at it any more when
+ *    it has let go of the lock, but for the mutex's own rule (mutex.h).
+ *  - wake_one passes over an exclusive waiter that was awake already: two events may wake two
+ *    waiters of which one finds nothing.
  */
 #pragma once
 
@@ -83,10 +106,6 @@ static inline bool wait_active(struct wait_queue *q)
 		}                                                                                  \
 		_ret;                                                                              \
 	})
-/*
- * NB a condition that takes a mutex may itself sleep inside and so consume the announcement; the
- * mutex implementation restores the announced state before it returns (see thread_prepare_sleep).
- */
 #define wait_event(q, condition)		   (void)wait_event_until(q, condition, WAIT_FOREVER, false)
 #define wait_event_interruptible(q, condition)	   wait_event_until(q, condition, WAIT_FOREVER, true)
 #define wait_event_timeout(q, condition, deadline) wait_event_until(q, condition, deadline, false)

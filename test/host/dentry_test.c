@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
 /* sources: src/fs/dentry.c src/fs/children.c src/fs/walk.c */
-/* sources: src/sched/rcu.c src/sched/mutex.c src/sched/lock_class.c src/sched/wait.c */
+/* sources: src/sched/rcu.c $(HOST_MUTEX) src/sched/wait.c */
 /* flags: -DO_PATH=010000000 -Wno-unknown-warning-option -Wno-tsan */
 /* The path cache: walks, paths and parents against create, unlink and rename. */
 #include "t.h"

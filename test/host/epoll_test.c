@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/file/epoll.c src/file/file.c src/sched/mutex.c src/sched/lock_class.c src/sched/wait.c src/lib/rbtree.c */
+/* sources: src/file/epoll.c src/file/file.c $(HOST_MUTEX) src/sched/wait.c src/lib/rbtree.c */
 /* flags: -DO_PATH=010000000 -Wno-unknown-warning-option -Wno-tsan */
 /* The ready list among wakers and waiters, and sets and files that end at the same time. */
 #include "t.h"

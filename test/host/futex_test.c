@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/sched/futex.c src/sched/mutex.c src/sched/lock_class.c */
+/* sources: src/sched/futex.c $(HOST_MUTEX) */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"

@@ -9,6 +9,8 @@ HOST_CFLAGS	:= -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -f
 		   -Wno-missing-prototypes -Wno-unused-function -Isrc -Iinclude -Itest/host -DSKIFF_HOST
 HOST_ASAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSANFLAGS	:= -fsanitize=thread
+# The sleeping locks, for /* sources: $(HOST_MUTEX) */
+HOST_MUTEX	:= src/sched/mutex.c src/sched/lock_class.c
 # The whole network stack, for /* sources: $(HOST_NET) */
 HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
 		   src/file/iter.c

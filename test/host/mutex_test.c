@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/sched/mutex.c src/sched/lock_class.c src/sched/rwlock.c src/sched/wait.c */
+/* sources: $(HOST_MUTEX) src/sched/rwlock.c src/sched/wait.c */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"

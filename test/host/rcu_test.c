@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/sched/rcu.c src/sched/mutex.c src/sched/lock_class.c src/sched/wait.c */
+/* sources: src/sched/rcu.c $(HOST_MUTEX) src/sched/wait.c */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 /*
  * Each test thread plays a CPU: it reads, replaces, and between sections comes by its "scheduling

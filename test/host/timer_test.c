@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/sched/timer.c src/sched/mutex.c src/sched/lock_class.c src/sched/wait.c src/lib/rbtree.c */
+/* sources: src/sched/timer.c $(HOST_MUTEX) src/sched/wait.c src/lib/rbtree.c */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"
