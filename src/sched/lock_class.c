@@ -2,11 +2,7 @@
 #include "sched/lock_class.h"
 #include "cpu/barrier.h"
 #include "cpu/percpu.h"
-#include "lib/bug.h"
 #include "sched/clock.h"
-
-/* The linker's: the section's ends. */
-extern const struct lock_class __start_lock_classes[], __stop_lock_classes[];
 
 struct lock_counts {
 	uint64_t waits, wait_ns, longest_ns, tokens; /* atomic: written by this CPU only */
@@ -15,14 +11,6 @@ struct class_counts {
 	struct lock_counts of[LOCK_CLASSES_MAX];
 };
 static DEFINE_PERCPU(struct class_counts, class_counts);
-
-uint16_t lock_class_index(const struct lock_class *class)
-{
-	size_t index = class - __start_lock_classes + 1;
-
-	BUG_ON(index >= LOCK_CLASSES_MAX);
-	return (uint16_t)index;
-}
 
 uint16_t lock_class_find(const void *lock)
 {

@@ -16,7 +16,7 @@
 
 #include "lib/types.h"
 
-#define LOCK_CLASSES_MAX 96u /* "other" included */
+#define LOCK_CLASSES_MAX 96u /* "other" included; entry/kernel.ld refuses more */
 
 /* Fixed. The size makes all of them one array, in a section of their own. */
 struct lock_class {
@@ -42,8 +42,14 @@ struct lock_stats {
 	uint64_t tokens;     /* how often the waiter took over an unlock's duty (see mutex.c) */
 };
 
+/* All classes; the linker's names for the ends of the section. */
+extern const struct lock_class __start_lock_classes[], __stop_lock_classes[];
+
 /* The number of the class, from 1. */
-uint16_t lock_class_index(const struct lock_class *class);
+static inline uint16_t lock_class_index(const struct lock_class *class)
+{
+	return (uint16_t)(class - __start_lock_classes + 1);
+}
 /* The number of the class whose object the address lies in; 0, that is "other", if there is none.
  */
 uint16_t lock_class_find(const void *lock);
