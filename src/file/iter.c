@@ -6,26 +6,34 @@
 
 void iter_init(struct iter *it, const struct iter_segment *segments, unsigned count, bool user)
 {
-	*it = (struct iter){ .segments = segments, .count = count, .user = user };
+	*it = (struct iter){ .user = user };
+	if (!count)
+		return;
+	it->segments = segments;
+	it->count = count - 1;
+	it->at = segments->base;
+	it->here = segments->len;
 	for (unsigned i = 0; i < count; i++)
 		it->left += segments[i].len;
 }
 
-void iter_init_one(struct iter *it, void *base, size_t len, bool user)
+/* How much of the current segment is left, skipping used-up ones; 0 at the end. */
+static size_t current_segment(struct iter *it)
 {
-	*it = (struct iter){ .count = 1, .left = len, .user = user, .one = { base, len } };
-	it->segments = &it->one;
-}
-
-/* The current segment, skipping used-up ones; NULL at the end. */
-static const struct iter_segment *current_segment(struct iter *it)
-{
-	while (it->count && it->offset == it->segments->len) {
+	while (!it->here && it->count) {
 		it->segments++;
 		it->count--;
-		it->offset = 0;
+		it->at = it->segments->base;
+		it->here = MIN(it->segments->len, it->left);
 	}
-	return it->count ? it->segments : NULL;
+	return it->here;
+}
+
+static void advance_here(struct iter *it, size_t n)
+{
+	it->at += n;
+	it->here -= n;
+	it->left -= n;
 }
 
 enum direction { TO_ITER, FROM_ITER, ZERO_ITER };
@@ -66,20 +74,18 @@ static size_t move_piece(struct iter *it, void *place, char *other, size_t n, en
 	return clear_user(place, n) ? zero_partial(place, n) : 0;
 }
 
-static size_t move(struct iter *it, char *other, size_t n, enum direction dir)
+/* Whatever n is: several segments, kernel memory, the rest of what there is. */
+static __noinline size_t move(struct iter *it, char *other, size_t n, enum direction dir)
 {
-	const struct iter_segment *s;
-	size_t done = 0;
+	size_t done = 0, here;
 
 	n = MIN(n, it->left);
-	while (done < n && !it->fault && (s = current_segment(it))) {
-		size_t piece = MIN(n - done, s->len - it->offset);
-		size_t missed = move_piece(
-			it, (char *)s->base + it->offset, other ? other + done : NULL, piece, dir);
+	while (done < n && !it->fault && (here = current_segment(it))) {
+		size_t piece = MIN(n - done, here);
+		size_t missed = move_piece(it, it->at, other ? other + done : NULL, piece, dir);
 
 		it->fault = missed != 0;
-		it->offset += piece - missed;
-		it->left -= piece - missed;
+		advance_here(it, piece - missed);
 		done += piece - missed;
 	}
 	return done;
@@ -87,12 +93,32 @@ static size_t move(struct iter *it, char *other, size_t n, enum direction dir)
 
 size_t iter_copy_to(struct iter *it, const void *src, size_t n)
 {
-	return move(it, (char *)src, n, TO_ITER);
+	size_t missed;
+
+	if (unlikely(n > it->here || !it->user))
+		return move(it, (char *)src, n, TO_ITER);
+	missed = copy_to_user_partial(it->at, src, n);
+	if (unlikely(missed)) {
+		it->fault = true;
+		n -= missed;
+	}
+	advance_here(it, n);
+	return n;
 }
 
 size_t iter_copy_from(struct iter *it, void *dst, size_t n)
 {
-	return move(it, dst, n, FROM_ITER);
+	size_t missed;
+
+	if (unlikely(n > it->here || !it->user))
+		return move(it, dst, n, FROM_ITER);
+	missed = copy_from_user_partial(dst, it->at, n);
+	if (unlikely(missed)) {
+		it->fault = true;
+		n -= missed;
+	}
+	advance_here(it, n);
+	return n;
 }
 
 size_t iter_zero(struct iter *it, size_t n)
@@ -102,30 +128,33 @@ size_t iter_zero(struct iter *it, size_t n)
 
 void iter_advance(struct iter *it, size_t n)
 {
-	const struct iter_segment *s;
+	size_t here;
 
 	n = MIN(n, it->left);
-	it->left -= n;
-	while (n && (s = current_segment(it))) {
-		size_t piece = MIN(n, s->len - it->offset);
+	while (n && (here = current_segment(it))) {
+		size_t piece = MIN(n, here);
 
-		it->offset += piece;
+		advance_here(it, piece);
 		n -= piece;
 	}
 }
 
 void iter_revert(struct iter *it, size_t n)
 {
-	it->left += n;
 	while (n) {
-		size_t piece = MIN(n, it->offset);
+		size_t piece = n;
 
-		it->offset -= piece;
+		if (it->segments)
+			piece = MIN(n, (size_t)(it->at - (char *)it->segments->base));
+		it->at -= piece;
+		it->here += piece;
+		it->left += piece;
 		n -= piece;
 		if (n) {
 			it->segments--;
 			it->count++;
-			it->offset = it->segments->len;
+			it->at = (char *)it->segments->base + it->segments->len;
+			it->here = 0;
 		}
 	}
 }

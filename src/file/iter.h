@@ -14,17 +14,29 @@ struct iter_segment {
 };
 
 struct iter {
-	const struct iter_segment *segments; /* the caller's, unchanged */
-	unsigned count;			     /* segments left, the current one included */
-	size_t offset;			     /* in the current segment */
-	size_t left;			     /* bytes left in total */
+	char *at;    /* the current segment: where to go on */
+	size_t here; /* ... and how much of it is left; never more than 'left' */
+	size_t left; /* bytes left in total */
+	const struct iter_segment *segments; /* the current one, the caller's; NULL: the only one */
+	unsigned count;			     /* segments after the current one */
 	bool user;			     /* program memory: checked copies */
 	bool fault;
-	struct iter_segment one; /* for the single-segment constructors */
 };
 
+/* count may be 0. */
 void iter_init(struct iter *it, const struct iter_segment *segments, unsigned count, bool user);
-void iter_init_one(struct iter *it, void *base, size_t len, bool user);
+static inline void iter_init_one(struct iter *it, void *base, size_t len, bool user)
+{
+	*it = (struct iter){ .at = base, .here = len, .left = len, .user = user };
+}
+/* No more than n bytes from here on. */
+static inline void iter_truncate(struct iter *it, size_t n)
+{
+	if (unlikely(it->left > n)) {
+		it->left = n;
+		it->here = MIN(it->here, n);
+	}
+}
 /* Bytes copied (and advanced). */
 size_t iter_copy_to(struct iter *it, const void *src, size_t n); /* src -> iter */
 size_t iter_copy_from(struct iter *it, void *dst, size_t n);	 /* iter -> dst */

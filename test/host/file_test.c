@@ -111,13 +111,13 @@ TEST(iter_stops_at_a_bad_address)
 	struct iter_segment s[] = { { a, 4 }, { b, 4 } };
 	struct iter it;
 
-	iter_init(&it, s, 2, true);
 	wall = &a[0] < &b[0] ? b + 1 : NULL;
 	if (!wall) { /* keep the order of the two in memory out of it */
 		s[0].base = b;
 		s[1].base = a;
 		wall = a + 1;
 	}
+	iter_init(&it, s, 2, true);
 	CHECK(iter_copy_to(&it, "12345678", 8) == 5);
 	CHECK(it.fault && it.left == 3);
 	CHECK(iter_copy_to(&it, "9", 1) == 0);
