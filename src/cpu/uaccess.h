@@ -6,15 +6,14 @@
  */
 #pragma once
 
+#include "cpu/layout.h"
 #include "lib/types.h"
 
 /* True if [addr, addr+len) lies in the program's half (no overflow). Says nothing about mappings.
  */
 static inline bool user_range_ok(const void *addr, size_t len)
 {
-	uintptr_t a = (uintptr_t)addr;
-
-	return a + len >= a && a + len <= 0x00007ffffffff000ul;
+	return len <= USER_MAX && (uintptr_t)addr <= USER_MAX - len;
 }
 
 /* 0 or -EFAULT; on a fault part of the bytes may have been copied. */

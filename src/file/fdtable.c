@@ -25,21 +25,6 @@
 #define FIRST_SIZE 64u
 #define MAX_SIZE   (1u << 20)
 
-struct fd_array {
-	unsigned size; /* a multiple of 64; fixed */
-	struct fd_array *older;
-	uint64_t *open, *cloexec; /* bitmaps, guarded by the table's lock */
-	struct file *slot[];	  /* atomic */
-};
-
-struct fdtable {
-	uint32_t refcount;	/* atomic */
-	struct fd_array *array; /* atomic; replaced under lock */
-	struct mutex lock;
-	unsigned limit;	     /* guarded by lock: RLIMIT_NOFILE */
-	unsigned first_free; /* guarded by lock: no free descriptor below */
-};
-
 static struct fd_array *array_create(unsigned size)
 {
 	size_t slots = sizeof(struct fd_array) + size * sizeof(struct file *);
@@ -159,23 +144,40 @@ void fdtable_set_limit(struct fdtable *t, unsigned limit)
 	mutex_unlock(&t->lock);
 }
 
-struct file *fd_get(struct fdtable *t, int fd)
+/* F2 and F3 from the start, until they hold. */
+static __noinline struct file *get_again(struct fdtable *t, int fd, struct file *stale)
 {
 	for (;;) {
-		struct fd_array *a = load_acquire(&t->array);
 		struct file *f;
 
-		if ((unsigned)fd >= a->size)
-			return NULL;
-		f = load_acquire(&a->slot[fd]);
+		if (stale)
+			file_put(stale);
+		f = fd_peek(t, fd);
 		if (!f)
 			return NULL;
+		stale = NULL;
 		if (!refcount_get_live(&f->refcount))
 			continue; /* F2: closed between the two reads, so the slot has changed */
 		if (__atomic_load_n(&load_acquire(&t->array)->slot[fd], __ATOMIC_SEQ_CST) == f)
 			return f; /* F3 */
-		file_put(f);
+		stale = f;
 	}
+}
+
+struct file *fd_get(struct fdtable *t, int fd)
+{
+	struct file *f = fd_peek(t, fd);
+	uint32_t n;
+
+	if (unlikely(!f))
+		return NULL;
+	n = load_relaxed(&f->refcount);
+	if (unlikely(!n || !atomic_cas(&f->refcount, &n, n + 1)))
+		return get_again(t, fd, NULL);
+	if (likely(__atomic_load_n(
+			   &load_acquire(&t->array)->slot[(unsigned)fd], __ATOMIC_SEQ_CST) == f))
+		return f;
+	return get_again(t, fd, f);
 }
 
 /* Lock held. The lowest free descriptor >= min, or -EMFILE. */

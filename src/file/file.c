@@ -75,71 +75,87 @@ void file_put(struct file *f)
 	pool->first = f;
 }
 
-static ssize_t check_access(const struct file *f, bool write)
+/* What read(2) says of a file that may not be read, or cannot. */
+static ssize_t check_read(const struct file *f)
 {
-	uint32_t mode = f->flags & O_ACCMODE;
-
-	if (f->flags & O_PATH)
+	if (unlikely(!file_readable(f)))
 		return -EBADF;
-	if (write)
-		return mode == O_RDONLY ? -EBADF : 0;
-	return mode == O_WRONLY ? -EBADF : 0;
+	return likely(f->ops->read) ? 0 : -EINVAL;
 }
 
-static ssize_t transfer(struct file *f, struct iter *it, int64_t *pos, bool write)
+static ssize_t check_write(const struct file *f)
 {
-	ssize_t (*op)(struct file *, struct iter *, int64_t *) =
-		write ? f->ops->write : f->ops->read;
-
-	if (!op)
-		return -EINVAL;
-	if (it->left > MAX_RW)
-		it->left = MAX_RW;
-	return op(f, it, pos);
+	if (unlikely(!file_writable(f)))
+		return -EBADF;
+	return likely(f->ops->write) ? 0 : -EINVAL;
 }
 
-static ssize_t at_file_position(struct file *f, struct iter *it, bool write)
+/*
+ * One call at a time uses the position, unless it means nothing. Who has the only reference is
+ * alone: others would need one of their own to come here, and there is none that they could copy.
+ */
+static bool shares_position(const struct file *f)
 {
-	ssize_t n = check_access(f, write);
-
-	if (n)
-		return n;
-	if (!f->ops->seek)
-		return transfer(f, it, &f->pos, write);
-	mutex_lock(&f->pos_lock);
-	n = transfer(f, it, &f->pos, write);
-	mutex_unlock(&f->pos_lock);
-	return n;
-}
-
-static ssize_t at_position(struct file *f, struct iter *it, int64_t pos, bool write)
-{
-	ssize_t err;
-
-	if (pos < 0)
-		return -EINVAL;
-	if (!f->ops->seek)
-		return -ESPIPE;
-	err = check_access(f, write);
-	return err ? err : transfer(f, it, &pos, write);
+	return f->ops->seek && !f->ops->no_position && load_relaxed(&f->refcount) != 1;
 }
 
 ssize_t file_read(struct file *f, struct iter *to)
 {
-	return at_file_position(f, to, false);
+	ssize_t n = check_read(f);
+
+	if (unlikely(n))
+		return n;
+	iter_truncate(to, MAX_RW);
+	if (likely(!shares_position(f)))
+		return f->ops->read(f, to, &f->pos);
+	mutex_lock(&f->pos_lock);
+	n = f->ops->read(f, to, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
 }
 
 ssize_t file_write(struct file *f, struct iter *from)
 {
-	return at_file_position(f, from, true);
+	ssize_t n = check_write(f);
+
+	if (unlikely(n))
+		return n;
+	iter_truncate(from, MAX_RW);
+	if (likely(!shares_position(f)))
+		return f->ops->write(f, from, &f->pos);
+	mutex_lock(&f->pos_lock);
+	n = f->ops->write(f, from, &f->pos);
+	mutex_unlock(&f->pos_lock);
+	return n;
+}
+
+static ssize_t check_position(const struct file *f, int64_t pos)
+{
+	if (unlikely(pos < 0))
+		return -EINVAL;
+	return likely(f->ops->seek) ? 0 : -ESPIPE;
 }
 
 ssize_t file_pread(struct file *f, struct iter *to, int64_t pos)
 {
-	return at_position(f, to, pos, false);
+	ssize_t err = check_position(f, pos);
+
+	if (likely(!err))
+		err = check_read(f);
+	if (unlikely(err))
+		return err;
+	iter_truncate(to, MAX_RW);
+	return f->ops->read(f, to, &pos);
 }
 
 ssize_t file_pwrite(struct file *f, struct iter *from, int64_t pos)
 {
-	return at_position(f, from, pos, true);
+	ssize_t err = check_position(f, pos);
+
+	if (likely(!err))
+		err = check_write(f);
+	if (unlikely(err))
+		return err;
+	iter_truncate(from, MAX_RW);
+	return f->ops->write(f, from, &pos);
 }

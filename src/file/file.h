@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "abi/fcntl.h"
+#include "cpu/barrier.h"
 #include "file/iter.h"
 #include "file/poll.h"
 #include "lib/types.h"
@@ -28,6 +30,7 @@ struct file_ops {
 	ssize_t (*read)(struct file *f, struct iter *to, int64_t *pos);
 	ssize_t (*write)(struct file *f, struct iter *from, int64_t *pos);
 	int64_t (*seek)(struct file *f, int64_t offset, int whence);
+	bool no_position; /* it can seek, but read and write do not look at the position */
 	/* Registers with poll_wait(), then returns the POLL* bits that are true now. NULL: always
 	 * ready. */
 	uint32_t (*poll)(struct file *f, struct poll_table *table);
@@ -72,9 +75,30 @@ struct file *file_create(const struct file_ops *ops, void *private, uint32_t fla
 void file_get(struct file *f);
 void file_put(struct file *f);
 
+/* Opened for reading, for writing? An O_PATH file for neither, nor one of access mode 3. */
+static inline bool file_readable(const struct file *f)
+{
+	return (f->flags + 1) & 1 && likely(!(f->flags & O_PATH));
+}
+static inline bool file_writable(const struct file *f)
+{
+	return (f->flags + 1) & 2 && likely(!(f->flags & O_PATH));
+}
+
 /* Descriptor table of a process: readers take no lock (the table is replaced, not grown in place).
  */
-struct fdtable;
+struct fdtable {
+	struct fd_array {
+		unsigned size; /* a multiple of 64; fixed */
+		struct fd_array *older;
+		uint64_t *open, *cloexec; /* bitmaps, guarded by the table's lock */
+		struct file *slot[];	  /* atomic */
+	} * array;			  /* atomic; replaced under lock */
+	uint32_t refcount;		  /* atomic */
+	struct mutex lock;
+	unsigned limit;	     /* guarded by lock: RLIMIT_NOFILE */
+	unsigned first_free; /* guarded by lock: no free descriptor below */
+};
 struct fdtable *fdtable_create(void);
 struct fdtable *fdtable_copy(struct fdtable *t);
 void fdtable_get(struct fdtable *t);
@@ -84,6 +108,13 @@ void fdtable_set_limit(struct fdtable *t, unsigned limit); /* RLIMIT_NOFILE */
 
 /* The file with a reference, or NULL (-EBADF). */
 struct file *fd_get(struct fdtable *t, int fd);
+/* The same without a reference: the caller knows that nobody closes descriptors meanwhile. */
+static inline struct file *fd_peek(struct fdtable *t, int fd)
+{
+	struct fd_array *a = load_acquire(&t->array);
+
+	return likely((unsigned)fd < a->size) ? load_acquire(&a->slot[(unsigned)fd]) : NULL;
+}
 /* Installs f (consumes the caller's reference) at the lowest free descriptor >= min. -EMFILE: not
  * consumed. */
 int fd_install(struct fdtable *t, struct file *f, int min, bool cloexec);

@@ -181,14 +181,15 @@ static void device_release(struct file *f)
 	file_detach(f);
 }
 
-#define DEVICE_OPS .stat = file_stat_vnode, .release = device_release
-static const struct file_ops null_ops = { DEVICE_OPS, .read = null_read, .write = null_write,
+#define DEVICE_OPS  .stat = file_stat_vnode, .release = device_release
+#define ENDLESS_OPS DEVICE_OPS, .no_position = true
+static const struct file_ops null_ops = { ENDLESS_OPS, .read = null_read, .write = null_write,
 	.seek = null_seek };
-static const struct file_ops zero_ops = { DEVICE_OPS, .read = zero_read, .write = null_write,
+static const struct file_ops zero_ops = { ENDLESS_OPS, .read = zero_read, .write = null_write,
 	.seek = null_seek, .mmap = zero_mmap };
-static const struct file_ops full_ops = { DEVICE_OPS, .read = zero_read, .write = full_write,
+static const struct file_ops full_ops = { ENDLESS_OPS, .read = zero_read, .write = full_write,
 	.seek = null_seek };
-static const struct file_ops random_ops = { DEVICE_OPS, .read = random_read, .write = random_write,
+static const struct file_ops random_ops = { ENDLESS_OPS, .read = random_read, .write = random_write,
 	.seek = null_seek, .ioctl = random_ioctl };
 static const struct file_ops kmsg_ops = { DEVICE_OPS, .read = kmsg_read, .write = kmsg_write,
 	.seek = null_seek };

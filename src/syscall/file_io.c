@@ -6,84 +6,125 @@
 #include "syscall/file_util.h"
 #include "syscall/syscall.h"
 
-static long write_limited(struct file *f, struct iter *it, int64_t pos, bool at_pos)
-{
-	ssize_t n = limit_file_size(f, at_pos ? pos : f->pos, it->left, f->flags & O_APPEND);
+/* The handlers of a single buffer have a path of their own: they are what programs call most. */
 
-	if (n < 0)
+static long write_to(struct file *f, struct iter *it)
+{
+	ssize_t n = limit_file_size(f, f->pos, it->left, f->flags & O_APPEND);
+
+	if (unlikely(n < 0))
 		return n;
-	it->left = n;
-	return finish_write(f, at_pos ? file_pwrite(f, it, pos) : file_write(f, it));
+	iter_truncate(it, n);
+	return finish_write(f, file_write(f, it));
 }
 
-static long do_transfer(int fd, struct iter *it, int64_t pos, bool at_pos, bool write)
+static long pwrite_to(struct file *f, struct iter *it, int64_t pos)
 {
-	struct file *f = get_file(fd);
-	long n;
+	ssize_t n = limit_file_size(f, pos, it->left, f->flags & O_APPEND);
 
-	if (!f)
-		return -EBADF;
-	if (write)
-		n = write_limited(f, it, pos, at_pos);
-	else
-		n = at_pos ? file_pread(f, it, pos) : file_read(f, it);
-	file_put(f);
-	return n;
+	if (unlikely(n < 0))
+		return n;
+	iter_truncate(it, n);
+	return finish_write(f, file_pwrite(f, it, pos));
 }
 
-static long transfer_one(int fd, void *buf, size_t n, int64_t pos, bool at_pos, bool write)
+/* Linux looks at the descriptor, and at how it was opened, before the buffer. */
+static long bad_buffer(bool opened_for_it)
 {
+	return opened_for_it ? -EFAULT : -EBADF;
+}
+
+SYSCALL_DEFINE3(read, int, fd, void *, buf, size_t, n)
+{
+	struct fd f = fd_borrow(fd);
 	struct iter it;
+	long r;
 
-	/* Linux looks at the descriptor before the buffer. */
-	if (!user_range_ok(buf, n)) {
-		struct file *f = get_file(fd);
-
-		if (!f)
-			return -EBADF;
-		file_put(f);
-		return -EFAULT;
+	if (unlikely(!f.file))
+		return -EBADF;
+	if (likely(user_range_ok(buf, n))) {
+		iter_init_one(&it, buf, n, true);
+		r = file_read(f.file, &it);
+	} else {
+		r = bad_buffer(file_readable(f.file));
 	}
-	iter_init_one(&it, buf, n, true);
-	return do_transfer(fd, &it, pos, at_pos, write);
+	fd_return(f);
+	return r;
+}
+
+SYSCALL_DEFINE3(write, int, fd, void *, buf, size_t, n)
+{
+	struct fd f = fd_borrow(fd);
+	struct iter it;
+	long r;
+
+	if (unlikely(!f.file))
+		return -EBADF;
+	if (likely(user_range_ok(buf, n))) {
+		iter_init_one(&it, buf, n, true);
+		r = write_to(f.file, &it);
+	} else {
+		r = bad_buffer(file_writable(f.file));
+	}
+	fd_return(f);
+	return r;
+}
+
+SYSCALL_DEFINE4(pread64, int, fd, void *, buf, size_t, n, int64_t, pos)
+{
+	struct fd f = fd_borrow(fd);
+	struct iter it;
+	long r;
+
+	if (unlikely(!f.file))
+		return -EBADF;
+	if (likely(user_range_ok(buf, n))) {
+		iter_init_one(&it, buf, n, true);
+		r = file_pread(f.file, &it, pos);
+	} else {
+		r = bad_buffer(file_readable(f.file));
+	}
+	fd_return(f);
+	return r;
+}
+
+SYSCALL_DEFINE4(pwrite64, int, fd, void *, buf, size_t, n, int64_t, pos)
+{
+	struct fd f = fd_borrow(fd);
+	struct iter it;
+	long r;
+
+	if (unlikely(!f.file))
+		return -EBADF;
+	if (likely(user_range_ok(buf, n))) {
+		iter_init_one(&it, buf, n, true);
+		r = pwrite_to(f.file, &it, pos);
+	} else {
+		r = bad_buffer(file_writable(f.file));
+	}
+	fd_return(f);
+	return r;
 }
 
 static long transfer_vector(
 	int fd, const struct iovec *uvec, unsigned long count, int64_t pos, bool at_pos, bool write)
 {
-	struct file *f = get_file(fd);
+	struct fd f = fd_borrow(fd);
 	struct user_iovec v;
 	long n;
 
-	if (!f)
+	if (!f.file)
 		return -EBADF;
-	file_put(f);
 	n = user_iovec_get(&v, uvec, count);
-	if (n)
-		return n;
-	n = do_transfer(fd, &v.iter, pos, at_pos, write);
-	user_iovec_free(&v);
+	if (!n) {
+		if (write)
+			n = at_pos ? pwrite_to(f.file, &v.iter, pos) : write_to(f.file, &v.iter);
+		else
+			n = at_pos ? file_pread(f.file, &v.iter, pos) : file_read(f.file, &v.iter);
+		user_iovec_free(&v);
+	}
+	fd_return(f);
 	return n;
-}
-
-SYSCALL_DEFINE3(read, int, fd, void *, buf, size_t, n)
-{
-	return transfer_one(fd, buf, n, 0, false, false);
-}
-
-SYSCALL_DEFINE3(write, int, fd, void *, buf, size_t, n)
-{
-	return transfer_one(fd, buf, n, 0, false, true);
-}
-
-SYSCALL_DEFINE4(pread64, int, fd, void *, buf, size_t, n, int64_t, pos)
-{
-	return transfer_one(fd, buf, n, pos, true, false);
-}
-
-SYSCALL_DEFINE4(pwrite64, int, fd, void *, buf, size_t, n, int64_t, pos)
-{
-	return transfer_one(fd, buf, n, pos, true, true);
 }
 
 SYSCALL_DEFINE3(readv, int, fd, const struct iovec *, vec, unsigned long, count)

@@ -33,6 +33,11 @@ int user_iovec_get(struct user_iovec *v, const struct iovec *uvec, unsigned long
 			return -EINVAL;
 		}
 	}
+	for (unsigned long i = 0; i < count; i++)
+		if (!user_range_ok(v->segments[i].base, v->segments[i].len)) {
+			user_iovec_free(v);
+			return -EFAULT;
+		}
 	iter_init(&v->iter, v->segments, count, true);
 	return 0;
 }
@@ -78,11 +83,11 @@ long install_file(struct file *f, bool cloexec)
 	return fd;
 }
 
-long finish_write(struct file *f, ssize_t n)
+long pipe_is_broken(struct file *f)
 {
-	if (n == -EPIPE && file_is_pipe(f))
+	if (file_is_pipe(f))
 		signal_send_task(task_current(), SIGPIPE, NULL);
-	return n;
+	return -EPIPE;
 }
 
 static uint64_t size_limit(void)
@@ -96,12 +101,12 @@ static int over_limit(void)
 	return -EFBIG;
 }
 
-ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, bool append)
+ssize_t limit_file_size_slowly(struct file *f, int64_t pos, size_t n, bool append)
 {
 	uint64_t limit = size_limit();
 	struct stat st;
 
-	if (likely(limit == UINT64_MAX) || !n || file_is_stream(f))
+	if (!n || file_is_stream(f))
 		return n;
 	if (!f->ops->stat || f->ops->stat(f, &st) || !S_ISREG(st.st_mode))
 		return n;
