@@ -2,6 +2,10 @@
 /*
  * Pipes (pipe(7), fifo(7)): a ring of pages. Writes of up to PIPE_BUF bytes are atomic; longer ones
  * may be interleaved and may block in between.
+ *
+ * Programs see how bytes lie in pages: by how many of them fill a pipe, by O_DIRECT. So this is as
+ * on Linux: what a write has beyond whole pages goes to the last page if it fits there as it is;
+ * the rest takes pages of its own.
  */
 #include "file/pipe.h"
 #include "abi/errno.h"
@@ -20,21 +24,22 @@
 #define MAX_SLOTS     256u /* 1 MiB, /proc/sys/fs/pipe-max-size */
 
 struct slot {
-	struct page *page;
-	uint32_t start, end; /* bytes in use, from the page's begin */
+	char *page;
+	uint16_t start, end; /* bytes in use, from the page's begin; never none */
+	bool packet;	     /* O_DIRECT: a read takes it whole, what it has no room for is lost */
+	bool closed;	     /* nothing is added to it */
 };
 
 struct pipe {
 	uint32_t refcount; /* atomic */
 	struct mutex lock;
-	/* guarded by lock */
+	/* guarded by lock; used, readers, writers are read without by who waits and polls */
 	struct slot *slots;
 	unsigned slot_count; /* a power of two */
 	unsigned head, used; /* first slot with bytes, how many have some */
-	size_t bytes;
 	unsigned readers, writers;
 	uint64_t reader_opens, writer_opens; /* ever, for FIFO opens that wait */
-	struct page *spare;
+	char *spare;			     /* a page for the next slot, or NULL */
 	uint64_t inode;
 	struct wait_queue read_wait, write_wait;
 };
@@ -72,14 +77,18 @@ static struct slot *slot_at(struct pipe *p, unsigned n)
 	return &p->slots[(p->head + n) & (p->slot_count - 1)];
 }
 
+static void set_used(struct pipe *p, unsigned used)
+{
+	store_release(&p->used, used);
+}
+
 static void drop_contents(struct pipe *p)
 {
 	for (unsigned n = 0; n < p->used; n++)
-		page_put(slot_at(p, n)->page);
-	p->used = 0;
-	p->bytes = 0;
+		page_put(virt_to_page(slot_at(p, n)->page));
+	set_used(p, 0);
 	if (p->spare)
-		page_put(p->spare);
+		page_put(virt_to_page(p->spare));
 	p->spare = NULL;
 }
 
@@ -107,209 +116,223 @@ static bool can_write(const struct file *f)
 	return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Bytes that fit now, lock held: whole free pages and the rest of the last one. */
-static size_t room(struct pipe *p)
+static bool is_full(const struct pipe *p)
 {
-	size_t n = (size_t)(p->slot_count - p->used) * PAGE_SIZE;
+	return load_acquire(&p->used) == p->slot_count;
+}
 
-	if (p->used)
-		n += PAGE_SIZE - slot_at(p, p->used - 1)->end;
+/* Lock held. The page is to be used again, or goes. */
+static void keep_spare(struct pipe *p, char *page)
+{
+	if (p->spare)
+		page_put(virt_to_page(page));
+	else
+		p->spare = page;
+}
+
+/* Lock held. Bytes; 0 at end of file; -EAGAIN: there is nothing; -EFAULT: what faulted stays. */
+static ssize_t take_bytes(struct pipe *p, struct iter *to)
+{
+	size_t done = 0;
+
+	if (unlikely(!p->used))
+		return p->writers ? -EAGAIN : 0;
+	do {
+		struct slot *s = slot_at(p, 0);
+		size_t n = MIN((size_t)(s->end - s->start), to->left);
+
+		if (unlikely(iter_copy_to(to, s->page + s->start, n) != n))
+			return done ? (ssize_t)done : -EFAULT;
+		s->start += n;
+		done += n;
+		if (s->start != s->end && !s->packet)
+			break;
+		keep_spare(p, s->page);
+		p->head++;
+		set_used(p, p->used - 1);
+		if (s->packet)
+			break;
+	} while (to->left && p->used);
+	return done;
+}
+
+static ssize_t read_now(struct pipe *p, struct iter *to)
+{
+	bool was_full;
+	ssize_t n;
+
+	mutex_lock(&p->lock);
+	was_full = p->used == p->slot_count;
+	n = take_bytes(p, to);
+	mutex_unlock(&p->lock);
+	if (unlikely(was_full) && !is_full(p))
+		wait_wake_all(&p->write_wait, POLLOUT | POLLWRNORM);
 	return n;
 }
 
-static size_t take_bytes(struct pipe *p, struct iter *to)
+/* There was nothing yet. */
+static __noinline ssize_t read_later(struct file *f, struct iter *to)
 {
-	size_t done = 0;
+	struct pipe *p = f->private;
+	ssize_t n;
 
-	while (p->used && to->left) {
-		struct slot *s = slot_at(p, 0);
-		size_t want = MIN((size_t)(s->end - s->start), to->left);
-		size_t n = iter_copy_to(to, (char *)page_to_virt(s->page) + s->start, want);
-
-		s->start += n;
-		p->bytes -= n;
-		done += n;
-		if (s->start == s->end) {
-			if (p->spare)
-				page_put(s->page);
-			else
-				p->spare = s->page;
-			p->head++;
-			p->used--;
-		}
-		if (n < want)
-			break;
-	}
-	return done;
-}
-
-static struct slot *slot_to_fill(struct pipe *p)
-{
-	struct slot *s;
-
-	if (p->used && slot_at(p, p->used - 1)->end < PAGE_SIZE)
-		return slot_at(p, p->used - 1);
-	if (p->used == p->slot_count)
-		return NULL;
-	s = slot_at(p, p->used);
-	s->page = p->spare ? p->spare : page_alloc(0);
-	p->spare = NULL;
-	if (!s->page)
-		return NULL;
-	s->start = s->end = 0;
-	p->used++;
-	return s;
-}
-
-/* Puts in what fits; -ENOMEM or -EFAULT only if nothing did. */
-static ssize_t put_bytes(struct pipe *p, struct iter *from)
-{
-	size_t done = 0;
-
-	while (from->left) {
-		struct slot *s = slot_to_fill(p);
-		size_t want, n;
-
-		if (!s)
-			return done || p->used == p->slot_count ? (ssize_t)done : -ENOMEM;
-		want = MIN(PAGE_SIZE - s->end, from->left);
-		n = iter_copy_from(from, (char *)page_to_virt(s->page) + s->end, want);
-		s->end += n;
-		p->bytes += n;
-		done += n;
-		if (s->start == s->end) { /* a fault before the first byte */
-			p->used--;
-			p->spare = s->page;
-		}
-		if (n < want)
-			return done ? (ssize_t)done : -EFAULT;
-	}
-	return done;
+	do {
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		n = wait_event_interruptible(
+			&p->read_wait, load_acquire(&p->used) || !load_acquire(&p->writers));
+		if (!n)
+			n = read_now(p, to);
+	} while (n == -EAGAIN);
+	return n;
 }
 
 static ssize_t pipe_read(struct file *f, struct iter *to, int64_t *pos)
 {
-	struct pipe *p = f->private;
-
-	if (!to->left)
-		return 0;
-	for (;;) {
-		size_t n = 0;
-		bool ended, faulted;
-		int err;
-
-		mutex_lock(&p->lock);
-		if (p->bytes)
-			n = take_bytes(p, to);
-		faulted = to->fault;
-		ended = !p->writers;
-		mutex_unlock(&p->lock);
-		if (n) {
-			wait_wake_all(&p->write_wait, POLLOUT | POLLWRNORM);
-			return n;
-		}
-		if (faulted)
-			return -EFAULT;
-		if (ended)
-			return 0;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(
-			&p->read_wait, load_acquire(&p->bytes) || !load_acquire(&p->writers));
-		if (err)
-			return err;
-	}
-}
-
-/* One try under the lock; *wanted is the room that would let it go on. */
-static ssize_t try_write(struct pipe *p, struct iter *from, size_t total, size_t *wanted)
-{
 	ssize_t n;
 
-	mutex_lock(&p->lock);
-	*wanted = total <= PIPE_BUF ? from->left : 1;
-	if (!p->readers)
-		n = -EPIPE;
-	else if (room(p) < *wanted)
-		n = 0;
-	else
-		n = put_bytes(p, from);
-	mutex_unlock(&p->lock);
+	if (unlikely(!to->left))
+		return 0;
+	n = read_now(f->private, to);
+	return likely(n != -EAGAIN) ? n : read_later(f, to);
+}
+
+/* Lock held, a slot is free. What fits into a page; -ENOMEM, -EFAULT: then nothing is put in. */
+static ssize_t fill_slot(struct pipe *p, struct iter *from, bool packet)
+{
+	size_t n = MIN((size_t)PAGE_SIZE, from->left);
+	char *page = p->spare;
+
+	p->spare = NULL;
+	if (unlikely(!page)) {
+		struct page *new = page_alloc(0);
+
+		if (!new)
+			return -ENOMEM;
+		page = page_to_virt(new);
+	}
+	if (unlikely(iter_copy_from(from, page, n) != n)) {
+		p->spare = page;
+		return -EFAULT;
+	}
+	*slot_at(p, p->used) = (struct slot){ page, 0, n, packet, packet };
+	set_used(p, p->used + 1);
 	return n;
 }
 
-static bool has_room(struct pipe *p, size_t wanted)
+/* Lock held. To the last page, if what a write has beyond whole pages fits there. */
+static ssize_t join_last_page(struct pipe *p, struct iter *from)
 {
-	bool yes;
+	struct slot *s = slot_at(p, p->used - 1);
+	size_t n = from->left % PAGE_SIZE;
+
+	if (!n || s->closed || s->end + n > PAGE_SIZE)
+		return 0;
+	if (unlikely(iter_copy_from(from, s->page + s->end, n) != n))
+		return -EFAULT;
+	s->end += n;
+	return n;
+}
+
+/* Lock held. What fits; -EPIPE, -EFAULT and -ENOMEM only if nothing was put in. */
+static ssize_t put_bytes(struct pipe *p, struct iter *from, bool join, bool packet)
+{
+	ssize_t n = 0;
+	size_t done;
+
+	if (unlikely(!p->readers))
+		return -EPIPE;
+	if (join && p->used)
+		n = join_last_page(p, from);
+	if (unlikely(n < 0))
+		return n;
+	done = n;
+	while (from->left && p->used < p->slot_count) {
+		n = fill_slot(p, from, packet);
+		if (unlikely(n < 0))
+			return done ? (ssize_t)done : n;
+		done += n;
+	}
+	return done;
+}
+
+static ssize_t write_now(struct file *f, struct iter *from, bool join)
+{
+	struct pipe *p = f->private;
+	ssize_t n;
 
 	mutex_lock(&p->lock);
-	yes = !p->readers || room(p) >= wanted;
+	n = put_bytes(p, from, join, f->flags & O_DIRECT);
 	mutex_unlock(&p->lock);
-	return yes;
+	if (likely(n > 0))
+		wait_wake_all(&p->read_wait, POLLIN | POLLRDNORM);
+	return n;
+}
+
+/* The pipe is full, 'done' bytes are in. */
+static __noinline ssize_t write_later(struct file *f, struct iter *from, size_t done)
+{
+	struct pipe *p = f->private;
+	ssize_t n;
+
+	while (from->left && !from->fault) {
+		if (f->flags & O_NONBLOCK)
+			return done ? (ssize_t)done : -EAGAIN;
+		n = wait_event_interruptible(
+			&p->write_wait, !is_full(p) || !load_acquire(&p->readers));
+		if (!n)
+			n = write_now(f, from, false);
+		if (n < 0)
+			return done ? (ssize_t)done : n;
+		done += n;
+	}
+	return done;
 }
 
 static ssize_t pipe_write(struct file *f, struct iter *from, int64_t *pos)
 {
-	struct pipe *p = f->private;
-	size_t total = from->left, done = 0, wanted;
+	ssize_t n;
 
-	if (!total)
+	if (unlikely(!from->left))
 		return 0;
-	for (;;) {
-		ssize_t n = try_write(p, from, total, &wanted);
-
-		if (n < 0)
-			return done ? (ssize_t)done : n;
-		done += n;
-		if (n)
-			wait_wake_all(&p->read_wait, POLLIN | POLLRDNORM);
-		if (!from->left || from->fault)
-			return done;
-		if (n)
-			continue;
-		if (f->flags & O_NONBLOCK)
-			return done ? (ssize_t)done : -EAGAIN;
-		n = wait_event_interruptible(&p->write_wait, has_room(p, wanted));
-		if (n)
-			return done ? (ssize_t)done : n;
-	}
+	n = write_now(f, from, true);
+	return likely(!from->left || n < 0) ? n : write_later(f, from, n);
 }
 
+/* Without the lock. 'writers' first: when it is 0 all that was ever written can be seen. */
 static uint32_t pipe_poll(struct file *f, struct poll_table *table)
 {
 	struct pipe *p = f->private;
 	uint32_t events = 0;
 
-	if (can_read(f))
-		poll_wait(table, &p->read_wait);
-	if (can_write(f))
-		poll_wait(table, &p->write_wait);
-	mutex_lock(&p->lock);
 	if (can_read(f)) {
-		if (p->bytes)
-			events |= POLLIN | POLLRDNORM;
-		if (!p->writers && (p->writer_opens || !can_write(f)))
+		poll_wait(table, &p->read_wait);
+		if (!load_acquire(&p->writers) && (load_relaxed(&p->writer_opens) || !can_write(f)))
 			events |= POLLHUP;
+		if (load_acquire(&p->used))
+			events |= POLLIN | POLLRDNORM;
 	}
 	if (can_write(f)) {
-		if (p->used < p->slot_count)
+		poll_wait(table, &p->write_wait);
+		if (!is_full(p))
 			events |= POLLOUT | POLLWRNORM;
-		if (!p->readers)
+		if (!load_acquire(&p->readers))
 			events |= POLLERR;
 	}
-	mutex_unlock(&p->lock);
 	return events;
 }
 
-static long set_size(struct pipe *p, unsigned long bytes)
+static long set_size(struct pipe *p, uint32_t bytes)
 {
 	unsigned count = 1;
-	struct slot *slots;
+	struct slot *slots, *old;
 
-	if (bytes > MAX_SLOTS * PAGE_SIZE)
-		return bytes > INT32_MAX ? -EINVAL : -EPERM;
+	if (bytes > 1u << 31)
+		return -EINVAL;
 	while (count * PAGE_SIZE < bytes)
 		count *= 2;
+	if (count > MAX_SLOTS && count > load_relaxed(&p->slot_count))
+		return -EPERM;
 	slots = heap_alloc_zeroed(count * sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
@@ -321,11 +344,12 @@ static long set_size(struct pipe *p, unsigned long bytes)
 	}
 	for (unsigned n = 0; n < p->used; n++)
 		slots[n] = *slot_at(p, n);
-	heap_free(p->slots);
+	old = p->slots;
 	p->slots = slots;
-	p->slot_count = count;
+	store_release(&p->slot_count, count);
 	p->head = 0;
 	mutex_unlock(&p->lock);
+	heap_free(old);
 	wait_wake_all(&p->write_wait, POLLOUT | POLLWRNORM);
 	return count * PAGE_SIZE;
 }
@@ -345,9 +369,15 @@ static long pipe_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
 	struct pipe *p = f->private;
 
-	if (cmd == FIONREAD)
-		return put_user((int)load_relaxed(&p->bytes), (int *)arg);
-	return -ENOTTY;
+	int bytes = 0;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	mutex_lock(&p->lock);
+	for (unsigned n = 0; n < p->used; n++)
+		bytes += slot_at(p, n)->end - slot_at(p, n)->start;
+	mutex_unlock(&p->lock);
+	return put_user(bytes, (int *)arg);
 }
 
 static int pipe_stat(struct file *f, struct stat *st)
@@ -475,23 +505,23 @@ struct file *pipe_object_open(struct pipe *p, uint32_t flags)
 	return ERR_PTR(err);
 }
 
-/* Both locks held. Shares whole slots by copying their bytes: pages here have one owner. */
+/* Both locks held. A slot for each, as Linux, which shares the pages; here each has one owner. */
 static ssize_t copy_slots(struct pipe *from, struct pipe *to, size_t n)
 {
 	size_t done = 0;
 
-	for (unsigned i = 0; i < from->used && done < n; i++) {
+	for (unsigned i = 0; i < from->used && done < n && to->used < to->slot_count; i++) {
 		struct slot *s = slot_at(from, i);
 		struct iter it;
 		ssize_t put;
 
-		iter_init_one(&it, (char *)page_to_virt(s->page) + s->start,
-			MIN((size_t)(s->end - s->start), n - done), false);
-		put = put_bytes(to, &it);
-		if (put > 0)
-			done += put;
-		if (put <= 0 || it.left)
-			break;
+		iter_init_one(
+			&it, s->page + s->start, MIN((size_t)(s->end - s->start), n - done), false);
+		put = fill_slot(to, &it, s->packet);
+		if (put < 0)
+			return done ? (ssize_t)done : put;
+		slot_at(to, to->used - 1)->closed = true;
+		done += put;
 	}
 	return done;
 }
@@ -508,9 +538,9 @@ static ssize_t tee_now(struct file *from, struct file *to, size_t n)
 	mutex_lock(&second->lock);
 	if (!b->readers)
 		done = -EPIPE;
-	else if (!a->bytes)
+	else if (!a->used)
 		done = a->writers ? -EAGAIN : 0;
-	else if (!room(b))
+	else if (is_full(b))
 		done = -EAGAIN;
 	else
 		done = copy_slots(a, b, n);
@@ -519,11 +549,6 @@ static ssize_t tee_now(struct file *from, struct file *to, size_t n)
 	if (done > 0)
 		wait_wake_all(&b->read_wait, POLLIN | POLLRDNORM);
 	return done;
-}
-
-static bool has_bytes(struct pipe *p)
-{
-	return load_acquire(&p->bytes) || !load_acquire(&p->writers);
 }
 
 ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock)
@@ -535,9 +560,11 @@ ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonbloc
 
 		if (done != -EAGAIN || nonblock)
 			return done;
-		done = wait_event_interruptible(&a->read_wait, has_bytes(a));
+		done = wait_event_interruptible(
+			&a->read_wait, load_acquire(&a->used) || !load_acquire(&a->writers));
 		if (!done)
-			done = wait_event_interruptible(&b->write_wait, has_room(b, 1));
+			done = wait_event_interruptible(
+				&b->write_wait, !is_full(b) || !load_acquire(&b->readers));
 		if (done)
 			return done;
 	}
