@@ -12,11 +12,51 @@
 #define COUNT_MAX (UINT64_MAX - 1)
 
 struct eventfd {
-	struct mutex lock;
-	uint64_t count; /* changed under lock, read atomically by wait conditions */
+	uint64_t count; /* atomic */
 	bool semaphore; /* fixed */
 	struct wait_queue wait;
 };
+
+/* What is there, or one of it; 0: nothing. */
+static uint64_t take(struct eventfd *e)
+{
+	uint64_t count = load_relaxed(&e->count), value;
+
+	do {
+		if (!count)
+			return 0;
+		value = e->semaphore ? 1 : count;
+	} while (unlikely(!atomic_cas(&e->count, &count, count - value)));
+	return value;
+}
+
+static bool add(struct eventfd *e, uint64_t value)
+{
+	uint64_t count = load_relaxed(&e->count);
+
+	do
+		if (value > COUNT_MAX - count)
+			return false;
+	while (unlikely(!atomic_cas(&e->count, &count, count + value)));
+	return true;
+}
+
+static __noinline int wait_to_take(struct file *f, uint64_t *value)
+{
+	struct eventfd *e = f->private;
+
+	do {
+		int err;
+
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(&e->wait, load_acquire(&e->count));
+		if (err)
+			return err;
+		*value = take(e);
+	} while (!*value);
+	return 0;
+}
 
 static ssize_t eventfd_read(struct file *f, struct iter *to, int64_t *pos)
 {
@@ -26,16 +66,9 @@ static ssize_t eventfd_read(struct file *f, struct iter *to, int64_t *pos)
 
 	if (to->left < sizeof(value))
 		return -EINVAL;
-	for (;;) {
-		mutex_lock(&e->lock);
-		value = e->semaphore && e->count ? 1 : e->count;
-		store_release(&e->count, e->count - value);
-		mutex_unlock(&e->lock);
-		if (value)
-			break;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(&e->wait, load_acquire(&e->count));
+	value = take(e);
+	if (unlikely(!value)) {
+		err = wait_to_take(f, &value);
 		if (err)
 			return err;
 	}
@@ -44,12 +77,27 @@ static ssize_t eventfd_read(struct file *f, struct iter *to, int64_t *pos)
 									: -EFAULT;
 }
 
+static __noinline int wait_to_add(struct file *f, uint64_t value)
+{
+	struct eventfd *e = f->private;
+
+	do {
+		int err;
+
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(
+			&e->wait, value <= COUNT_MAX - load_acquire(&e->count));
+		if (err)
+			return err;
+	} while (!add(e, value));
+	return 0;
+}
+
 static ssize_t eventfd_write(struct file *f, struct iter *from, int64_t *pos)
 {
 	struct eventfd *e = f->private;
 	uint64_t value;
-	bool fits;
-	int err;
 
 	if (from->left < sizeof(value))
 		return -EINVAL;
@@ -57,23 +105,13 @@ static ssize_t eventfd_write(struct file *f, struct iter *from, int64_t *pos)
 		return -EFAULT;
 	if (value == UINT64_MAX)
 		return -EINVAL;
-	for (;;) {
-		mutex_lock(&e->lock);
-		fits = value <= COUNT_MAX - e->count;
-		if (fits)
-			store_release(&e->count, e->count + value);
-		mutex_unlock(&e->lock);
-		if (fits)
-			break;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(
-			&e->wait, value <= COUNT_MAX - load_acquire(&e->count));
+	if (unlikely(!add(e, value))) {
+		int err = wait_to_add(f, value);
+
 		if (err)
 			return err;
 	}
-	if (value)
-		wait_wake_all(&e->wait, POLLIN | POLLRDNORM);
+	wait_wake_all(&e->wait, POLLIN | POLLRDNORM);
 	return sizeof(value);
 }
 
@@ -110,7 +148,6 @@ struct file *eventfd_create(uint32_t initial, bool semaphore, uint32_t flags)
 		return ERR_PTR(-ENOMEM);
 	e->count = initial;
 	e->semaphore = semaphore;
-	mutex_init(&e->lock, "eventfd.lock");
 	wait_init(&e->wait);
 	f = file_create(&eventfd_ops, e, O_RDWR | (flags & O_NONBLOCK));
 	if (f)
