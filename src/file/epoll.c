@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * epoll(7). Each watched (file, fd) is an item with an entry on the wait queues of its file. A
- * wake-up puts the item on the ready list; epoll_wait asks the files on that list what is true.
+ * wake-up puts the item on the list of woken ones, without a lock; epoll_wait asks the files on
+ * that list what is true.
  *
  * Locks, outermost first:
  *   nesting_lock     a set is added to a set: global, nothing else takes it
  *   ep->lock         the items; held over a scan, so that no item goes away under it
  *   file->epoll_lock of the watched file: the list of its items
  *   the watched file's wait queue, whose wake-ups come in here with it held
- *   ep->ready_lock   the ready list alone
  *   ep->wait, ep->poll_wait
+ *
+ * An item that is to be looked at is 'queued': on ep->woken, where wake-ups push it, or on
+ * ep->ready, where scans, which hold ep->lock, keep what they took from there.
+ *   R1  Who makes queued 1 puts it on a list. A wake-up that finds 1 leaves it at that: whoever
+ *       makes it 0 looks at the file after that, and so sees what the wake-up is about (both are
+ *       exchanges, sequentially consistent).
+ *   R2  A scan counts as one ready item while it runs (ready_count): who asks meanwhile waits for
+ *       its end, and does not miss what it has in hand. At its end it wakes a waiter if it leaves
+ *       something. "Push, then look for waiters" pairs with "be on ep->wait, then look at both
+ *       lists" (wait_ready).
  *
  * Two ends may meet: of the set and of the file. An item holds no reference on its file, as the
  * file's end takes the item out (epoll_forget_file); but it holds one on the memory of its set.
@@ -32,19 +42,22 @@
 #include "file/impl.h"
 #include "lib/bug.h"
 #include "lib/rbtree.h"
+#include "lockfree/mpsc.h"
 #include "mem/heap.h"
 
 #define QUEUES_MAX   4 /* wait queues that one file may announce on */
 #define NESTING_MAX  5
 #define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+#define ALWAYS_BITS                                                                                \
+	(POLLERR | POLLHUP) /* whether asked for or not; gone once EPOLLONESHOT is over */
 
 struct epoll {
 	uint32_t refcount; /* atomic: its file's, and one of each item */
 	struct mutex lock;
-	struct rb_tree items; /* guarded by lock; by (file, fd) */
-	struct mutex ready_lock;
-	struct list_node ready;	     /* guarded by ready_lock */
-	uint32_t ready_count;	     /* atomic: changed under ready_lock, read by waiters without */
+	struct rb_tree items;	     /* guarded by lock; by (file, fd) */
+	struct list_node ready;	     /* guarded by lock */
+	uint32_t ready_count;	     /* atomic: length of 'ready', R2; changed under lock */
+	struct mpsc_list woken;	     /* taken under lock */
 	struct wait_queue wait;	     /* threads in epoll_wait */
 	struct wait_queue poll_wait; /* who polls the epoll file itself */
 };
@@ -55,7 +68,9 @@ struct epoll_item {
 	int fd;
 	struct epoll *ep;
 	struct epoll_event event;    /* guarded by ep->lock; events also read by wake-ups */
-	struct list_node ready_link; /* guarded by ep->ready_lock; empty when not ready */
+	uint32_t queued;	     /* atomic, R1 */
+	struct mpsc_node woken_link; /* of who made queued 1 */
+	struct list_node ready_link; /* guarded by ep->lock */
 	struct list_node file_link;  /* guarded by file->epoll_lock, but see E2 */
 	struct wait_entry entries[QUEUES_MAX];
 	unsigned entry_count;
@@ -71,27 +86,74 @@ static void put_set(struct epoll *ep)
 		heap_free(ep);
 }
 
-static bool is_ready_item(const struct epoll_item *item)
+/* Exact under ep->lock, and for a waiter on ep->wait (R2). */
+static bool has_ready(const struct epoll *ep)
 {
-	return !list_empty(&item->ready_link);
+	return __atomic_load_n(&ep->ready_count, __ATOMIC_SEQ_CST) || !mpsc_empty(&ep->woken);
 }
 
 static void make_ready(struct epoll_item *item)
 {
 	struct epoll *ep = item->ep;
-	bool new = false;
 
-	mutex_lock(&ep->ready_lock);
-	if (!is_ready_item(item)) {
-		list_add_tail(&ep->ready, &item->ready_link);
-		__atomic_store_n(&ep->ready_count, ep->ready_count + 1, __ATOMIC_SEQ_CST);
-		new = true;
-	}
-	mutex_unlock(&ep->ready_lock);
-	if (new || wait_active(&ep->wait))
-		wait_wake_one(&ep->wait, 0);
+	if (!atomic_xchg(&item->queued, 1))
+		mpsc_push(&ep->woken, &item->woken_link);
+	wait_wake_one(&ep->wait, 0);
 	if (wait_active(&ep->poll_wait))
 		wait_wake_all(&ep->poll_wait, POLLIN | POLLRDNORM);
+}
+
+/* ep->lock held, by scans and by who removes an item; all of these. */
+static void set_ready_count(struct epoll *ep, uint32_t n)
+{
+	__atomic_store_n(&ep->ready_count, n, __ATOMIC_RELEASE);
+}
+
+static void add_ready(struct epoll *ep, struct epoll_item *item)
+{
+	list_add_tail(&ep->ready, &item->ready_link);
+	set_ready_count(ep, ep->ready_count + 1);
+}
+
+static void take_woken(struct epoll *ep)
+{
+	struct mpsc_node *n, *next;
+
+	for (n = mpsc_take_all(&ep->woken); n; n = next) {
+		next = load_relaxed(&n->next);
+		add_ready(ep, container_of(n, struct epoll_item, woken_link));
+	}
+}
+
+/* Starts a scan: how many items there are to look at. */
+static uint32_t scan_begin(struct epoll *ep)
+{
+	set_ready_count(ep, ep->ready_count + 1);
+	take_woken(ep);
+	return ep->ready_count - 1;
+}
+
+static void scan_end(struct epoll *ep)
+{
+	set_ready_count(ep, ep->ready_count - 1);
+}
+
+/* Before the caller looks at the file (R1). */
+static struct epoll_item *pop_ready(struct epoll *ep)
+{
+	struct epoll_item *item = list_first_entry(&ep->ready, struct epoll_item, ready_link);
+
+	list_del(&item->ready_link);
+	set_ready_count(ep, ep->ready_count - 1);
+	atomic_xchg(&item->queued, 0);
+	return item;
+}
+
+/* Back at the tail, without waking: the caller is the one that waits. */
+static void push_ready_quietly(struct epoll *ep, struct epoll_item *item)
+{
+	if (!atomic_xchg(&item->queued, 1))
+		add_ready(ep, item);
 }
 
 /* Under the watched file's wait queue lock. */
@@ -101,7 +163,7 @@ static bool item_woken(struct wait_entry *entry, uint32_t events)
 	uint32_t wanted = load_relaxed(&item->event.events) & ~PRIVATE_BITS;
 	bool somebody = wait_active(&item->ep->wait);
 
-	if (!wanted || (events && !(events & (wanted | POLLERR | POLLHUP))))
+	if (!wanted || (events && !(events & wanted)))
 		return false;
 	make_ready(item);
 	return somebody; /* consumes an exclusive wake-up only if a thread gets it */
@@ -135,7 +197,7 @@ static uint32_t item_events(struct epoll_item *item)
 {
 	uint32_t wanted = item->event.events & ~PRIVATE_BITS;
 
-	return wanted ? poll_file(item->file, NULL) & (wanted | POLLERR | POLLHUP) : 0;
+	return wanted ? poll_file(item->file, NULL) & wanted : 0;
 }
 
 static int compare(const struct epoll_item *item, const struct file *f, int fd)
@@ -163,16 +225,16 @@ static struct epoll_item *find(
 	return NULL;
 }
 
+/* ep->lock held; no wake-up comes any more. */
 static void take_off_ready(struct epoll_item *item)
 {
 	struct epoll *ep = item->ep;
 
-	mutex_lock(&ep->ready_lock);
-	if (is_ready_item(item)) {
-		list_del(&item->ready_link);
-		store_relaxed(&ep->ready_count, ep->ready_count - 1);
-	}
-	mutex_unlock(&ep->ready_lock);
+	if (!load_acquire(&item->queued))
+		return;
+	take_woken(ep);
+	list_del(&item->ready_link);
+	set_ready_count(ep, ep->ready_count - 1);
 }
 
 /* ep->lock held, and a reference on the file (or it has none left, E2). */
@@ -209,14 +271,14 @@ static int add_item(struct epoll *ep, struct file *f, int fd, const struct epoll
 	item->ep = ep;
 	atomic_add(&ep->refcount, 1);
 	item->event = *event;
-	list_init(&item->ready_link);
+	item->event.events |= ALWAYS_BITS;
 	rb_insert(&ep->items, &item->node, parent, link);
 	mutex_lock(&f->epoll_lock);
 	list_add_tail(&f->epoll_items, &item->file_link);
 	mutex_unlock(&f->epoll_lock);
 	t.item = item;
 	now = poll_file(f, &t.table);
-	if (now & ((event->events & ~PRIVATE_BITS) | POLLERR | POLLHUP))
+	if (now & item->event.events & ~PRIVATE_BITS)
 		make_ready(item);
 	return 0;
 }
@@ -232,7 +294,7 @@ static int modify_item(struct epoll *ep, struct file *f, int fd, const struct ep
 	if ((item->event.events | event->events) & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	item->event.data = event->data;
-	__atomic_store_n(&item->event.events, event->events, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&item->event.events, event->events | ALWAYS_BITS, __ATOMIC_SEQ_CST);
 	/* A change in between is seen either by item_woken with the new mask, or here. */
 	if (item_events(item))
 		make_ready(item);
@@ -289,6 +351,8 @@ int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct
 	bool nested = f->ops == &epoll_ops && op == EPOLL_CTL_ADD;
 	int err;
 
+	if ((epf->flags | f->flags) & O_PATH)
+		return -EBADF;
 	if (epf->ops != &epoll_ops || epf == f)
 		return -EINVAL;
 	if (!f->ops->poll) /* regular files and directories */
@@ -315,31 +379,6 @@ int epoll_control(struct file *epf, int op, struct file *f, int fd, const struct
 	return err;
 }
 
-static struct epoll_item *pop_ready(struct epoll *ep)
-{
-	struct epoll_item *item = NULL;
-
-	mutex_lock(&ep->ready_lock);
-	if (!list_empty(&ep->ready)) {
-		item = list_first_entry(&ep->ready, struct epoll_item, ready_link);
-		list_del(&item->ready_link);
-		store_relaxed(&ep->ready_count, ep->ready_count - 1);
-	}
-	mutex_unlock(&ep->ready_lock);
-	return item;
-}
-
-/* Back at the tail, without waking: the caller is the one that waits. */
-static void push_ready_quietly(struct epoll *ep, struct epoll_item *item)
-{
-	mutex_lock(&ep->ready_lock);
-	if (!is_ready_item(item)) {
-		list_add_tail(&ep->ready, &item->ready_link);
-		store_relaxed(&ep->ready_count, ep->ready_count + 1);
-	}
-	mutex_unlock(&ep->ready_lock);
-}
-
 /* Each item that is ready at the start is looked at once. */
 static int collect(struct epoll *ep, struct epoll_event *user_events, int max)
 {
@@ -347,13 +386,11 @@ static int collect(struct epoll *ep, struct epoll_event *user_events, int max)
 	int n = 0;
 
 	mutex_lock(&ep->lock);
-	budget = load_relaxed(&ep->ready_count);
+	budget = scan_begin(ep);
 	while (n < max && budget--) {
 		struct epoll_item *item = pop_ready(ep);
 		struct epoll_event out;
 
-		if (!item)
-			break;
 		out.events = item_events(item);
 		if (!out.events)
 			continue;
@@ -369,9 +406,10 @@ static int collect(struct epoll *ep, struct epoll_event *user_events, int max)
 		else if (!(item->event.events & EPOLLET))
 			push_ready_quietly(ep, item);
 	}
+	scan_end(ep);
 	mutex_unlock(&ep->lock);
-	/* More is ready than we took: another waiter may have it. */
-	if (load_relaxed(&ep->ready_count) && wait_active(&ep->wait))
+	/* More is ready than we took: another waiter may have it. The unlock was a full barrier. */
+	if (wait_active(&ep->wait) && has_ready(ep))
 		wait_wake_one(&ep->wait, 0);
 	return n;
 }
@@ -387,7 +425,7 @@ static int wait_ready(struct epoll *ep, uint64_t deadline)
 	wait_add_exclusive(&ep->wait, &e);
 	for (;;) {
 		thread_prepare_sleep(SLEEP_INTERRUPTIBLE);
-		if (__atomic_load_n(&ep->ready_count, __ATOMIC_SEQ_CST))
+		if (has_ready(ep))
 			break;
 		if (thread_signalled())
 			err = -EINTR;
@@ -403,18 +441,13 @@ static int wait_ready(struct epoll *ep, uint64_t deadline)
 	return err;
 }
 
-int epoll_wait_events(struct file *epf, struct epoll_event *user_events, int max, uint64_t deadline)
+static __noinline int wait_events(
+	struct epoll *ep, struct epoll_event *user_events, int max, uint64_t deadline)
 {
-	struct epoll *ep = epf->private;
-
-	if (epf->ops != &epoll_ops || max <= 0 || max > INT32_MAX / (int)sizeof(struct epoll_event))
-		return -EINVAL;
-	if (!user_range_ok(user_events, max * sizeof(struct epoll_event)))
-		return -EFAULT;
 	for (;;) {
 		int n = 0, err;
 
-		if (load_acquire(&ep->ready_count))
+		if (has_ready(ep))
 			n = collect(ep, user_events, max);
 		if (n)
 			return n;
@@ -426,6 +459,19 @@ int epoll_wait_events(struct file *epf, struct epoll_event *user_events, int max
 	}
 }
 
+int epoll_wait_events(struct file *epf, struct epoll_event *user_events, int max, uint64_t deadline)
+{
+	struct epoll *ep = epf->private;
+
+	if (epf->ops != &epoll_ops || max <= 0 || max > INT32_MAX / (int)sizeof(struct epoll_event))
+		return epf->flags & O_PATH ? -EBADF : -EINVAL;
+	if (!user_range_ok(user_events, max * sizeof(struct epoll_event)))
+		return -EFAULT;
+	if (!deadline && !has_ready(ep))
+		return 0;
+	return wait_events(ep, user_events, max, deadline);
+}
+
 /* Ready if an item really is: what is no longer true is taken off the list on the way. */
 static uint32_t epoll_poll(struct file *f, struct poll_table *table)
 {
@@ -434,17 +480,16 @@ static uint32_t epoll_poll(struct file *f, struct poll_table *table)
 
 	poll_wait(table, &ep->poll_wait);
 	mutex_lock(&ep->lock);
-	budget = load_acquire(&ep->ready_count);
+	budget = scan_begin(ep);
 	while (budget-- && !events) {
 		struct epoll_item *item = pop_ready(ep);
 
-		if (!item)
-			break;
 		if (item_events(item)) {
 			push_ready_quietly(ep, item);
 			events = POLLIN | POLLRDNORM;
 		}
 	}
+	scan_end(ep);
 	mutex_unlock(&ep->lock);
 	return events;
 }
@@ -493,6 +538,7 @@ void epoll_forget_file(struct file *f)
 
 static const struct file_ops epoll_ops = {
 	.kind = "anon_inode:[eventpoll]",
+	.no_position = true,
 	.poll = epoll_poll,
 	.stat = anon_file_stat,
 	.release = epoll_release,
@@ -507,7 +553,6 @@ struct file *epoll_create(uint32_t flags)
 		return ERR_PTR(-ENOMEM);
 	ep->refcount = 1;
 	mutex_init(&ep->lock, "epoll.lock");
-	mutex_init(&ep->ready_lock, "epoll.ready_lock");
 	list_init(&ep->ready);
 	wait_init(&ep->wait);
 	wait_init(&ep->poll_wait);

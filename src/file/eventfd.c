@@ -132,6 +132,7 @@ static void eventfd_release(struct file *f)
 
 static const struct file_ops eventfd_ops = {
 	.kind = "anon_inode:[eventfd]",
+	.no_position = true,
 	.read = eventfd_read,
 	.write = eventfd_write,
 	.poll = eventfd_poll,

@@ -30,7 +30,7 @@ struct file_ops {
 	ssize_t (*read)(struct file *f, struct iter *to, int64_t *pos);
 	ssize_t (*write)(struct file *f, struct iter *from, int64_t *pos);
 	int64_t (*seek)(struct file *f, int64_t offset, int whence);
-	bool no_position; /* it can seek, but read and write do not look at the position */
+	bool no_position; /* lseek says 0; read and write do not look at the position */
 	/* Registers with poll_wait(), then returns the POLL* bits that are true now. NULL: always
 	 * ready. */
 	uint32_t (*poll)(struct file *f, struct poll_table *table);

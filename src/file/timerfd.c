@@ -92,6 +92,7 @@ static void timerfd_release(struct file *f)
 
 static const struct file_ops timerfd_ops = {
 	.kind = "anon_inode:[timerfd]",
+	.no_position = true,
 	.read = timerfd_read,
 	.poll = timerfd_poll,
 	.stat = anon_file_stat,

@@ -274,6 +274,7 @@ static void inotify_release(struct file *f)
 
 static const struct file_ops inotify_ops = {
 	.kind = "anon_inode:inotify",
+	.no_position = true,
 	.read = inotify_read,
 	.poll = inotify_poll,
 	.ioctl = inotify_ioctl,

@@ -96,6 +96,7 @@ static void signalfd_describe(struct file *f, char *buf, size_t size)
 
 static const struct file_ops signalfd_ops = {
 	.kind = "anon_inode:[signalfd]",
+	.no_position = true,
 	.read = signalfd_read,
 	.poll = signalfd_poll,
 	.release = signalfd_release,

@@ -180,7 +180,7 @@ SYSCALL_DEFINE3(lseek, int, fd, int64_t, offset, int, whence)
 	else if (f->flags & O_PATH)
 		n = -EBADF;
 	else if (!f->ops->seek)
-		n = -ESPIPE;
+		n = f->ops->no_position ? 0 : -ESPIPE;
 	else {
 		mutex_lock(&f->pos_lock);
 		n = f->ops->seek(f, offset, whence);

@@ -286,31 +286,29 @@ SYSCALL_DEFINE1(epoll_create1, int, flags)
 SYSCALL_DEFINE4(epoll_ctl, int, epfd, int, op, int, fd, const struct epoll_event *, uevent)
 {
 	struct epoll_event event = { 0 };
-	struct file *ep, *f;
+	struct fd ep, f;
 	long err = -EBADF;
 
 	if (op != EPOLL_CTL_DEL && copy_from_user(&event, uevent, sizeof(event)))
 		return -EFAULT;
-	ep = get_file(epfd);
-	f = get_file(fd);
-	if (ep && f)
-		err = epoll_control(ep, op, f, fd, &event);
-	if (f)
-		file_put(f);
-	if (ep)
-		file_put(ep);
+	ep = fd_borrow(epfd);
+	f = fd_borrow(fd);
+	if (ep.file && f.file)
+		err = epoll_control(ep.file, op, f.file, fd, &event);
+	fd_return(f);
+	fd_return(ep);
 	return err;
 }
 
 static long epoll_wait_on(int epfd, struct epoll_event *events, int max, uint64_t deadline)
 {
-	struct file *ep = get_file(epfd);
+	struct fd ep = fd_borrow(epfd);
 	long n;
 
-	if (!ep)
+	if (unlikely(!ep.file))
 		return -EBADF;
-	n = epoll_wait_events(ep, events, max, deadline);
-	file_put(ep);
+	n = epoll_wait_events(ep.file, events, max, deadline);
+	fd_return(ep);
 	return n;
 }
 
