@@ -44,6 +44,7 @@ struct pipe {
 	struct wait_queue read_wait, write_wait;
 };
 
+void (*pipe_sigpipe)(void);
 static uint64_t next_inode = 1000; /* atomic */
 static const struct file_ops pipe_ops;
 
@@ -266,6 +267,8 @@ static ssize_t write_now(struct file *f, struct iter *from, bool join)
 	mutex_unlock(&p->lock);
 	if (likely(n > 0))
 		wait_wake_all(&p->read_wait, POLLIN | POLLRDNORM);
+	else if (n == -EPIPE)
+		pipe_sigpipe();
 	return n;
 }
 
@@ -548,6 +551,8 @@ static ssize_t tee_now(struct file *from, struct file *to, size_t n)
 	mutex_unlock(&first->lock);
 	if (done > 0)
 		wait_wake_all(&b->read_wait, POLLIN | POLLRDNORM);
+	else if (done == -EPIPE)
+		pipe_sigpipe();
 	return done;
 }
 

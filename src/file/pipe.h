@@ -16,6 +16,9 @@ void pipe_object_put(struct pipe *p);
  * ERR_PTR. */
 struct file *pipe_object_open(struct pipe *p, uint32_t flags);
 bool file_is_pipe(const struct file *f);
+/* SIGPIPE to the running thread, set by syscall/: it comes with -EPIPE, and also when the last
+ * reader goes after a write has put in a part. */
+extern void (*pipe_sigpipe)(void);
 
 /*
  * tee(2): copies up to n bytes from one pipe to another without taking them out. 0 at end of file;

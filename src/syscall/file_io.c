@@ -15,7 +15,7 @@ static long write_to(struct file *f, struct iter *it)
 	if (unlikely(n < 0))
 		return n;
 	iter_truncate(it, n);
-	return finish_write(f, file_write(f, it));
+	return file_write(f, it);
 }
 
 static long pwrite_to(struct file *f, struct iter *it, int64_t pos)
@@ -25,7 +25,7 @@ static long pwrite_to(struct file *f, struct iter *it, int64_t pos)
 	if (unlikely(n < 0))
 		return n;
 	iter_truncate(it, n);
-	return finish_write(f, file_pwrite(f, it, pos));
+	return file_pwrite(f, it, pos);
 }
 
 /* Linux looks at the descriptor, and at how it was opened, before the buffer. */
@@ -248,14 +248,17 @@ static int may_grow(struct file *f, int64_t size)
 
 SYSCALL_DEFINE2(ftruncate, int, fd, int64_t, size)
 {
-	struct file *f = get_file(fd);
+	struct file *f;
 	long err;
 
+	if (size < 0)
+		return -EINVAL;
+	f = get_file(fd);
 	if (!f)
 		return -EBADF;
 	if (f->flags & O_PATH)
 		err = -EBADF;
-	else if (size < 0 || !f->ops->truncate || (f->flags & O_ACCMODE) == O_RDONLY)
+	else if (!f->ops->truncate || (f->flags & O_ACCMODE) == O_RDONLY)
 		err = -EINVAL;
 	else {
 		err = may_grow(f, size);

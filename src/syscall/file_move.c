@@ -180,7 +180,7 @@ SYSCALL_DEFINE4(sendfile, int, out_fd, int, in_fd, int64_t *, uoff, size_t, n)
 	 */
 	if (file_is_pipe(in.f) || (file_is_stream(in.f) && !file_is_pipe(out.f)))
 		goto out;
-	r = finish_write(out.f, move(&in, &out, n));
+	r = move(&in, &out, n);
 	if (r >= 0 && side_offset_done(&in, uoff))
 		r = -EFAULT;
 out:
@@ -228,7 +228,7 @@ SYSCALL_DEFINE6(splice, int, in_fd, int64_t *, uin, int, out_fd, int64_t *, uout
 		goto out;
 	}
 	/* A full pipe ends the call, it does not block it after the first bytes. */
-	r = finish_write(out.f, move(&in, &out, MIN(n, CHUNK)));
+	r = move(&in, &out, MIN(n, CHUNK));
 	if (r >= 0 && (side_offset_done(&in, uin) || side_offset_done(&out, uout)))
 		r = -EFAULT;
 out:
@@ -247,8 +247,6 @@ SYSCALL_DEFINE4(tee, int, in_fd, int, out_fd, size_t, n, unsigned, flags)
 		r = file_is_pipe(in.f) && file_is_pipe(out.f)
 			    ? pipe_tee_wait(in.f, out.f, n, flags & SPLICE_F_NONBLOCK)
 			    : -EINVAL;
-	if (r == -EPIPE)
-		finish_write(out.f, r);
 	put_sides(&in, &out);
 	return r;
 }
@@ -271,7 +269,7 @@ SYSCALL_DEFINE4(
 		if ((f->flags & O_ACCMODE) == O_RDONLY)
 			r = file_read(f, &v.iter);
 		else
-			r = finish_write(f, file_write(f, &v.iter));
+			r = file_write(f, &v.iter);
 		user_iovec_free(&v);
 	}
 	file_put(f);

@@ -83,11 +83,14 @@ long install_file(struct file *f, bool cloexec)
 	return fd;
 }
 
-long pipe_is_broken(struct file *f)
+static void send_sigpipe(void)
 {
-	if (file_is_pipe(f))
-		signal_send_task(task_current(), SIGPIPE, NULL);
-	return -EPIPE;
+	signal_send_task(task_current(), SIGPIPE, NULL);
+}
+
+void file_hooks_init(void)
+{
+	pipe_sigpipe = send_sigpipe;
 }
 
 static uint64_t size_limit(void)

@@ -78,9 +78,5 @@ static inline ssize_t limit_file_size(struct file *f, int64_t pos, size_t n, boo
  */
 int limit_new_size(int64_t now, int64_t new);
 
-/* write(2) and friends on a pipe nobody reads: SIGPIPE goes with -EPIPE. */
-long pipe_is_broken(struct file *f);
-static inline long finish_write(struct file *f, ssize_t n)
-{
-	return unlikely(n == -EPIPE) ? pipe_is_broken(f) : n;
-}
+/* What file/ asks of the layers above it. */
+void file_hooks_init(void);

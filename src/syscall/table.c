@@ -4,6 +4,7 @@
 #include "syscall/syscall.h"
 #include "diag/log.h"
 #include "lib/bug.h"
+#include "syscall/file_util.h"
 #include "syscall/procfs.h"
 #include "syscall/socket_util.h"
 
@@ -65,5 +66,6 @@ void syscall_init(void)
 	procfs_process_init();
 	sysfs_init();
 	socket_hooks_init();
+	file_hooks_init();
 	BUG_ON(!table[SYS_read].fn || !table[SYS_mmap].fn || !table[SYS_exit_group].fn);
 }

@@ -290,6 +290,47 @@ static void atomicity(void)
 	end_pipe();
 }
 
+/* The reader goes while a write waits for room: the write tells what it has done, and SIGPIPE
+ * comes. */
+static volatile int broken;
+static void on_pipe(int sig)
+{
+	broken++;
+}
+
+static void *read_some(void *arg)
+{
+	char buf[4096];
+
+	NEED(read(p[0], buf, sizeof(buf)) == sizeof(buf));
+	while (available() != 65536) /* the writer fills that page, and waits again */
+		t_sleep_ms(1);
+	close(p[0]);
+	return NULL;
+}
+
+static void reader_goes(void)
+{
+	int q[2];
+
+	NEED(pipe(p) == 0 && pipe(q) == 0);
+	signal(SIGPIPE, on_pipe);
+	pthread_t id = t_thread(read_some, NULL);
+	RET(write(p[1], big, 100000));
+	pthread_join(id, NULL);
+	printf("SIGPIPE %d\n", broken);
+	RET(write(p[1], big, 1));
+	printf("SIGPIPE %d\n", broken);
+	NEED(write(q[1], "abc", 3) == 3);
+	RET(tee(q[0], p[1], 3, 0));
+	RET(splice(q[0], NULL, p[1], NULL, 3, 0));
+	printf("SIGPIPE %d\n", broken);
+	close(p[1]);
+	close(q[0]);
+	close(q[1]);
+	signal(SIGPIPE, SIG_DFL);
+}
+
 int main(void)
 {
 	sizes();
@@ -300,5 +341,6 @@ int main(void)
 	copies();
 	edges();
 	atomicity();
+	reader_goes();
 	return 0;
 }
