@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Advisory locks of all files in one hash of lists, keyed by vnode (or by the file itself when it
- * has none). Taken rarely; each bucket has its mutex and its waiters.
+ * Advisory locks of all files in one hash of lists, keyed by vnode (or, without one, by what the
+ * file stands for: both ends of a pipe are one object). Taken rarely; each bucket has its mutex and
+ * its waiters.
+ *
+ * What one owner holds on an object is disjoint; locks of one kind that touch are one lock. On the
+ * list those of an owner lie together, in the order of their ranges: F_GETLK shows it.
  */
 #include "file/lock.h"
 #include "abi/errno.h"
@@ -34,7 +38,9 @@ bool lock_records_used; /* atomic */
 
 static const void *object_of(const struct file *f)
 {
-	return f->vnode ? (const void *)f->vnode : f;
+	if (f->vnode)
+		return f->vnode;
+	return f->private ? f->private : f;
 }
 
 static struct bucket *bucket_of(const void *object)
@@ -74,16 +80,36 @@ static void drop(struct held_lock *l)
 	heap_free(l);
 }
 
-/* Cuts [r) out of what owner holds; 'spare' becomes the right part when a lock is split in two. */
-static bool cut(struct bucket *b, const void *object, bool flock, void *owner,
-	const struct lock_range *r, struct held_lock **spare)
+static bool same_holder(const struct held_lock *a, const struct held_lock *b)
 {
+	return a->object == b->object && a->flock == b->flock && a->owner == b->owner;
+}
+
+/* What the holder has of the same kind in the range or next to it becomes a part of it. */
+static void absorb(struct bucket *b, struct held_lock *new)
+{
+	struct held_lock *l, *tmp;
+
+	list_for_each_entry_safe (l, tmp, &b->locks, link) {
+		if (!same_holder(l, new) || l->write != new->write ||
+			l->range.start > new->range.end || new->range.start > l->range.end)
+			continue;
+		new->range.start = MIN(new->range.start, l->range.start);
+		new->range.end = MAX(new->range.end, l->range.end);
+		drop(l);
+	}
+}
+
+/* Cuts the range out of what the holder has; 'spare' becomes the right part when a lock is split in
+ * two. */
+static bool cut(struct bucket *b, const struct held_lock *want, struct held_lock **spare)
+{
+	const struct lock_range *r = &want->range;
 	struct held_lock *l, *tmp;
 	bool changed = false;
 
 	list_for_each_entry_safe (l, tmp, &b->locks, link) {
-		if (l->object != object || l->flock != flock || l->owner != owner ||
-			!overlap(&l->range, r))
+		if (!same_holder(l, want) || !overlap(&l->range, r))
 			continue;
 		changed = true;
 		if (l->range.start < r->start && l->range.end > r->end) {
@@ -101,6 +127,40 @@ static bool cut(struct bucket *b, const void *object, bool flock, void *owner,
 		}
 	}
 	return changed;
+}
+
+static void insert(struct bucket *b, struct held_lock *new)
+{
+	struct list_node *at = &b->locks; /* it goes before this */
+	struct held_lock *l;
+
+	list_for_each_entry (l, &b->locks, link) {
+		if (!same_holder(l, new))
+			continue;
+		at = l->link.next;
+		if (l->range.start > new->range.start) {
+			at = &l->link;
+			break;
+		}
+	}
+	list_add_tail(at, &new->link);
+}
+
+/* flock(2): a change of kind gives up the old lock first, and for good if the new one fails. Tells
+ * whether there is nothing to do. */
+static bool flock_convert(struct bucket *b, const struct held_lock *want, bool *changed)
+{
+	struct held_lock *l, *tmp;
+
+	list_for_each_entry_safe (l, tmp, &b->locks, link) {
+		if (!same_holder(l, want))
+			continue;
+		if (l->write == want->write)
+			return true;
+		drop(l);
+		*changed = true;
+	}
+	return false;
 }
 
 static void tell_waiters(struct bucket *b)
@@ -121,18 +181,21 @@ static int try_set(
 		err = -ENOLCK;
 		goto out;
 	}
+	*new = *want;
 	lock_bucket(b);
 	*generation = b->generation;
-	if (!unlock && find_conflict(b, want->object, want->flock, want->owner, want->write,
-			       &want->range)) {
+	if (unlock) {
+		changed = cut(b, want, &spare);
+	} else if (want->flock && flock_convert(b, want, &changed)) {
+		/* it has that one */
+	} else if (find_conflict(
+			   b, want->object, want->flock, want->owner, want->write, &want->range)) {
 		err = -EAGAIN;
 	} else {
-		changed = cut(b, want->object, want->flock, want->owner, &want->range, &spare);
-		if (!unlock) {
-			*new = *want;
-			list_add_tail(&b->locks, &new->link);
-			new = NULL;
-		}
+		absorb(b, new);
+		changed |= cut(b, want, &spare);
+		insert(b, new);
+		new = NULL;
 	}
 	mutex_unlock(&b->lock);
 	if (changed)

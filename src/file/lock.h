@@ -6,10 +6,11 @@
 
 struct file;
 
-/* Half-open range of bytes; end INT64_MAX: to the end of the file, however long it grows. */
+/* Half-open range of bytes; end LOCK_TO_END: to the end of the file, however long it grows. */
 struct lock_range {
-	int64_t start, end;
+	uint64_t start, end;
 };
+#define LOCK_TO_END (1ull << 63)
 
 /* Set for good by the first record lock: until then closing need not look for any. */
 extern bool lock_records_used;

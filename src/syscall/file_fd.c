@@ -90,22 +90,31 @@ static long set_status_flags(struct file *f, uint32_t arg)
 /* fcntl(2): l_whence, l_start, l_len to a range. */
 static int lock_range_of(struct file *f, const struct flock *l, struct lock_range *r)
 {
-	int64_t base = 0, start, end;
+	int64_t start = 0;
 
 	if (l->l_whence == SEEK_CUR)
-		base = f->pos;
+		start = f->pos;
 	else if (l->l_whence == SEEK_END)
-		base = f->ops->seek ? f->ops->seek(f, 0, SEEK_END) : 0;
+		start = f->ops->seek ? f->ops->seek(f, 0, SEEK_END) : 0;
 	else if (l->l_whence != SEEK_SET)
 		return -EINVAL;
-	if (__builtin_add_overflow(base, l->l_start, &start))
+	if (l->l_start > INT64_MAX - start)
 		return -EOVERFLOW;
-	if (l->l_len == 0)
-		end = INT64_MAX;
-	else if (__builtin_add_overflow(start, l->l_len, &end))
-		return -EOVERFLOW;
-	*r = (struct lock_range){ MIN(start, end), MAX(start, end) };
-	return r->start < 0 ? -EINVAL : 0;
+	start += l->l_start;
+	if (start < 0)
+		return -EINVAL;
+	if (l->l_len == 0) {
+		*r = (struct lock_range){ start, LOCK_TO_END };
+	} else if (l->l_len > 0) {
+		if (l->l_len - 1 > INT64_MAX - start)
+			return -EOVERFLOW;
+		*r = (struct lock_range){ start, (uint64_t)start + (uint64_t)l->l_len };
+	} else { /* the bytes before start */
+		if (start + l->l_len < 0)
+			return -EINVAL;
+		*r = (struct lock_range){ start + l->l_len, start };
+	}
+	return 0;
 }
 
 static int whole_lock_range(struct file *f, const struct flock *l, struct lock_range *r)
@@ -140,7 +149,7 @@ static long get_lock(struct file *f, struct flock *ul, bool ofd)
 	if (type != F_UNLCK) {
 		l.l_whence = SEEK_SET;
 		l.l_start = r.start;
-		l.l_len = r.end == INT64_MAX ? 0 : r.end - r.start;
+		l.l_len = r.end == LOCK_TO_END ? 0 : r.end - r.start;
 		l.l_pid = pid;
 	}
 	return copy_to_user(ul, &l, sizeof(l));
@@ -155,23 +164,23 @@ static long set_lock(struct file *f, const struct flock *ul, bool ofd, bool wait
 
 	if (copy_from_user(&l, ul, sizeof(l)))
 		return -EFAULT;
-	if (ofd && l.l_pid)
-		return -EINVAL;
 	err = whole_lock_range(f, &l, &r);
 	if (err)
 		return err;
 	switch (l.l_type) {
 	case F_RDLCK:
-		if ((f->flags & O_ACCMODE) == O_WRONLY)
+		if (!file_readable(f))
 			return -EBADF;
 		break;
 	case F_WRLCK:
-		if ((f->flags & O_ACCMODE) == O_RDONLY)
+		if (!file_writable(f))
 			return -EBADF;
 		break;
 	case F_UNLCK: break;
 	default: return -EINVAL;
 	}
+	if (ofd && l.l_pid)
+		return -EINVAL;
 	return lock_set(f, false, owner, ofd ? -1 : (int)process_current()->pid, l.l_type, r, wait);
 }
 
@@ -283,24 +292,23 @@ SYSCALL_DEFINE3(ioctl, int, fd, unsigned, cmd, unsigned long, arg)
 
 SYSCALL_DEFINE2(flock, int, fd, int, operation)
 {
-	struct file *f = get_file(fd);
+	struct file *f;
 	int type;
 	long err;
 
-	if (!f)
-		return -EBADF;
 	switch (operation & ~LOCK_NB) {
 	case LOCK_SH: type = F_RDLCK; break;
 	case LOCK_EX: type = F_WRLCK; break;
 	case LOCK_UN: type = F_UNLCK; break;
-	default: type = -1;
+	default: return -EINVAL;
 	}
-	if (type < 0)
-		err = -EINVAL;
-	else if (f->flags & O_PATH)
+	f = get_file(fd);
+	if (!f)
+		return -EBADF;
+	if (f->flags & O_PATH)
 		err = -EBADF;
 	else
-		err = lock_set(f, true, f, 0, type, (struct lock_range){ 0, INT64_MAX },
+		err = lock_set(f, true, f, 0, type, (struct lock_range){ 0, LOCK_TO_END },
 			!(operation & LOCK_NB));
 	file_put(f);
 	return err;
