@@ -56,6 +56,7 @@ struct vnode {
 	struct mutex write_lock;
 	uint32_t seals; /* F_SEAL_*, guarded by write_lock; memfd only, else F_SEAL_SEAL */
 	uint32_t writable_maps;
+	bool linkable; /* guarded by write_lock: O_TMPFILE without O_EXCL, until it has a name */
 	struct pagecache *cache; /* regular files on pages, else NULL */
 	void *watches;		 /* inotify.c, guarded by its lock; NULL: nobody watches (atomic) */
 	void *extra;		 /* fifo: the pipe (file/); file locks */
@@ -146,7 +147,6 @@ struct filesystem *ramfs_create(
 	const char *type, uint32_t magic, uint32_t root_mode, const struct erofs_image *lower);
 struct vnode *ramfs_anonymous(struct filesystem *fs, uint32_t mode); /* nlink 0; NULL: no memory */
 bool vnode_is_ramfs(const struct vnode *v);
-int ramfs_link_anonymous(struct vnode *dir, const char *name, size_t len, struct vnode *v);
 
 /* mount.c */
 extern struct list_node mounts;

@@ -252,10 +252,13 @@ static struct file *open_tmpfile(
 		return ERR_PTR(-ENOMEM);
 	v->uid = c->uid;
 	v->gid = c->gid;
+	v->linkable = !(flags & O_EXCL);
 	d = dentry_anonymous(v, "#tmpfile");
 	if (!d)
 		return ERR_PTR(-ENOMEM);
-	f = vnode_open(d, flags & ~(O_DIRECTORY | 020000000));
+	f = vnode_open(d, flags & ~O_TMPFILE);
+	if (!IS_ERR(f))
+		f->flags |= O_TMPFILE; /* F_GETFL tells */
 	dentry_put(d);
 	return f;
 }

@@ -206,10 +206,7 @@ int fs_link(
 		err = vnode_permission(dir, c, W_OK | X_OK);
 	if (!err && (S_ISDIR(vnode_mode(v)) || !dir->ops->link))
 		err = -EPERM;
-	if (!err && load_relaxed(&v->nlink) == 0 && load_acquire(&from->gone) &&
-		!from->name->parent)
-		err = ramfs_link_anonymous(dir, w.name, w.len, v); /* O_TMPFILE gets its name */
-	else if (!err)
+	if (!err)
 		err = dir->ops->link(dir, w.name, w.len, v);
 	mutex_unlock(&dir->lock);
 	if (!err) {

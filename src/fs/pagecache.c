@@ -243,8 +243,12 @@ int pagecache_truncate(struct pagecache *c, uint64_t size)
 	if (size < c->lower_end)
 		store_relaxed(&c->lower_end, size);
 	mutex_unlock(&c->lock);
-	if (size >= old)
+	if (size >= old) {
+		/* What a mapping wrote behind the end must not come to light. */
+		if (old % PAGE_SIZE)
+			zero_tail(c, old, MIN(size, ALIGN_UP(old, PAGE_SIZE)));
 		return 0;
+	}
 	/* A fault that found a page before the size changed may map it until the second unmap. */
 	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT);
 	mutex_lock(&c->lock);

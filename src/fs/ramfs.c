@@ -427,18 +427,23 @@ static int ramfs_symlink(struct vnode *v, const char *name, size_t len, const ch
 	return err;
 }
 
-int ramfs_link_anonymous(struct vnode *dir, const char *name, size_t len, struct vnode *v)
+/* v->write_lock held. */
+static int link_locked(struct vnode *dir, const char *name, size_t len, struct vnode *v)
 {
+	uint32_t nlink = load_relaxed(&v->nlink);
 	int err;
 
-	if (node_of(dir)->dead)
+	if (node_of(dir)->dead || (nlink == 0 && !v->linkable))
 		return -ENOENT;
+	if (nlink >= 65000)
+		return -EMLINK;
 	vnode_get(v);
 	err = add_name(node_of(dir), name, len, v);
 	if (err) {
 		vnode_put(v);
 		return err;
 	}
+	v->linkable = false;
 	atomic_add(&v->nlink, 1);
 	store_relaxed(&v->ctime, time_now());
 	return 0;
@@ -446,11 +451,12 @@ int ramfs_link_anonymous(struct vnode *dir, const char *name, size_t len, struct
 
 static int ramfs_link(struct vnode *dir, const char *name, size_t len, struct vnode *v)
 {
-	if (load_relaxed(&v->nlink) == 0)
-		return -ENOENT;
-	if (load_relaxed(&v->nlink) >= 65000)
-		return -EMLINK;
-	return ramfs_link_anonymous(dir, name, len, v);
+	int err;
+
+	mutex_lock(&v->write_lock);
+	err = link_locked(dir, name, len, v);
+	mutex_unlock(&v->write_lock);
+	return err;
 }
 
 /* Directory n is empty; it is dead afterwards. Its own lock is not held. */

@@ -20,7 +20,7 @@ static long at_open(int dirfd, const char *upath, uint32_t flags, uint32_t mode,
 	int err;
 
 	if ((flags & O_TMPFILE & ~O_DIRECTORY) &&
-		((flags & O_TMPFILE) != O_TMPFILE || !(flags & O_ACCMODE)))
+		((flags & O_TMPFILE) != O_TMPFILE || flags & O_CREAT || !(flags & O_ACCMODE)))
 		return -EINVAL;
 	err = user_path_get(&u, dirfd, upath, false);
 	if (err)
