@@ -24,6 +24,7 @@ static struct unix_sock *make(int type)
 	list_init(&u->accept_queue);
 	list_init(&u->accept_link);
 	wait_init(&u->room);
+	mutex_init(&u->room_lock);
 	u->state = TCP_CLOSE;
 	current_cred(&u->cred);
 	return u;
@@ -336,6 +337,7 @@ static void unix_close(struct socket *s)
 	if (wait_active(&u->room))
 		wait_wake_all(&u->room, 0);
 	part(u, unread);
+	unix_forget_room(u);
 	while (!list_empty(&u->accept_queue)) { /* connected, never accepted */
 		struct unix_sock *child =
 			list_first_entry(&u->accept_queue, struct unix_sock, accept_link);
@@ -394,7 +396,7 @@ static uint32_t unix_poll(struct socket *s)
 	if (!p || unix_has_room(p, p->s.rcvbuf / 2)) {
 		r |= POLLOUT | POLLWRNORM | POLLWRBAND;
 	} else {
-		__atomic_store_n(&s->nospace, 1, __ATOMIC_SEQ_CST);
+		unix_want_room(u, p);
 		if (unix_has_room(p, p->s.rcvbuf / 2))
 			r |= POLLOUT | POLLWRNORM | POLLWRBAND;
 	}

@@ -50,6 +50,12 @@ struct unix_sock {
 	struct list_node accept_link;
 	unsigned accept_count, backlog;
 	struct wait_queue room; /* senders (and connectors) that wait for this receiver */
+
+	/* As a sender that does not sleep: whose room it wants to hear of. s.nospace says whether
+	 * it still does; the entry stays on room_of->room until somebody sends again. */
+	struct mutex room_lock;
+	struct unix_sock *room_of;    /* guarded by room_lock; referenced; NULL: none */
+	struct wait_entry room_entry; /* guarded by room_lock */
 };
 static inline struct unix_sock *unix_sk(struct socket *s)
 {
@@ -86,6 +92,10 @@ struct unix_sock *unix_peer_get(struct unix_sock *u);
 void unix_disconnect(struct unix_sock *u); /* a datagram socket, from its default destination */
 
 /* unix_data.c */
+/* u, which found no room at 'to', is told when there is: POLLOUT on its queue. The caller looks
+ * again afterwards, as room may have come before. No lock held. */
+void unix_want_room(struct unix_sock *u, struct unix_sock *to);
+void unix_forget_room(struct unix_sock *u);
 ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_context *c);
 ssize_t unix_recv(struct socket *s, struct socket_message *m);
 

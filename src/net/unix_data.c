@@ -3,6 +3,73 @@
 
 #include "net/unix.h"
 
+/* ---- room at the receiver ---- */
+
+/* On the receiver's queue, with its lock held. Tells once. */
+static bool room_again(struct wait_entry *e, uint32_t events)
+{
+	struct unix_sock *u = e->arg, *to = container_of(e->queue, struct unix_sock, room);
+
+	if (unix_has_room(to, to->s.rcvbuf / 2) &&
+		__atomic_exchange_n(&u->s.nospace, 0, __ATOMIC_SEQ_CST))
+		wait_wake_all(&u->s.wait, POLLOUT | POLLWRNORM);
+	return false;
+}
+
+/* room_lock held. The caller drops the reference that is returned, afterwards. */
+static struct unix_sock *take_room(struct unix_sock *u)
+{
+	struct unix_sock *old = u->room_of;
+
+	if (old)
+		wait_remove(&u->room_entry);
+	store_relaxed(&u->room_of, NULL);
+	return old;
+}
+
+void unix_want_room(struct unix_sock *u, struct unix_sock *to)
+{
+	struct unix_sock *old = NULL;
+
+	mutex_lock(&u->room_lock);
+	if (u->room_of != to) {
+		old = take_room(u);
+		socket_get(&to->s);
+		store_relaxed(&u->room_of, to);
+		u->room_entry = (struct wait_entry){ .fn = room_again, .arg = u };
+		wait_add(&to->room, &u->room_entry);
+	}
+	__atomic_store_n(&u->s.nospace, 1, __ATOMIC_SEQ_CST);
+	mutex_unlock(&u->room_lock);
+	if (old)
+		socket_put(&old->s);
+}
+
+void unix_forget_room(struct unix_sock *u)
+{
+	struct unix_sock *old;
+
+	mutex_lock(&u->room_lock);
+	old = take_room(u);
+	mutex_unlock(&u->room_lock);
+	if (old)
+		socket_put(&old->s);
+}
+
+/* It has sent: receivers need not look at it any more, unless another thread still wants to hear.
+ */
+static __noinline void leave_room(struct unix_sock *u)
+{
+	struct unix_sock *old = NULL;
+
+	mutex_lock(&u->room_lock);
+	if (!load_relaxed(&u->s.nospace))
+		old = take_room(u);
+	mutex_unlock(&u->room_lock);
+	if (old)
+		socket_put(&old->s);
+}
+
 /* ---- sending ---- */
 
 /* Appends q to the receiver. 0; -EAGAIN: no room; -EPIPE / -ECONNREFUSED: it does not receive. */
@@ -35,10 +102,15 @@ static int deliver_waiting(struct unix_sock *u, struct unix_sock *to, struct uni
 	for (;;) {
 		int err = deliver(to, q, unix_is_connection(u));
 
-		if (err != -EAGAIN)
+		if (err != -EAGAIN) {
+			if (unlikely(load_relaxed(&u->room_of)))
+				leave_room(u);
 			return err;
+		}
 		if (socket_nonblocking(&u->s, flags)) {
-			__atomic_store_n(&u->s.nospace, 1, __ATOMIC_SEQ_CST);
+			unix_want_room(u, to);
+			if (unix_has_room(to, q->charged))
+				continue;
 			return -EAGAIN;
 		}
 		err = wait_event_interruptible_timeout(&to->room,
@@ -137,19 +209,8 @@ ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_
 /* A sender may continue. Lock not held. */
 static void tell_senders(struct unix_sock *u)
 {
-	struct unix_sock *p;
-
 	if (wait_active(&u->room))
 		wait_wake_all(&u->room, POLLOUT);
-	p = unix_peer_get(u);
-	if (p) {
-		if (__atomic_load_n(&p->s.nospace, __ATOMIC_SEQ_CST) &&
-			unix_has_room(u, u->s.rcvbuf / 2)) {
-			__atomic_store_n(&p->s.nospace, 0, __ATOMIC_SEQ_CST);
-			wait_wake_all(&p->s.wait, POLLOUT | POLLWRNORM);
-		}
-		socket_put(&p->s);
-	}
 }
 
 static void unqueue(struct unix_sock *u)
