@@ -65,15 +65,56 @@ static bool load_byte(const char *p, char *c)
 	return !failed;
 }
 
+static bool load_word(const char *p, uint64_t *word)
+{
+	int failed = 0;
+	uint64_t v = 0;
+
+	__asm__ volatile("1: movq %2, %0\n"
+			 "2:\n"
+			 ".pushsection .text.fixup, \"ax\"\n"
+			 "3: movl $1, %1\n"
+			 "jmp 2b\n"
+			 ".popsection\n"
+			 ".pushsection .extable, \"a\"\n"
+			 ".quad 1b, 3b\n"
+			 ".popsection"
+			 : "+r"(v), "+r"(failed)
+			 : "m"(*(const uint64_t *)p));
+	*word = v;
+	return !failed;
+}
+
+#define LOW_BITS 0x0101010101010101ull
+
+/* By words where one lies within a page, as its first byte can be read if and only if all can. */
 ssize_t copy_string_from_user(char *dst, const char *usrc, size_t size)
 {
-	for (size_t n = 0; n < size; n++) {
-		if (!user_range_ok(usrc + n, 1) || !load_byte(usrc + n, &dst[n]))
-			return -EFAULT;
-		if (!dst[n])
-			return n;
+	size_t n = 0, room;
+
+	if (!user_range_ok(usrc, 0))
+		return -EFAULT;
+	room = MIN(size, USER_MAX - (uintptr_t)usrc);
+	while (n < room) {
+		uint64_t word, zeros;
+
+		if (room - n >= 8 && (uintptr_t)(usrc + n) % 4096 <= 4096 - 8) {
+			if (!load_word(usrc + n, &word))
+				return -EFAULT;
+			__builtin_memcpy(dst + n, &word, 8);
+			zeros = (word - LOW_BITS) & ~word & LOW_BITS << 7;
+			if (zeros)
+				return n + __builtin_ctzll(zeros) / 8;
+			n += 8;
+		} else {
+			if (!load_byte(usrc + n, &dst[n]))
+				return -EFAULT;
+			if (!dst[n])
+				return n;
+			n++;
+		}
 	}
-	return -ENAMETOOLONG;
+	return n == size ? -ENAMETOOLONG : -EFAULT;
 }
 
 int user_load_u32(const uint32_t *uaddr, uint32_t *value)

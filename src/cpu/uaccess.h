@@ -23,7 +23,8 @@ int clear_user(void *udst, size_t n) __must_check;
 /* As above, but returns the bytes that were NOT copied, for calls with partial results. */
 size_t copy_from_user_partial(void *dst, const void *usrc, size_t n);
 size_t copy_to_user_partial(void *udst, const void *src, size_t n);
-/* Length without the terminator, -EFAULT, or -ENAMETOOLONG when no terminator in size bytes. */
+/* Length without the terminator, -EFAULT, or -ENAMETOOLONG when no terminator in size bytes. What
+ * is in dst behind the terminator changes, too. */
 ssize_t copy_string_from_user(char *dst, const char *usrc, size_t size);
 
 /* Atomics on an aligned 32-bit word of the program (futex). 0 or -EFAULT. */

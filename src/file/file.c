@@ -63,7 +63,8 @@ void file_put(struct file *f)
 
 	if (__atomic_fetch_sub(&f->refcount, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
-	epoll_forget_file(f);
+	if (!list_empty(&f->epoll_items)) /* nobody else is at it any more (epoll.c, E2) */
+		epoll_forget_file(f);
 	if (f->has_locks) {
 		lock_release_owner(f, true, f);
 		lock_release_owner(f, false, f);

@@ -497,11 +497,11 @@ static long prctl_name(unsigned long option, char *uname)
 
 	if (option == PR_GET_NAME)
 		return copy_to_user(uname, t->name, sizeof(t->name));
-	memset(name, 0, sizeof(name));
 	len = copy_string_from_user(name, uname, sizeof(name) - 1);
 	if (len == -EFAULT)
 		return len;
-	name[sizeof(name) - 1] = '\0';
+	len = len < 0 ? (ssize_t)sizeof(name) - 1 : len;
+	memset(name + len, 0, sizeof(name) - len);
 	memcpy(t->name, name, sizeof(name));
 	return 0;
 }
