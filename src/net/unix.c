@@ -24,7 +24,7 @@ static struct unix_sock *make(int type)
 	list_init(&u->accept_queue);
 	list_init(&u->accept_link);
 	wait_init(&u->room);
-	mutex_init(&u->room_lock);
+	mutex_init(&u->room_lock, "unix_sock.room_lock");
 	u->state = TCP_CLOSE;
 	current_cred(&u->cred);
 	return u;

@@ -18,15 +18,14 @@
 static uint32_t poll_one(struct pollset *set, struct pollfd *p)
 {
 	uint32_t events = POLLNVAL;
-	struct file *f;
+	struct fd f;
 
 	if (p->fd < 0)
 		return 0;
-	f = get_file(p->fd);
-	if (f) {
-		events = pollset_check(set, f) & ((uint16_t)p->events | POLLERR | POLLHUP);
-		file_put(f);
-	}
+	f = fd_borrow(p->fd);
+	if (f.file && !(f.file->flags & O_PATH))
+		events = pollset_check(set, f.file) & ((uint16_t)p->events | POLLERR | POLLHUP);
+	fd_return(f);
 	return events;
 }
 
@@ -146,8 +145,9 @@ SYSCALL_DEFINE5(ppoll, struct pollfd *, fds, unsigned, n, struct timespec *, uts
 struct select_sets {
 	uint64_t in[3][SKIFF_FD_SETSIZE / 64], out[3][SKIFF_FD_SETSIZE / 64];
 };
-static const uint32_t select_wanted[3] = { POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR,
-	POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR, POLLPRI };
+static const uint32_t select_wanted[3] = { POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR |
+						   POLLNVAL,
+	POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL, POLLPRI | POLLNVAL };
 
 static bool in_set(const uint64_t *set, int fd)
 {
@@ -161,16 +161,16 @@ static int select_round(struct pollset *set, struct select_sets *s, int n)
 
 	memset(s->out, 0, sizeof(s->out));
 	for (int fd = 0; fd < n; fd++) {
-		struct file *f;
 		uint32_t events;
+		struct fd f;
 
 		if (!in_set(s->in[0], fd) && !in_set(s->in[1], fd) && !in_set(s->in[2], fd))
 			continue;
-		f = get_file(fd);
-		if (!f)
+		f = fd_borrow(fd);
+		if (!f.file)
 			return -EBADF;
-		events = pollset_check(set, f);
-		file_put(f);
+		events = f.file->flags & O_PATH ? POLLNVAL : pollset_check(set, f.file);
+		fd_return(f);
 		for (int k = 0; k < 3; k++)
 			if (in_set(s->in[k], fd) && events & select_wanted[k]) {
 				s->out[k][fd / 64] |= 1ull << (fd % 64);

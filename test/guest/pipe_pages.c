@@ -55,8 +55,9 @@ static void sizes(void)
 		new_pipe(0);
 		fill(n[i]);
 		RET(read(p[0], big, 1));
-		printf("room %d, write %zd, ", has_room(), write(p[1], big, 1));
-		printf("write %zd\n", write(p[1], big, 4096));
+		printf("room %d\n", has_room());
+		RET(write(p[1], big, 1));
+		RET(write(p[1], big, 4096));
 		RET(read(p[0], big, 4096));
 		printf("room %d\n", has_room());
 		fill(n[i]);
