@@ -4,6 +4,7 @@
  * nothing a program writes into a frame gets it more than it had. The vector unit is a buffer here.
  */
 /* sources: src/process/frame.c */
+/* flags: -D_GNU_SOURCE */
 
 #include "t.h"
 #include "abi/errno.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: $(HOST_MUTEX) src/sched/rwlock.c src/sched/wait.c */
+/* sources: $(HOST_MUTEX) src/sched/wait.c */
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"
@@ -23,7 +23,6 @@ bool sleep_timer_expired(const struct sleep_timer *s)
 #define ROUNDS	20000
 
 static struct mutex lock;
-static struct rwlock rw;
 static long shared;
 static atomic_int inside;
 
@@ -269,35 +268,6 @@ TEST(lock_class_all_cpus)
 	CHECK(after.waits - before.waits <= (uint64_t)shared);
 	CHECK(after.tokens - before.tokens <= after.waits - before.waits);
 	cpu_online_count = 1;
-}
-
-static void read_and_write(void *arg)
-{
-	for (int i = 0; i < 3000; i++) {
-		if (i % 4 == (long)arg % 4) {
-			write_lock(&rw);
-			if (atomic_fetch_add(&inside, 1000))
-				T_FAIL("writer beside others");
-			shared++;
-			atomic_fetch_sub(&inside, 1000);
-			write_unlock(&rw);
-		} else {
-			read_lock(&rw);
-			if (atomic_fetch_add(&inside, 1) >= 1000)
-				T_FAIL("reader beside writer");
-			atomic_fetch_sub(&inside, 1);
-			read_unlock(&rw);
-		}
-	}
-}
-
-TEST(rwlock)
-{
-	rwlock_init(&rw, "test.rw");
-	shared = 0;
-	run(read_and_write, THREADS);
-	CHECK_EQ(shared, THREADS * 750);
-	CHECK(!rw.readers && !rw.writer && !rw.head);
 }
 
 static struct wait_queue queue;

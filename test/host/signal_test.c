@@ -4,6 +4,7 @@
  * never run; frames, sleeping and dying are recorded instead of done.
  */
 /* sources: src/process/signal.c src/process/doors.c */
+/* flags: -D_GNU_SOURCE */
 
 #include "t.h"
 #include "abi/errno.h"
