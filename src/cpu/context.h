@@ -46,6 +46,8 @@ uint64_t cpu_fpu_features(void);
 void cpu_fpu_init_area(void *area);
 /* The running program's live registers to/from an area, for signal frames. */
 void cpu_fpu_save(void *area);
+/* The same into memory that is not an area yet, for a new thread. */
+void cpu_fpu_save_new(void *memory);
 /* Returns -EINVAL, having loaded nothing, if the area is not a valid state (it came from the
  * program). */
 int cpu_fpu_restore(const void *area);

@@ -94,6 +94,14 @@ void cpu_fpu_save(void *area)
 		save(area);
 }
 
+void cpu_fpu_save_new(void *memory)
+{
+	/* What xsave leaves as it is, and xrstor wants to be zero. */
+	if (cpu_has(CPU_XSAVE))
+		memset((char *)memory + XSTATE_BV, 0, XHEADER_END - XSTATE_BV);
+	cpu_fpu_save(memory);
+}
+
 /* Everything that would make xrstor fault is refused (SDM vol. 1, 13.8.1). */
 int cpu_fpu_restore(const void *area)
 {

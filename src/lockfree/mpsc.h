@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A list that many push onto and one takes all of. Nodes are the users' own memory.
+ * A list that many push onto and somebody takes all of. Nodes are the users' own memory.
  *
  *	             push              take_all          empty
  *	push         safe              safe              safe
- *	take_all     safe              one at a time     safe
- *	empty        safe              safe              safe (a hint for all but the taker)
+ *	take_all     safe              safe (*)          safe
+ *	empty        safe              safe              safe (a hint for all but a lone taker)
+ *
+ * (*) Each node comes out once, to one of them. Only with a single taker, at a time, is the order
+ * of all nodes that of their pushes.
  *
  * Callable from interrupt handlers. A node belongs to the list from the call of push until the
  * take_all that returned it.

@@ -234,35 +234,37 @@ struct page *pagetable_prune(
 	return p.freed;
 }
 
-/* Tables are mostly empty: several entries are looked at in one go. */
-#define SKIP 8u
-static inline bool none(const pte_t *e)
-{
-	pte_t any = 0;
+#define GROUP 8u
 
-	for (unsigned i = 0; i < SKIP; i++)
-		any |= load_relaxed(&e[i]);
-	return any == 0;
+static inline bool group_is_empty(const pte_t *e)
+{
+	return !(load_relaxed(&e[0]) | load_relaxed(&e[1]) | load_relaxed(&e[2]) |
+		 load_relaxed(&e[3]) | load_relaxed(&e[4]) | load_relaxed(&e[5]) |
+		 load_relaxed(&e[6]) | load_relaxed(&e[7]));
 }
 
+/* Most tables are nearly empty (the stacks of threads are), so they are looked at by the group. */
 static void each_leaf(pte_t *table, unsigned level, uintptr_t base, uintptr_t start, uintptr_t end,
 	pagetable_leaf_fn *fn, void *arg)
 {
-	uintptr_t size = level_size(level);
-	unsigned i = start > base ? (start - base) / size : 0;
+	unsigned shift = PAGE_SHIFT + 9 * (level - 1);
+	unsigned i = start > base ? (start - base) >> shift : 0;
+	unsigned stop = MIN((end - base - 1) >> shift, (uintptr_t)ENTRIES - 1) + 1;
 
-	for (; i < ENTRIES && base + i * size < end; i++) {
-		pte_t e = load(&table[i]);
+	while (i < stop) {
+		uintptr_t va = base + ((uintptr_t)i << shift);
+		pte_t e;
 
-		if (e == 0) {
-			if (i % SKIP == 0 && none(&table[i]))
-				i += SKIP - 1;
+		if (i % GROUP == 0 && stop - i >= GROUP && group_is_empty(&table[i])) {
+			i += GROUP;
 			continue;
 		}
-		if (level == 1 || (e & PTE_HUGE))
-			fn(&table[i], base + i * size, level, arg);
-		else
-			each_leaf(table_of(e), level - 1, base + i * size, start, end, fn, arg);
+		e = load(&table[i]);
+		if (e && (level == 1 || (e & PTE_HUGE)))
+			fn(&table[i], va, level, arg);
+		else if (e)
+			each_leaf(table_of(e), level - 1, va, start, end, fn, arg);
+		i++;
 	}
 }
 
@@ -273,5 +275,6 @@ void pagetable_for_each_leaf(
 
 	/* Only the lower half: the upper one's addresses are not a continuation of it. */
 	BUG_ON(end > 1ul << 47);
-	each_leaf(table, 4, 0, start, end, fn, arg);
+	if (start < end)
+		each_leaf(table, 4, 0, start, end, fn, arg);
 }

@@ -15,7 +15,8 @@ bool process_remove_task(struct process *p, struct task *t); /* true: it was the
 void process_rename_task(struct task *t, uint32_t tid);
 
 /* task.c */
-struct task *task_create(struct process *p, const char *name); /* one reference; not visible yet */
+/* One reference; not visible yet. Its FPU area (thread.context.fpu) is the caller's to fill. */
+struct task *task_create(struct process *p, const char *name);
 void task_start(struct task *t); /* runs it from t->start_frame; consumes the reference */
 void task_wake_others(struct process
 		*p); /* signal_lock held: everybody looks at group_exit, exec_task, stopped */

@@ -299,6 +299,7 @@ void process_start_first(const char *cmdline)
 	p->root = p->cwd = fs_root();
 	dentry_get(p->root);
 	dentry_get(p->cwd);
+	cpu_fpu_init_area(t->thread.context.fpu);
 	t->start = start_program;
 	t->start_arg = cmdline;
 	first = p;

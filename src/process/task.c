@@ -68,7 +68,7 @@ static void task_entry(void *arg)
 	enter_program(arg);
 }
 
-static int task_init_fpu(struct task *t)
+static int task_alloc_fpu(struct task *t)
 {
 	size_t size = ALIGN_UP(cpu_fpu_size(), 64);
 	uintptr_t area;
@@ -79,7 +79,6 @@ static int task_init_fpu(struct task *t)
 	area = ALIGN_UP((uintptr_t)t->fpu_memory, 64);
 	t->thread.context.fpu = (void *)area;
 	t->fpu_bounce = (void *)(area + size);
-	cpu_fpu_init_area(t->thread.context.fpu);
 	return 0;
 }
 
@@ -89,7 +88,7 @@ struct task *task_create(struct process *p, const char *name)
 
 	if (!t)
 		return NULL;
-	if (task_init_fpu(t)) {
+	if (task_alloc_fpu(t)) {
 		heap_free(t);
 		return NULL;
 	}
@@ -177,7 +176,7 @@ long task_clone(const struct clone_args *a, const struct trap_frame *frame)
 	t->start_frame.orig_rax = -1;
 	if (a->stack)
 		t->start_frame.rsp = a->stack + a->stack_size;
-	cpu_fpu_save(t->thread.context.fpu);
+	cpu_fpu_save_new(t->thread.context.fpu);
 	t->thread.context.user_fs_base = a->flags & CLONE_SETTLS ? a->tls : cpu_get_fs_base();
 	t->thread.context.user_gs_base = cpu_get_gs_base();
 	if (a->flags & CLONE_CHILD_SETTID)

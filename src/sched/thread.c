@@ -53,8 +53,90 @@ void thread_id_free(uint32_t id)
 		atomic_and(&id_used[id / 64], ~(1ull << (id % 64)));
 }
 
+/*
+ * --- The end ---
+ *
+ * What a dead thread leaves is taken apart by somebody who can sleep: by the next one who makes a
+ * thread on that CPU, who wants just such a stack and memory, or else, when too many wait there, by
+ * the reaper. So a program that makes and ends threads switches to nobody else for it.
+ */
+#define DEAD_MAX 8
+
+struct dead {
+	struct mpsc_list list; /* pushed to by this CPU, taken by any */
+	int32_t count;	       /* atomic; changes after the list, so it may lag behind it */
+};
+static DEFINE_PERCPU(struct dead, dead_threads);
+static struct thread *reaper;
+static bool reaper_wanted; /* atomic; set after the push that makes it so */
+
+static void bury(struct thread *t)
+{
+	struct dead *d = this_cpu(dead_threads);
+
+	mpsc_push(&d->list, &t->incoming);
+	if (atomic_add(&d->count, 1) + 1 < DEAD_MAX || !reaper)
+		return;
+	(void)atomic_xchg(&reaper_wanted, true);
+	thread_wake(reaper);
+}
+
+/* Called off its stack, interrupts off. Whoever comes last, this or the last pin, buries it. */
+void sched_reap(struct thread *t)
+{
+	if (atomic_or(&t->wakers, WAKERS_DEAD) == 0)
+		bury(t);
+}
+
+void thread_unpin(struct thread *t)
+{
+	if (atomic_sub(&t->wakers, 1) == (WAKERS_DEAD | 1))
+		bury(t);
+}
+
+static void release(struct thread *t)
+{
+	if (t->context.kstack_top)
+		kstack_free(t->kstack_top);
+	if (!t->keep_id && !t->kernel_thread)
+		thread_id_free(t->id);
+	if (t->release)
+		t->release(t);
+}
+
+/* May sleep. */
+static void release_dead(struct dead *d)
+{
+	struct mpsc_node *n, *next;
+
+	for (n = mpsc_take_all(&d->list); n; n = next) {
+		next = load_relaxed(&n->next);
+		(void)atomic_sub(&d->count, 1);
+		release(container_of(n, struct thread, incoming));
+	}
+}
+
+static void reaper_main(void *arg)
+{
+	for (;;) {
+		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+		if (!atomic_xchg(&reaper_wanted, false))
+			schedule();
+		thread_cancel_sleep();
+		for_each_cpu (cpu)
+			release_dead(cpu_of(dead_threads, cpu));
+	}
+}
+
+void sched_reaper_init(void)
+{
+	reaper = kthread_create("reaper", reaper_main, NULL, THREAD_NORMAL);
+	BUG_ON(!reaper);
+}
+
 static int init(struct thread *t, const char *name, void (*entry)(void *), void *arg, bool kernel)
 {
+	release_dead(this_cpu(dead_threads));
 	t->id = kernel ? thread_id_kernel() : id_alloc();
 	if (!t->id)
 		return -EAGAIN;
@@ -133,63 +215,6 @@ struct thread *kthread_create(
 	}
 	thread_start(t);
 	return t;
-}
-
-/* --- The end: dead threads go to a thread that can sleep --- */
-
-static struct mpsc_list dead_list;
-static struct thread *reaper;
-
-static void bury(struct thread *t)
-{
-	mpsc_push(&dead_list, &t->incoming);
-	if (reaper)
-		thread_wake(reaper);
-}
-
-/* Called off its stack, interrupts off. Whoever comes last, this or the last pin, buries it. */
-void sched_reap(struct thread *t)
-{
-	if (atomic_or(&t->wakers, WAKERS_DEAD) == 0)
-		bury(t);
-}
-
-void thread_unpin(struct thread *t)
-{
-	if (atomic_sub(&t->wakers, 1) == (WAKERS_DEAD | 1))
-		bury(t);
-}
-
-static void release(struct thread *t)
-{
-	if (t->context.kstack_top)
-		kstack_free(t->kstack_top);
-	if (!t->keep_id && !t->kernel_thread)
-		thread_id_free(t->id);
-	if (t->release)
-		t->release(t);
-}
-
-static void reaper_main(void *arg)
-{
-	for (;;) {
-		struct mpsc_node *n, *next;
-
-		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
-		if (mpsc_empty(&dead_list))
-			schedule();
-		thread_cancel_sleep();
-		for (n = mpsc_take_all(&dead_list); n; n = next) {
-			next = load_relaxed(&n->next);
-			release(container_of(n, struct thread, incoming));
-		}
-	}
-}
-
-void sched_reaper_init(void)
-{
-	reaper = kthread_create("reaper", reaper_main, NULL, THREAD_NORMAL);
-	BUG_ON(!reaper);
 }
 
 /* --- Properties --- */
