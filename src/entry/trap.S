@@ -59,43 +59,26 @@ trap_table:
 trap_common:
 	pushq	%rax
 	pushq	%rdx
-	movq	32(%rsp), %rax		/* rip */
+	movq	%rsp, %rdx
+	movq	32(%rdx), %rax		/* rip */
 	testq	%rax, %rax
-	js	1f
+	js	trap_of_kernel
 	swapgs
-	movq	%gs:LOCAL_KSTACK_TOP, %rax
-	jmp	2f
-1:	movq	56(%rsp), %rax		/* the kernel's own stack pointer */
-	andq	$-16, %rax
-	/* A kernel stack that is about to run into its guard page cannot take a frame. */
-	movq	%gs:LOCAL_KSTACK_TOP, %rdx
-	subq	%rax, %rdx
-	cmpq	$15872, %rdx
-	ja	trap_stack_overflow
-2:	movq	64(%rsp), %rdx
-	movq	%rdx, -8(%rax)		/* ss */
-	movq	56(%rsp), %rdx
-	movq	%rdx, -16(%rax)		/* rsp */
-	movq	48(%rsp), %rdx
-	movq	%rdx, -24(%rax)		/* rflags */
-	movq	40(%rsp), %rdx
-	movq	%rdx, -32(%rax)		/* cs */
-	movq	32(%rsp), %rdx
-	movq	%rdx, -40(%rax)		/* rip */
-	movq	24(%rsp), %rdx
-	movq	%rdx, -48(%rax)		/* error */
-	movq	16(%rsp), %rdx
-	movq	%rdx, -56(%rax)		/* vector */
-	movq	$-1, -64(%rax)		/* orig_rax: no system call */
-	movq	8(%rsp), %rdx
-	movq	%rdx, -104(%rax)	/* rax */
-	popq	%rdx
-	leaq	-64(%rax), %rsp
+	movq	%gs:LOCAL_KSTACK_TOP, %rsp
+trap_build_frame:
+	pushq	64(%rdx)		/* ss */
+	pushq	56(%rdx)		/* rsp */
+	pushq	48(%rdx)		/* rflags */
+	pushq	40(%rdx)		/* cs */
+	pushq	32(%rdx)		/* rip */
+	pushq	24(%rdx)		/* error */
+	pushq	16(%rdx)		/* vector */
+	pushq	$-1			/* orig_rax: no system call */
 	pushq	%rdi
 	pushq	%rsi
-	pushq	%rdx
+	pushq	(%rdx)			/* rdx */
 	pushq	%rcx
-	subq	$8, %rsp		/* rax is there already */
+	pushq	8(%rdx)			/* rax */
 	pushq	%r8
 	pushq	%r9
 	pushq	%r10
@@ -137,6 +120,18 @@ trap_return:
 	popq	%rdi
 	addq	$24, %rsp		/* orig_rax, vector, error */
 	iretq
+
+/* rdx = the pad. A kernel stack that is about to run into its guard page cannot take a frame. */
+trap_of_kernel:
+	movq	56(%rdx), %rax		/* the kernel's own stack pointer */
+	andq	$-16, %rax
+	movq	%gs:LOCAL_KSTACK_TOP, %rsp
+	subq	%rax, %rsp		/* how deep: a number for now */
+	cmpq	$15872, %rsp
+	movq	%rax, %rsp
+	jbe	trap_build_frame
+	movq	%rdx, %rsp
+	jmp	trap_stack_overflow
 
 /*
  * A program that steps itself has jumped through a door: this is the kernel's first instruction,

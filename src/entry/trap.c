@@ -88,7 +88,7 @@ static void page_fault(struct trap_frame *f)
 {
 	uintptr_t addr = read_cr2();
 	bool program = trap_from_program(f);
-	struct vm_space *space = vm_current();
+	struct vm_space *space = program ? process_current()->vm : vm_current();
 	int err = -EFAULT;
 
 	trace_sched(TRACE_FAULT, addr, f->rip);
@@ -149,7 +149,7 @@ static int arithmetic_code(unsigned vector)
 	return FPE_FLTRES;
 }
 
-static void exception(struct trap_frame *f)
+static __noinline void exception(struct trap_frame *f)
 {
 	struct fault_signal s = exception_signal(f->vector);
 	uintptr_t addr = 0;
@@ -175,16 +175,17 @@ void trap_handle(struct trap_frame *f)
 {
 	if (unlikely(vm_maybe_stub(f->rip)) && trap_from_program(f))
 		patch_leave(f);
-	if (f->vector >= FIRST_INTERRUPT)
-		irq_dispatch(f->vector);
-	else if (f->vector == PAGE_FAULT)
+	if (f->vector == PAGE_FAULT)
 		page_fault(f);
+	else if (f->vector >= FIRST_INTERRUPT)
+		irq_dispatch(f->vector);
 	else
 		exception(f);
 	if (trap_from_program(f)) {
 		if (unlikely(!(f->rflags & RFLAGS_IF))) /* an exception on the way through a gate */
 			process_leave_door(f);
-		trap_exit_work(f);
+		if (unlikely(load_acquire(&thread_current()->flags) & THREAD_EXIT_WORK))
+			trap_exit_work(f);
 	}
 }
 
