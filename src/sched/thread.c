@@ -116,6 +116,12 @@ static void release_dead(struct dead *d)
 	}
 }
 
+static void release_all_dead(void)
+{
+	for_each_cpu (cpu)
+		release_dead(cpu_of(dead_threads, cpu));
+}
+
 static void reaper_main(void *arg)
 {
 	for (;;) {
@@ -123,8 +129,7 @@ static void reaper_main(void *arg)
 		if (!atomic_xchg(&reaper_wanted, false))
 			schedule();
 		thread_cancel_sleep();
-		for_each_cpu (cpu)
-			release_dead(cpu_of(dead_threads, cpu));
+		release_all_dead();
 	}
 }
 
@@ -134,17 +139,31 @@ void sched_reaper_init(void)
 	BUG_ON(!reaper);
 }
 
-static int init(struct thread *t, const char *name, void (*entry)(void *), void *arg, bool kernel)
+static int take_id_and_stack(struct thread *t, bool kernel)
 {
-	release_dead(this_cpu(dead_threads));
 	t->id = kernel ? thread_id_kernel() : id_alloc();
 	if (!t->id)
 		return -EAGAIN;
 	t->kstack_top = kstack_alloc();
-	if (!t->kstack_top) {
+	if (t->kstack_top)
+		return 0;
+	if (!kernel)
 		thread_id_free(t->id);
-		return -ENOMEM;
+	return -ENOMEM;
+}
+
+static int init(struct thread *t, const char *name, void (*entry)(void *), void *arg, bool kernel)
+{
+	int err;
+
+	release_dead(this_cpu(dead_threads));
+	err = take_id_and_stack(t, kernel);
+	if (err) { /* the dead of other CPUs hold some too */
+		release_all_dead();
+		err = take_id_and_stack(t, kernel);
 	}
+	if (err)
+		return err;
 	str_copy(t->name, name, sizeof(t->name));
 	t->entry = entry;
 	t->arg = arg;
