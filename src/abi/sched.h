@@ -9,6 +9,10 @@
 #define _GNU_SOURCE
 #endif
 #include <sched.h>
+#ifndef SCHED_IDLE /* of _GNU_SOURCE, which came too late */
+#define SCHED_BATCH 3
+#define SCHED_IDLE  5
+#endif
 #else
 #define SCHED_OTHER	    0
 #define SCHED_FIFO	    1

@@ -122,32 +122,13 @@ int cpu_fpu_restore(const void *area)
 
 /* ---- switching ---- */
 
-static DEFINE_PERCPU(struct cpu_context *, fpu_owner); /* whose registers this CPU holds */
+DEFINE_PERCPU(struct cpu_context *, fpu_owner);
 
-#define XCR0_AVX   4
-#define X87_ERRORS 0x3f
+#define XCR0_AVX 4
 
-static bool entered_by_call(const struct cpu_context *c)
+void cpu_fpu_switch_save(void *area)
 {
-	return ((const struct trap_frame *)c->kstack_top - 1)->vector == VECTOR_CALL;
-}
-
-void cpu_fpu_switch_out(struct cpu_context *from)
-{
-	uint16_t status;
-
-	from->fpu_cpu = cpu_id() + 1;
-	from->fpu_controls = false;
-	if (entered_by_call(from)) {
-		__asm__ volatile("fnstsw %0" : "=m"(status));
-		if (!(status & X87_ERRORS)) {
-			__asm__ volatile("stmxcsr %0; fnstcw %1"
-					 : "=m"(from->mxcsr), "=m"(from->x87_control));
-			from->fpu_controls = true;
-			return;
-		}
-	}
-	save(from->fpu);
+	save(area);
 }
 
 /* The x87 stack empty, no error flags, upper halves clean: as at a function's return. */
@@ -159,17 +140,10 @@ static void load_controls(const struct cpu_context *to)
 		__asm__ volatile("vzeroupper");
 }
 
-bool cpu_fpu_switch_in(struct cpu_context *to)
+void cpu_fpu_load(struct cpu_context *to)
 {
-	struct cpu_context **owner = this_cpu(fpu_owner);
-
-	/* The owner's memory may have been freed and be another thread's by now: hence both. */
-	if (*owner == to && to->fpu_cpu == cpu_id() + 1)
-		return false;
-	*owner = to;
 	if (to->fpu_controls)
 		load_controls(to);
 	else
 		restore(to->fpu);
-	return true;
 }

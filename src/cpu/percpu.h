@@ -47,10 +47,33 @@ static inline uint32_t cpu_id(void)
 	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(struct cpu_local, id)));
 	return id;
 }
+/* Neither in an interrupt handler nor in a read section: both words at once. */
+static inline bool cpu_may_sleep(void)
+{
+	bool may;
+
+	_Static_assert(offsetof(struct cpu_local, read_depth) ==
+			       offsetof(struct cpu_local, irq_depth) + sizeof(uint32_t),
+		"looked at together");
+	__asm__ volatile("cmpq $0, %%gs:%c1"
+			 : "=@cce"(may)
+			 : "i"(offsetof(struct cpu_local, irq_depth))
+			 : "memory");
+	return may;
+}
+static inline uintptr_t cpu_this_offset(void)
+{
+	uintptr_t offset;
+
+	__asm__ volatile("mov %%gs:%c1, %0"
+			 : "=r"(offset)
+			 : "i"(offsetof(struct cpu_local, percpu_offset)));
+	return offset;
+}
 extern uintptr_t cpu_percpu_offset[MAX_CPUS];
 DECLARE_PERCPU(struct cpu_local, cpu_locals);
 
-#define this_cpu(name)	((__typeof__(name) *)((uintptr_t) & (name) + cpu_local()->percpu_offset))
+#define this_cpu(name)	((__typeof__(name) *)((uintptr_t) & (name) + cpu_this_offset()))
 #define cpu_of(name, n) ((__typeof__(name) *)((uintptr_t) & (name) + cpu_percpu_offset[n]))
 /* Of an address in some CPU's copy the one in the template; any other as it is. Walks the CPUs. */
 uintptr_t cpu_percpu_template(uintptr_t at);

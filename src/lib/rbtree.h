@@ -26,6 +26,16 @@ struct rb_tree {
 /* Links node below parent at *link (which is &tree->root, &parent->left or &parent->right). */
 void rb_insert(
 	struct rb_tree *tree, struct rb_node *node, struct rb_node *parent, struct rb_node **link);
+/* The same for an empty tree without 'update'; and whether node is all there is in the tree. */
+static inline void rb_insert_alone(struct rb_tree *tree, struct rb_node *node)
+{
+	*node = (struct rb_node){ 0 };
+	tree->root = node;
+}
+static inline bool rb_is_alone(const struct rb_tree *tree, const struct rb_node *node)
+{
+	return tree->root == node && !node->left && !node->right;
+}
 void rb_erase(struct rb_tree *tree, struct rb_node *node);
 /* Call after the key-independent summary of node changed. */
 void rb_update_path(struct rb_tree *tree, struct rb_node *node);

@@ -24,11 +24,6 @@
 
 uint64_t sched_idle_mask[MAX_CPUS / 64];
 
-bool sched_is_idle(uint32_t cpu)
-{
-	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
-}
-
 /* One that was given a thread already will not be idle for long. */
 uint32_t sched_find_idle(const struct thread *t)
 {
@@ -94,9 +89,10 @@ void balance_pull(struct runqueue *rq)
 		}
 	}
 	if (best != self) {
-		uint32_t nobody = 0;
+		uint16_t nobody = 0;
 
-		if (atomic_cas(&cpu_of(runqueue, best)->pull_request, &nobody, self + 1))
+		if (atomic_cas(
+			    &cpu_of(runqueue, best)->pull_request, &nobody, (uint16_t)(self + 1)))
 			sched_send_ipi(best);
 	}
 }
@@ -137,12 +133,10 @@ uint64_t balance_delay(struct runqueue *rq, uint64_t now)
 	return rq->next_balance - now;
 }
 
-void balance_push(struct runqueue *rq, uint64_t now, bool runnable)
+void balance_push(struct runqueue *rq, uint64_t now)
 {
 	uint32_t least = rq->queued, to;
 
-	if (rq->queued + runnable < 2)
-		return; /* the only one: it runs here, at once */
 	rq->next_balance = now + BALANCE_INTERVAL;
 	to = find_taker(rq);
 	if (to < MAX_CPUS) {

@@ -6,22 +6,35 @@
 
 #include "sched/clock.h"
 #include "cpu/barrier.h"
+#include "cpu/io.h"
 #include "lib/bug.h"
 #include "lockfree/timeline.h"
 #include "sched/mutex.h"
 
 static DEFINE_MUTEX(clock_lock);		  /* writers: all below */
 static const struct clock_source *current_source; /* fixed once a second CPU runs */
+static bool by_tsc;				  /* the same */
 static struct timeline timeline;
 static uint64_t realtime_offset; /* atomic */
 
 union clock_vdso_page clock_vdso_page __aligned(4096);
 
-uint64_t clock_now(void)
+static __noinline uint64_t now_slow(void)
 {
 	if (unlikely(!current_source))
 		return 0;
 	return timeline_now(&timeline, current_source->read);
+}
+
+/* timeline_now where no change is under way and the source is the TSC: every decision asks. */
+uint64_t clock_now(void)
+{
+	uint64_t seq = load_acquire(&timeline.seq), ns;
+
+	if (unlikely(seq % 2) || unlikely(!by_tsc))
+		return now_slow();
+	ns = timeline_at(&timeline.line[seq / 2 % 2], rdtsc_ordered());
+	return likely(load_acquire(&timeline.seq) == seq) ? ns : now_slow();
 }
 
 static void vdso_begin(void)
@@ -61,6 +74,7 @@ void clock_register(const struct clock_source *source, uint64_t hz)
 	if (current_source && source->rating <= current_source->rating)
 		return;
 	current_source = source;
+	by_tsc = source->is_tsc;
 	timeline_init(&timeline, source->read(), now, mult_of(hz));
 	vdso_begin();
 	vdso_end(current_line());

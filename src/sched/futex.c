@@ -125,7 +125,7 @@ static void unlink_waiter(struct waiter *w)
 	__atomic_fetch_sub(&w->bucket->count, 1, __ATOMIC_SEQ_CST);
 }
 
-static void wake_waiter(struct waiter *w, enum waiter_state state)
+static inline void wake_waiter(struct waiter *w, enum waiter_state state)
 {
 	struct thread *t = w->thread;
 
@@ -136,7 +136,7 @@ static void wake_waiter(struct waiter *w, enum waiter_state state)
 	thread_unpin(t);
 }
 
-static int wake_in(struct bucket *b, const struct futex_key *key, int n, uint32_t bitset)
+static inline int wake_in(struct bucket *b, const struct futex_key *key, int n, uint32_t bitset)
 {
 	struct waiter *w, *next;
 	int woken = 0;
@@ -227,7 +227,7 @@ static int sleep_on(struct waiter *w, unsigned count, uint64_t deadline)
 }
 
 /* Puts w on its bucket if the word holds what is expected. */
-static int wait_setup(struct waiter *w, const uint32_t *uaddr, uint32_t expected)
+static inline int wait_setup(struct waiter *w, const uint32_t *uaddr, uint32_t expected)
 {
 	struct bucket *b = bucket_of(&w->key);
 	uint32_t value;
@@ -235,11 +235,9 @@ static int wait_setup(struct waiter *w, const uint32_t *uaddr, uint32_t expected
 
 	bucket_enter(b);
 	err = user_load_u32(uaddr, &value);
-	if (!err && value != expected)
-		err = -EAGAIN;
-	if (err) {
+	if (unlikely(err || value != expected)) {
 		bucket_leave(b);
-		return err;
+		return err ? err : -EAGAIN;
 	}
 	enqueue(b, w); /* keeps its count until it is unlinked */
 	mutex_unlock(&b->lock);
@@ -258,6 +256,40 @@ int futex_wait(const struct futex_key *key, const uint32_t *uaddr, uint32_t expe
 	if (err && dequeue(&w))
 		err = 0;
 	return err;
+}
+
+/* After schedule() the thread is awake: if that was by the waker, there is nothing to take back. */
+static inline int sleep_for_good(struct waiter *w)
+{
+	for (;;) {
+		thread_prepare_sleep(SLEEP_INTERRUPTIBLE);
+		if (unlikely(load_acquire(&w->state) != WAITING)) {
+			thread_cancel_sleep();
+			return 0;
+		}
+		if (unlikely(thread_signalled())) {
+			thread_cancel_sleep();
+			return dequeue(w) ? 0 : -ERESTARTSYS;
+		}
+		schedule();
+		if (likely(load_acquire(&w->state) != WAITING))
+			return 0;
+	}
+}
+
+int futex_wait_plain(uint64_t object, uint64_t offset, const uint32_t *uaddr, uint32_t expected)
+{
+	struct waiter w;
+	int err;
+
+	w.key.object = object;
+	w.key.offset = offset;
+	w.thread = thread_current();
+	w.bitset = FUTEX_BITSET_MATCH_ANY;
+	w.state = WAITING;
+	w.kind = PLAIN;
+	err = wait_setup(&w, uaddr, expected);
+	return unlikely(err) ? err : sleep_for_good(&w);
 }
 
 int futex_wait_many(const struct futex_wait_one *wait, unsigned count, uint64_t deadline)

@@ -19,6 +19,8 @@ struct futex_key {
  */
 int futex_wait(const struct futex_key *key, const uint32_t *uaddr, uint32_t expected,
 	uint32_t bitset, uint64_t deadline);
+/* The same with any bit and no deadline, and the key by value: the commonest wait. */
+int futex_wait_plain(uint64_t object, uint64_t offset, const uint32_t *uaddr, uint32_t expected);
 /* Wakes up to n waiters; returns how many. The key by value: this is called most, with nobody
  * there. */
 int futex_wake(uint64_t object, uint64_t offset, int n, uint32_t bitset);

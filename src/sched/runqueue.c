@@ -6,9 +6,7 @@
  * doc/scheduler.md derives it. Knows no machine: test/host/runqueue_test.c runs it in virtual time.
  */
 
-#include "sched/impl.h"
-#include "abi/sched.h"
-#include "cpu/barrier.h"
+#include "sched/runqueue.h"
 
 /* WEIGHT_ONE * 1.25^nice: what a nanosecond of run time costs, the inverse of sched(7)'s weight. */
 static const uint32_t nice_weight[40] = { 47, 59, 74, 92, 115, 144, 180, 225, 281, 352, 440, 550,
@@ -17,12 +15,10 @@ static const uint32_t nice_weight[40] = { 47, 59, 74, 92, 115, 144, 180, 225, 28
 	284217 };
 #define WEIGHT_IDLE (WEIGHT_ONE * 1024 / 3) /* Linux gives SCHED_IDLE 3 where nice 0 has 1024 */
 
-/* 2^24 * 2^(i/32) */
-static const uint32_t power_of_two[33] = { 16777216, 17144589, 17520007, 17903645, 18295684,
-	18696307, 19105703, 19524063, 19951585, 20388467, 20834917, 21291142, 21757357, 22233781,
-	22720638, 23218155, 23726566, 24246111, 24777031, 25319578, 25874004, 26440571, 27019544,
-	27611195, 28215802, 28833647, 29465022, 30110222, 30769550, 31443315, 32131834, 32835430,
-	33554432 };
+const uint32_t rq_power_of_two[33] = { 16777216, 17144589, 17520007, 17903645, 18295684, 18696307,
+	19105703, 19524063, 19951585, 20388467, 20834917, 21291142, 21757357, 22233781, 22720638,
+	23218155, 23726566, 24246111, 24777031, 25319578, 25874004, 26440571, 27019544, 27611195,
+	28215802, 28833647, 29465022, 30110222, 30769550, 31443315, 32131834, 32835430, 33554432 };
 
 static bool is_realtime(const struct thread *t)
 {
@@ -46,23 +42,12 @@ void rq_init(struct runqueue *rq)
 
 /* --- R --- */
 
-/* t < SCALE_EPOCH. Piecewise linear between 32 points per doubling: the slope is off by < 1.1%. */
-static uint64_t scale_in_epoch(uint64_t t)
-{
-	/* 2^51 / SCALE_HALF_LIFE; the product stays below 2^56 */
-	uint64_t x = t * 16243302ull >> 27; /* doublings, 24 fraction bits */
-	unsigned whole = x >> 24, i = x >> 19 & 31, fraction = x & 0x7ffff;
-	uint64_t step = power_of_two[i + 1] - power_of_two[i];
-
-	return (power_of_two[i] + (step * fraction >> 19)) << whole;
-}
-
 static uint64_t key_shift(uint64_t key, uint64_t epochs)
 {
 	return epochs * SCALE_EPOCH_HALVES >= 64 ? 0 : key >> epochs * SCALE_EPOCH_HALVES;
 }
 
-static void enter_epoch(struct runqueue *rq, uint64_t now)
+void rq_enter_epoch(struct runqueue *rq, uint64_t now)
 {
 	uint64_t epoch = now / SCALE_EPOCH, passed = epoch - rq->epoch;
 
@@ -78,13 +63,6 @@ static void enter_epoch(struct runqueue *rq, uint64_t now)
 	rq->epoch_start = epoch * SCALE_EPOCH;
 }
 
-uint64_t rq_scale(struct runqueue *rq, uint64_t now)
-{
-	if (unlikely(now - rq->epoch_start >= SCALE_EPOCH))
-		enter_epoch(rq, now);
-	return scale_in_epoch(now - rq->epoch_start);
-}
-
 /*
  * A thread that comes from a CPU in another epoch. An older key shifts right. A newer one, of a CPU
  * that has looked at the clock after us, shifts left; what does not fit is the last in the queue.
@@ -98,26 +76,10 @@ static uint64_t rebase_key(uint64_t key, uint64_t from, uint64_t to)
 	return key << SCALE_EPOCH_HALVES;
 }
 
-uint64_t rq_key(struct runqueue *rq, struct thread *t)
+void rq_rebase(struct runqueue *rq, struct thread *t)
 {
-	if (unlikely(t->run_epoch != rq->epoch)) {
-		t->run_key = rebase_key(t->run_key, t->run_epoch, rq->epoch);
-		t->run_epoch = rq->epoch;
-	}
-	return t->run_key;
-}
-
-void rq_charge(struct runqueue *rq, struct thread *t, uint64_t scale, uint64_t ns)
-{
-	if (likely(scale > rq->scale_last))
-		t->run_key = rq_key(rq, t) + t->weight * (scale - rq->scale_last);
-	if (unlikely(t->policy == SCHED_RR))
-		t->rr_used += ns;
-}
-
-void rq_charge_switch(struct runqueue *rq, struct thread *t, uint64_t scale)
-{
-	t->run_key = rq_key(rq, t) + t->weight * scale / (SCALE_TAU / SWITCH_PENALTY);
+	t->run_key = rebase_key(t->run_key, t->run_epoch, rq->epoch);
+	t->run_epoch = rq->epoch;
 }
 
 /* --- The queue --- */
@@ -160,15 +122,14 @@ static void insert(struct runqueue *rq, struct thread *t, bool head)
 		rq->first = &t->run_node;
 }
 
-void rq_insert(struct runqueue *rq, struct thread *t)
+void rq_insert_among(struct runqueue *rq, struct thread *t)
 {
 	if (unlikely(t->policy == SCHED_BATCH))
 		t->run_key = rq_key(rq, t) + t->weight * rq->scale_last / LEAD_DIV;
 	insert(rq, t, false);
 }
 
-/* While a thread is queued its class stays, even if its policy is changed. */
-void rq_remove(struct runqueue *rq, struct thread *t)
+void rq_remove_from_among(struct runqueue *rq, struct thread *t)
 {
 	store_relaxed(&rq->queued, rq->queued - 1);
 	if (unlikely(t->class == THREAD_REALTIME)) {
@@ -178,13 +139,6 @@ void rq_remove(struct runqueue *rq, struct thread *t)
 	if (rq->first == &t->run_node)
 		rq->first = rb_next(&t->run_node);
 	rb_erase(&rq->normal, &t->run_node);
-}
-
-struct thread *rq_first(struct runqueue *rq)
-{
-	if (unlikely(!list_empty(&rq->realtime)))
-		return list_first_entry(&rq->realtime, struct thread, run_link);
-	return rq->first ? rb_entry(rq->first, struct thread, run_node) : NULL;
 }
 
 /* --- Who runs --- */
@@ -212,7 +166,7 @@ static uint64_t capped_limit(
 	return MAX(next->run_key + running->weight * scale / LEAD_DIV, 2 * next->run_key);
 }
 
-bool rq_preempts(const struct thread *next, const struct thread *running, uint64_t scale)
+bool rq_ahead(const struct thread *next, const struct thread *running, uint64_t scale)
 {
 	if (unlikely(next->class != running->class))
 		return next->class == THREAD_REALTIME;
@@ -233,9 +187,12 @@ bool rq_preempts(const struct thread *next, const struct thread *running, uint64
 bool rq_stays(
 	const struct runqueue *rq, struct thread *prev, const struct thread *next, uint64_t scale)
 {
-	if (likely(prev->class == THREAD_NORMAL))
-		return next->class == THREAD_NORMAL && !rq->yielding &&
-		       !rq_preempts(next, prev, scale);
+	if (likely(prev->class == THREAD_NORMAL)) {
+		if (next->class != THREAD_NORMAL || rq->yielding)
+			return false;
+		return !rq_preempts(next, prev, scale) ||
+		       (rq_protects(prev, next) && rq->now - rq->run_start < SLICE_MIN);
+	}
 	if (next->class != THREAD_REALTIME || next->rt_priority < prev->rt_priority)
 		return true;
 	if (next->rt_priority > prev->rt_priority)
@@ -287,12 +244,12 @@ static uint64_t log2_growth(uint64_t num, uint64_t den)
 	/* log2(1 + f) is f + 0.344 f (1 - f) within 0.009: the right segment or a neighbour */
 	i = (m - (1ull << 24)) >> 19;
 	i += i * (32 - i) * 11 >> 10;
-	while (i < 31 && power_of_two[i + 1] <= m)
+	while (i < 31 && rq_power_of_two[i + 1] <= m)
 		i++;
-	while (power_of_two[i] > m)
+	while (rq_power_of_two[i] > m)
 		i--;
 	return ((uint64_t)whole << 24) + ((uint64_t)i << 19) +
-	       ((m - power_of_two[i]) << 19) / (power_of_two[i + 1] - power_of_two[i]);
+	       ((m - rq_power_of_two[i]) << 19) / (rq_power_of_two[i + 1] - rq_power_of_two[i]);
 }
 
 /* ns until a key has grown from 'from' to 'to', when it grows by gain while the scale doubles */
@@ -313,7 +270,7 @@ static uint64_t growth_time(uint64_t from, uint64_t to, uint64_t gain)
 uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t scale)
 {
 	struct thread *next = rq_first(rq);
-	uint64_t ahead, p, ns;
+	uint64_t ahead, p, ns, ran = rq->now - rq->run_start;
 
 	if (!next)
 		return UINT64_MAX;
@@ -331,6 +288,8 @@ uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t sc
 	if (unlikely(running->weight < next->weight))
 		ns = MIN(ns, growth_time(running->run_key, capped_limit(running, next, scale),
 				     p - p / LEAD_DIV));
+	if (!ns && ran < SLICE_MIN)
+		return SLICE_MIN - ran; /* due, but for its least slice */
 	return MAX(SLICE_MIN, ns);
 }
 

@@ -118,13 +118,13 @@ static uint32_t any_allowed(const struct thread *t)
 }
 
 /* Its last CPU, unless that is taken and another is idle. Only a saved thread may move (S3). */
-static uint32_t choose_cpu(struct thread *t)
+static inline uint32_t choose_cpu(struct thread *t)
 {
-	uint32_t last = t->cpu, idle;
+	uint32_t last = load_relaxed(&t->cpu), idle;
 
 	if (load_acquire(&t->on_cpu))
 		return last; /* if it may not run there any more, that CPU passes it on */
-	if (!thread_may_run_on(t, last))
+	if (unlikely(!thread_may_run_on(t, last)))
 		last = any_allowed(t);
 	if (cpu_count() == 1 || sched_is_idle(last))
 		return last;
@@ -132,46 +132,79 @@ static uint32_t choose_cpu(struct thread *t)
 	return idle < MAX_CPUS ? idle : last;
 }
 
-/* Own CPU, thread context: straight into the queue. */
-static void queue_here(struct runqueue *rq, struct thread *t)
+static __noinline void limit_slice_now(struct runqueue *rq, struct thread *running, uint64_t end)
 {
-	struct thread *running = thread_current();
-	uint64_t scale = MAX(rq->scale_last, SCALE_ONE);
+	bool on = irq_save();
 
-	rq_insert(rq, t);
-	if (running == rq->idle || rq_preempts(t, running, scale)) {
+	if (clock_now() >= end)
 		request_resched(running);
-	} else if (rq->slice_end == UINT64_MAX && running->class == THREAD_NORMAL) {
-		/* It was alone: now its slice ends. Cheap, because usually the timer is armed. */
-		bool on = irq_save();
-
-		rq->slice_end = clock_now() + SCALE_TAU / LEAD_DIV;
+	else
 		program_timer(rq);
-		irq_restore(on);
+	irq_restore(on);
+}
+
+/*
+ * The slice shall end at 'end' at the latest. Usually the timer is armed for an earlier moment, and
+ * its handler looks at slice_end then. Interrupts are on: a handler between the store and the look
+ * at 'armed' has seen the new end, one before the store has set 'armed' as we see it.
+ */
+static inline void limit_slice(struct runqueue *rq, struct thread *running, uint64_t end)
+{
+	if (end >= rq->slice_end)
+		return;
+	store_relaxed(&rq->slice_end, end);
+	barrier();
+	if (unlikely(end < load_relaxed(&rq->armed)))
+		limit_slice_now(rq, running, end);
+}
+
+static inline uint64_t first_slice(const struct thread *t)
+{
+	if (likely(t->class == THREAD_NORMAL))
+		return SCALE_TAU / LEAD_DIV;
+	return t->policy == SCHED_RR ? SLICE_RR : UINT64_MAX / 2;
+}
+
+/* Own CPU, thread context: straight into the queue. */
+static inline void queue_here(struct runqueue *rq, struct thread *t, struct thread *running)
+{
+	rq_insert(rq, t);
+	if (unlikely(running == rq->idle))
+		request_resched(running);
+	else if (!rq_preempts(t, running, MAX(rq->scale_last, SCALE_ONE)))
+		/* If it was alone it had no slice. The decision at its end computes the next. */
+		limit_slice(rq, running, running->slice_start + first_slice(running));
+	else if (rq_protects(running, t))
+		limit_slice(rq, running, rq->run_start + SLICE_MIN);
+	else
+		request_resched(running);
+}
+
+static __noinline void submit_elsewhere(struct thread *t, uint32_t cpu)
+{
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+	struct cpu_local *local = cpu_local();
+
+	mpsc_push(&rq->incoming, &t->incoming); /* t is not ours any more */
+	if (cpu == local->id) {
+		if (local->current)
+			request_resched(local->current);
+	} else if (sched_needs_ipi(rq, t)) {
+		sched_send_ipi(cpu);
 	}
 }
 
 void sched_submit(struct thread *t)
 {
 	uint32_t cpu = choose_cpu(t);
-	struct runqueue *rq = cpu_of(runqueue, cpu);
-	struct cpu_local *local = cpu_local();
-	bool here = cpu == local->id;
 
 	trace_sched(TRACE_WAKE, t->id, cpu);
-	if (here && !local->irq_depth && irq_enabled() && thread_may_run_on(t, cpu)) {
-		store_relaxed(&t->cpu, cpu);
-		queue_here(rq, t);
-		return;
-	}
 	store_relaxed(&t->cpu, cpu);
-	mpsc_push(&rq->incoming, &t->incoming); /* t is not ours any more */
-	if (here) {
-		if (local->current)
-			request_resched(local->current);
-	} else if (sched_needs_ipi(rq, t)) {
-		sched_send_ipi(cpu);
-	}
+	if (likely(cpu == cpu_id()) && likely(!cpu_local()->irq_depth) && irq_enabled() &&
+		likely(thread_may_run_on(t, cpu)))
+		queue_here(this_cpu(runqueue), t, thread_current());
+	else
+		submit_elsewhere(t, cpu);
 }
 
 /* --- Sleeping and waking --- */
@@ -210,9 +243,17 @@ static bool wake_from(struct thread *t, uint32_t prepared, uint32_t asleep)
 
 bool thread_wake(struct thread *t)
 {
+	uint32_t state;
+
 	/* The caller's change to the condition comes before our look at the state. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	switch (load_relaxed(&t->state)) {
+	state = load_relaxed(&t->state);
+	if (likely(state >= STATE_ASLEEP) && likely(state != STATE_DEAD) &&
+		likely(atomic_cas(&t->state, &state, STATE_RUNNING))) {
+		sched_submit(t);
+		return true;
+	}
+	switch (state) {
 	case STATE_PREPARED_INT:
 	case STATE_ASLEEP_INT: return wake_from(t, STATE_PREPARED_INT, STATE_ASLEEP_INT);
 	case STATE_PREPARED:
@@ -261,7 +302,7 @@ void sched_changed(struct thread *t)
 
 /* --- Choosing a thread --- */
 
-static void drain_incoming(struct runqueue *rq)
+static __noinline void drain_incoming(struct runqueue *rq)
 {
 	uint32_t cpu = cpu_id();
 
@@ -294,8 +335,10 @@ static void resort(struct runqueue *rq, struct thread *prev, bool runnable)
 	}
 }
 
-static void serve_wanted(struct runqueue *rq, struct thread *prev, bool runnable)
+static __noinline void serve_wanted(struct runqueue *rq, struct thread *prev, bool runnable)
 {
+	if (load_relaxed(&rq->pull_request))
+		balance_serve(rq);
 	if (load_relaxed(&rq->resort))
 		resort(rq, prev, runnable);
 	if (load_relaxed(&rq->quiescent_wanted))
@@ -315,38 +358,50 @@ static struct thread *first_allowed(struct runqueue *rq)
 	return t;
 }
 
-static void charge(struct runqueue *rq, struct thread *t, uint64_t now, uint64_t scale)
+static inline void charge(struct runqueue *rq, struct thread *t, uint64_t now, uint64_t scale)
 {
+	uint64_t ran = now - t->slice_start;
+
 	if (t != rq->idle) {
-		rq_charge(rq, t, scale, now - t->slice_start);
-		store_relaxed(&t->cpu_time, t->cpu_time + (now - t->slice_start));
+		rq_charge(rq, t, scale, ran);
+		store_relaxed(&t->cpu_time, t->cpu_time + ran);
 	} else {
-		rq->idle_ns += now - t->slice_start;
+		rq->idle_ns += ran;
 	}
 	store_relaxed(&t->slice_start, now);
 	rq->scale_last = scale;
+	rq->now = now;
+}
+
+void sched_account(void)
+{
+	struct runqueue *rq = this_cpu(runqueue);
+	uint64_t now = clock_now();
+
+	charge(rq, thread_current(), now, rq_scale(rq, now));
 }
 
 /*
  * The thread to run now, taken out of the queue. prev, if it stays runnable and is not chosen, goes
  * into the queue, or is left to finish_switch if it may not stay on this CPU.
  */
-static struct thread *pick(struct runqueue *rq, struct thread *prev, bool runnable, uint64_t scale)
+static inline struct thread *pick(
+	struct runqueue *rq, struct thread *prev, bool runnable, uint64_t scale)
 {
 	struct thread *next = first_allowed(rq);
-	bool may_stay = thread_may_run_on(prev, cpu_id());
+	bool stays = runnable && thread_may_run_on(prev, cpu_id());
 
-	if (runnable && may_stay && (!next || rq_stays(rq, prev, next, scale)))
+	if (stays && (!next || rq_stays(rq, prev, next, scale)))
 		return prev;
-	if (!next)
+	if (unlikely(!next))
 		return rq->idle;
 	rq_remove(rq, next);
-	if (runnable && may_stay)
+	if (stays)
 		rq_put_back(rq, prev, next);
 	return next;
 }
 
-static void finish_switch(struct runqueue *rq)
+static inline void finish_switch(struct runqueue *rq)
 {
 	struct thread *prev = rq->prev;
 	uint32_t state = load_relaxed(&prev->state);
@@ -361,12 +416,8 @@ static void finish_switch(struct runqueue *rq)
 		sched_submit(prev);
 }
 
-static void switch_root(struct runqueue *rq, struct thread *next)
+static __noinline void switch_to_root(struct runqueue *rq, uint64_t root)
 {
-	uint64_t root = next->page_root;
-
-	if (root == rq->running_root)
-		return;
 	if (sched_root_switched)
 		sched_root_switched(rq->running_root, root);
 	rq->running_root = root;
@@ -375,7 +426,14 @@ static void switch_root(struct runqueue *rq, struct thread *next)
 		write_cr3(root);
 }
 
-static void switch_to(struct runqueue *rq, struct thread *prev, struct thread *next, bool moves)
+static inline void switch_root(struct runqueue *rq, struct thread *next)
+{
+	if (next->page_root != rq->running_root)
+		switch_to_root(rq, next->page_root);
+}
+
+static inline void switch_to(
+	struct runqueue *rq, struct thread *prev, struct thread *next, bool moves)
 {
 	struct cpu_local *local = cpu_local();
 
@@ -395,27 +453,52 @@ static void switch_to(struct runqueue *rq, struct thread *prev, struct thread *n
 	finish_switch(this_cpu(runqueue));
 }
 
-/* Interrupts are off. How long next may run, and what wakers need to know. */
-static void begin_slice(struct runqueue *rq, struct thread *next, uint64_t now, uint64_t scale)
+/* Somebody is queued: how long next may run, and what wakers need to know. */
+static __noinline void begin_slice(
+	struct runqueue *rq, struct thread *next, uint64_t now, uint64_t scale)
 {
-	uint64_t slice = next == rq->idle ? UINT64_MAX : rq_slice(rq, next, scale);
+	uint64_t slice = rq_slice(rq, next, scale);
 
-	if (unlikely(rq->queued) && balance_wanted(rq))
+	if (balance_wanted(rq))
 		slice = MIN(slice, balance_delay(rq, now));
-
-	store_relaxed(&next->slice_start, now);
 	rq->slice_end = slice == UINT64_MAX ? UINT64_MAX : now + slice;
 	program_timer(rq);
 	if (slice == UINT64_MAX)
 		return; /* stays CPU_BUSY */
-	store_relaxed(&rq->running_key,
-		next->class == THREAD_REALTIME
-			? 0
-			: rq_key(rq, next) - MIN(next->run_key, next->weight * scale / LEAD_DIV));
+	/* Whoever comes behind this key waits for the timer, and so do all for the least slice. */
+	if (slice <= SLICE_MIN || next->class == THREAD_REALTIME)
+		store_relaxed(&rq->running_key, 0);
+	else
+		store_relaxed(&rq->running_key,
+			rq_key(rq, next) - MIN(next->run_key, next->weight * scale / LEAD_DIV));
 	store_release(&rq->mode, CPU_SLICED);
 }
 
-static void reschedule(void)
+static bool must_serve(struct runqueue *rq, bool runnable)
+{
+	return !mpsc_empty(&rq->incoming) || load_relaxed(&rq->wanted) ||
+	       (rq->queued + runnable >= 2 && rq->now >= rq->next_balance);
+}
+
+/*
+ * What came from others. Interrupts are off at the last look, see above, and on meanwhile.
+ * balance_push and serve_wanted take their reasons away, so this ends unless others go on bringing
+ * more.
+ */
+static __noinline void serve_others(struct runqueue *rq, struct thread *prev, bool runnable)
+{
+	do {
+		irq_enable();
+		drain_incoming(rq);
+		if (rq->queued + runnable >= 2 && rq->now >= rq->next_balance)
+			balance_push(rq, rq->now);
+		if (load_relaxed(&rq->wanted))
+			serve_wanted(rq, prev, runnable);
+		irq_disable();
+	} while (must_serve(rq, runnable));
+}
+
+void sched_reschedule(void)
 {
 	struct thread *prev = thread_current(), *next;
 	struct runqueue *rq = this_cpu(runqueue);
@@ -425,36 +508,37 @@ static void reschedule(void)
 
 	if (load_relaxed(&prev->flags) & THREAD_NEED_RESCHED)
 		atomic_and(&prev->flags, ~THREAD_NEED_RESCHED);
-	atomic_xchg(&rq->mode, CPU_BUSY);
+	/* It may be that already: then no waker has seen anything else since the last decision. */
+	if (load_relaxed(&rq->mode) != CPU_BUSY)
+		atomic_xchg(&rq->mode, CPU_BUSY);
 	/* While prev is surely on no queue: its key must not change there. */
 	now = clock_now();
 	scale = rq_scale(rq, now);
 	charge(rq, prev, now, scale);
 	state = load_relaxed(&prev->state);
-	if (state == STATE_PREPARED || state == STATE_PREPARED_INT)
-		atomic_cas(&prev->state, &state, state + (STATE_ASLEEP - STATE_PREPARED));
-	/* If that failed somebody woke it: it is RUNNING. From here on a wake-up submits it. */
-	runnable = load_relaxed(&prev->state) == STATE_RUNNING && state == STATE_RUNNING &&
-		   prev != rq->idle;
-	for (;;) {
-		drain_incoming(rq);
-		if (unlikely(load_relaxed(&rq->pull_request)))
-			balance_serve(rq);
-		if (unlikely(rq->queued && now >= rq->next_balance))
-			balance_push(rq, now, runnable);
-		if (unlikely(load_relaxed(&rq->wanted)))
-			serve_wanted(rq, prev, runnable);
-		irq_disable();
-		if (likely(mpsc_empty(&rq->incoming) && !load_relaxed(&rq->wanted)))
-			break;
-		irq_enable();
-	}
+	runnable = state == STATE_RUNNING && prev != rq->idle;
+	if (likely(state == STATE_PREPARED || state == STATE_PREPARED_INT))
+		/* If this fails somebody woke it. From here on a wake-up submits it. */
+		runnable =
+			!atomic_cas(&prev->state, &state, state + (STATE_ASLEEP - STATE_PREPARED));
+	irq_disable();
+	if (unlikely(must_serve(rq, runnable)))
+		serve_others(rq, prev, runnable);
 	next = pick(rq, prev, runnable, scale);
 	rq->yielding = false;
-	moves = runnable && !thread_may_run_on(prev, cpu_id());
+	moves = runnable && unlikely(!thread_may_run_on(prev, cpu_id()));
 	if (next != prev && next != rq->idle)
 		rq_charge_switch(rq, next, scale);
-	begin_slice(rq, next, now, scale);
+	store_relaxed(&next->slice_start, now);
+	if (next != prev)
+		rq->run_start = now;
+	if (unlikely(rq->queued)) {
+		begin_slice(rq, next, now, scale);
+	} else {
+		rq->slice_end = UINT64_MAX;
+		if (unlikely(load_acquire(&rq->next_timer) < rq->armed))
+			program_timer(rq);
+	}
 	trace_sched(TRACE_SWITCH, (uint64_t)prev->id << 32 | next->id, rq->queued);
 	if (next != prev) {
 		if (runnable)
@@ -470,12 +554,11 @@ void schedule(void)
 {
 	struct thread *t = thread_current();
 
-	BUG_ON(cpu_local()->irq_depth);	 /* a handler must not sleep */
-	BUG_ON(cpu_local()->read_depth); /* nor a reader: sched/rcu.h */
+	BUG_ON(!cpu_may_sleep()); /* a handler must not, nor a reader: sched/rcu.h */
 	if (load_relaxed(&t->state) == STATE_RUNNING &&
 		!(load_relaxed(&t->flags) & THREAD_NEED_RESCHED))
 		return; /* woken already */
-	reschedule();
+	sched_reschedule();
 }
 
 void thread_yield(void)
@@ -485,7 +568,7 @@ void thread_yield(void)
 	if (!rq->queued && mpsc_empty(&rq->incoming))
 		return;
 	rq->yielding = true;
-	reschedule();
+	sched_reschedule();
 }
 
 void thread_exit(void)
@@ -494,7 +577,7 @@ void thread_exit(void)
 
 	BUG_ON(t == this_cpu(runqueue)->idle);
 	store_release(&t->state, STATE_DEAD);
-	reschedule();
+	sched_reschedule();
 	BUG("a dead thread ran");
 }
 
@@ -518,90 +601,6 @@ void thread_set_root(uint64_t cr3)
 	t->page_root = cr3;
 	switch_root(rq, t);
 	irq_restore(on);
-}
-
-/* --- Idle --- */
-
-static void set_idle(uint32_t cpu, bool idle)
-{
-	if (idle)
-		atomic_or(&sched_idle_mask[cpu / 64], 1ull << (cpu % 64));
-	else
-		atomic_and(&sched_idle_mask[cpu / 64], ~(1ull << (cpu % 64)));
-}
-
-/*
- * Before it halts an idle CPU looks for a while whether work comes, as being woken by an interrupt
- * costs both sides much more. How long follows what would have helped lately, as in KVM's halt
- * polling: longer when work came soon after the halt, not at all when it came late. With one CPU
- * only interrupts bring work, and they end a halt at once.
- */
-#define POLL_MIN 5000ull
-#define POLL_MAX 50000ull
-
-static bool poll_for_work(struct runqueue *rq, uint64_t since)
-{
-	uint64_t until = since + rq->poll_ns;
-
-	while (mpsc_empty(&rq->incoming)) { /* [waits: idle-poll] */
-		if (clock_now() >= until)
-			return false;
-		cpu_pause();
-	}
-	return true;
-}
-
-static void adapt_poll(struct runqueue *rq, uint64_t waited)
-{
-	if (waited <= rq->poll_ns)
-		return;
-	if (waited <= POLL_MAX)
-		rq->poll_ns = MIN(POLL_MAX, MAX(POLL_MIN, rq->poll_ns * 2));
-	else
-		rq->poll_ns /= 2;
-}
-
-static void halt(struct runqueue *rq)
-{
-	irq_disable();
-	atomic_xchg(&rq->mode, CPU_HALTED);
-	if (mpsc_empty(&rq->incoming))
-		irq_enable_and_halt();
-	else
-		irq_enable();
-	atomic_xchg(&rq->mode, CPU_IDLE);
-}
-
-/* The idle thread never sleeps: it may take no mutex. */
-static __noreturn void idle_loop(void *arg)
-{
-	struct runqueue *rq = this_cpu(runqueue);
-	struct thread *self = thread_current();
-	uint32_t cpu = cpu_id();
-	uint64_t since = 0;
-
-	for (;;) {
-		if (!sched_is_idle(cpu)) {
-			set_idle(cpu, true);
-			atomic_xchg(&rq->mode, CPU_IDLE);
-			if (unlikely(load_relaxed(&rq->quiescent_wanted)))
-				sched_quiescent(rq);
-			since = cpu_count() > 1 ? clock_now() : 0;
-			if (mpsc_empty(&rq->incoming) && !rq->queued)
-				balance_pull(rq);
-		}
-		if (mpsc_empty(&rq->incoming) && !rq->queued &&
-			!(since && rq->poll_ns && poll_for_work(rq, since)))
-			halt(rq);
-		if (load_relaxed(&self->flags) & THREAD_NEED_RESCHED)
-			atomic_and(&self->flags, ~THREAD_NEED_RESCHED);
-		if (mpsc_empty(&rq->incoming) && !rq->queued)
-			continue;
-		if (since)
-			adapt_poll(rq, clock_now() - since);
-		set_idle(cpu, false);
-		reschedule();
-	}
 }
 
 /* --- Start --- */
@@ -647,7 +646,7 @@ void sched_init(void)
 	boot_thread.context.kstack_top =
 		0; /* a part of the image: not to be freed when boot ends */
 	rq->idle->kstack_top = stack;
-	rq->idle->entry = idle_loop;
+	rq->idle->entry = sched_idle;
 	cpu_context_init(&rq->idle->context, stack, sched_thread_trampoline, rq->idle);
 	irq_vector_set(IRQ_VECTOR_TIMER, timer_interrupt, NULL);
 	irq_vector_set(IRQ_VECTOR_WAKE, wake_interrupt, NULL);
@@ -660,7 +659,7 @@ void sched_init_cpu(void)
 
 	init_runqueue(cpu, &idle_threads[cpu]);
 	irq_enable();
-	idle_loop(NULL);
+	sched_idle(NULL);
 }
 
 /* --- What others may know --- */

@@ -202,7 +202,9 @@ void thread_start(struct thread *t)
 	struct thread *parent = thread_current();
 
 	rq_set_weight(t);
-	/* Its share so far is its parent's: making threads is no way to get more of the CPU. */
+	/* Its share so far is its parent's, up to now: threads are no way to get more of the CPU.
+	 */
+	sched_account();
 	t->run_key = parent->run_key;
 	t->run_epoch = parent->run_epoch;
 	t->cpu = spread(t);

@@ -211,18 +211,31 @@ static __noinline long futex_any(uint32_t *uaddr, int op, uint32_t val,
 	}
 }
 
+/* A private wait for any bit, without a timeout: by glibc's mutexes, or its condition variables. */
+static inline bool waits_plainly(int op, const struct timespec *timeout, uint32_t val3)
+{
+	return !timeout &&
+	       (op == (FUTEX_WAIT | FUTEX_PRIVATE_FLAG) ||
+		       ((op & ~FUTEX_CLOCK_REALTIME) == (FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG) &&
+			       val3 == FUTEX_BITSET_MATCH_ANY));
+}
+
 /*
  * The commonest call is a private wake with nobody there: straight to it, in a function that needs
- * no stack. An address that is no good goes the long way, to its error.
+ * no stack; then the plain waits. An address that is no good goes the long way, to its error.
  */
 SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct timespec *, timeout,
 	uint32_t *, uaddr2, uint32_t, val3)
 {
-	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)) &&
-		likely(!((uintptr_t)uaddr % sizeof(uint32_t))) &&
-		likely((uintptr_t)uaddr < USER_MAX))
-		return futex_wake((uint64_t)process_current()->vm, (uint64_t)uaddr,
-			MAX((int)val, 1), FUTEX_BITSET_MATCH_ANY);
+	uint64_t vm = (uint64_t)process_current()->vm;
+
+	if (likely(!((uintptr_t)uaddr % sizeof(uint32_t))) && likely((uintptr_t)uaddr < USER_MAX)) {
+		if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
+			return futex_wake(
+				vm, (uint64_t)uaddr, MAX((int)val, 1), FUTEX_BITSET_MATCH_ANY);
+		if (likely(waits_plainly(op, timeout, val3)))
+			return futex_wait_plain(vm, (uint64_t)uaddr, uaddr, val);
+	}
 	return futex_any(uaddr, op, val, timeout, uaddr2, val3);
 }
 

@@ -213,6 +213,7 @@ static void sim_decide(struct sim *s, bool runnable)
 	uint64_t scale = rq_scale(&s->rq, s->now), slice;
 	struct thread *prev = s->running ? &s->running->thread : NULL, *next;
 
+	s->rq.now = s->now;
 	next = rq_first(&s->rq);
 	if (prev && runnable && (!next || rq_stays(&s->rq, prev, next, scale)))
 		next = prev;
@@ -232,6 +233,7 @@ static void sim_decide(struct sim *s, bool runnable)
 				a->latency_max = MAX(a->latency_max, s->now - a->ready_since);
 		}
 		s->switches++;
+		s->rq.run_start = s->now;
 		s->running = next ? actor_of(next) : NULL;
 	}
 	s->rq.yielding = false;
@@ -425,6 +427,91 @@ TEST(interactive_runs_at_once)
 		if (b[1].latency_max > 0)
 			T_FAIL("%d hogs: it waited %lu ns", hogs, b[1].latency_max);
 		CHECK(fabs(b[1].ran / 2e9 - 1) < 0.02);
+	}
+}
+
+/* The same at random times: it may meet a hog that has just begun its least slice. */
+TEST(interactive_waits_for_the_least_slice_at_most)
+{
+	struct actor a[3] = { hog(0), sleeper(0, 2 * MS, 18 * MS), hog(0) };
+	struct sim s;
+
+	random_state = 99;
+	a[1].random = true;
+	sim_init(&s, a, 3);
+	sim_run(&s, 1 * SEC);
+	a[1].latency_max = 0;
+	sim_run(&s, 101 * SEC);
+	CHECK(a[1].latency_max > 0);
+	CHECK(a[1].latency_max <= SLICE_MIN);
+}
+
+TEST(least_slice)
+{
+	uint64_t scale;
+	struct thread run = make(0), quiet = make(0), fifo = make_policy(0, SCHED_FIFO, 1);
+	struct runqueue rq;
+
+	rq_init(&rq);
+	rq.run_start = 500 * MS;
+	rq.now = rq.run_start + SLICE_MIN - 1;
+	scale = rq_scale(&rq, rq.now);
+	run.run_key = run.weight * scale;
+	rq_insert(&rq, &quiet);
+	CHECK(rq_preempts(&quiet, &run, scale));
+	CHECK(rq_stays(&rq, &run, &quiet, scale));
+	CHECK_EQ(rq_slice(&rq, &run, scale), 1);
+	rq.now++;
+	CHECK(!rq_stays(&rq, &run, &quiet, scale));
+	/* not against real-time threads, not when it yields, not for SCHED_IDLE */
+	rq.now = rq.run_start;
+	CHECK(rq_stays(&rq, &run, &quiet, scale));
+	rq.yielding = true;
+	CHECK(!rq_stays(&rq, &run, &quiet, scale));
+	rq.yielding = false;
+	rq_insert(&rq, &fifo);
+	CHECK(!rq_stays(&rq, &run, &fifo, scale));
+	run.policy = SCHED_IDLE;
+	rq_set_weight(&run);
+	CHECK(!rq_stays(&rq, &run, &quiet, scale));
+}
+
+/* The short ways in and out of a queue of one, mixed with the long ones. */
+TEST(queue_of_one)
+{
+	struct runqueue rq;
+	struct thread t[4];
+	bool in[4] = { false };
+	unsigned queued = 0;
+
+	random_state = 5;
+	rq_init(&rq);
+	for (int i = 0; i < 4; i++)
+		t[i] = i == 3 ? make_policy(0, SCHED_FIFO, 7) : make(0);
+	for (int n = 0; n < 20000; n++) {
+		int i = random_below(4);
+		struct thread *first = NULL;
+
+		if (in[i]) {
+			rq_remove(&rq, &t[i]);
+			queued--;
+		} else {
+			t[i].run_key = random_below(1000);
+			rq_insert(&rq, &t[i]);
+			queued++;
+		}
+		in[i] = !in[i];
+		for (int j = 0; j < 3; j++)
+			if (in[j] && (!first || t[j].run_key < first->run_key))
+				first = &t[j];
+		if (in[3])
+			first = &t[3];
+		CHECK_EQ(rq.queued, queued);
+		CHECK(!first == !rq_first(&rq));
+		if (first && first != &t[3])
+			CHECK_EQ(rq_first(&rq)->run_key, first->run_key);
+		else
+			CHECK(rq_first(&rq) == first);
 	}
 }
 

@@ -196,22 +196,24 @@ inline decide()
 		}
 	:: else -> runnable = false
 	fi;
+#if BREAK == 4
+	atomic { queue[c] = queue[c] | incoming[c]; incoming[c] = 0 };
+	irq_on[c] = false;
+#elif BREAK == 8
 	do
-	:: true ->
-		atomic { queue[c] = queue[c] | incoming[c]; incoming[c] = 0 };
-#if BREAK == 8
-		if
-		:: incoming[c] == 0 -> irq_on[c] = false; break
-		:: else
-		fi
-#else
-		irq_on[c] = false;
-		if
-		:: incoming[c] == 0 -> break
-		:: else -> irq_on[c] = true
-		fi
-#endif
+	:: incoming[c] == 0 -> irq_on[c] = false; break
+	:: else -> atomic { queue[c] = queue[c] | incoming[c]; incoming[c] = 0 }
 	od;
+#else
+	irq_on[c] = false;
+	do
+	:: incoming[c] == 0 -> break
+	:: else ->
+		irq_on[c] = true;
+		atomic { queue[c] = queue[c] | incoming[c]; incoming[c] = 0 };
+		irq_on[c] = false
+	od;
+#endif
 #if BREAK == 4
 	mode[c] = BUSY;
 #endif
