@@ -87,9 +87,32 @@ uint32_t apic_id(void)
 	return x2apic ? apic_read(REG_ID) : apic_read(REG_ID) >> 24;
 }
 
+static DEFINE_PERCPU(uint32_t *, eoi_word);
+
+void apic_set_eoi_word(uint32_t *word)
+{
+	*this_cpu(eoi_word) = word;
+}
+
+/*
+ * The hypervisor sets bit 0 with an interrupt that needs no end, and looks only while this CPU does
+ * not run: one instruction that tests and clears is enough (Linux
+ * Documentation/virt/kvm/x86/msr.rst).
+ */
+static bool eoi_not_due(uint32_t *word)
+{
+	bool set;
+
+	__asm__ volatile("btrl $0, %0" : "+m"(*word), "=@ccc"(set)::"memory");
+	return set;
+}
+
 void apic_eoi(void)
 {
-	apic_write(REG_EOI, 0);
+	uint32_t *word = *this_cpu(eoi_word);
+
+	if (!word || !eoi_not_due(word))
+		apic_write(REG_EOI, 0);
 }
 
 static void send(uint32_t destination, uint32_t command)

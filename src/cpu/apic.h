@@ -12,6 +12,8 @@ extern volatile void *(*apic_map)(paddr_t base, size_t len);
 void apic_init_cpu(void);
 uint32_t apic_id(void);
 void apic_eoi(void);
+/* This CPU's word for paravirtual ends of interrupts (abi/kvm.h); it stays. */
+void apic_set_eoi_word(uint32_t *word);
 void apic_send_ipi(uint32_t cpu, int vector);
 /* INIT-SIPI to an APIC id; the CPU starts in real mode at start_page << 12. */
 void apic_start_cpu(uint32_t apic_id, uint8_t start_page);

@@ -17,6 +17,8 @@ __noreturn void machine_power_off(void);
 
 void clocks_init(void);	    /* clock source, LAPIC timer rate, wall clock; before sched timers */
 void clocks_init_cpu(void); /* on each other CPU, before it runs threads */
+void kvm_guest_init(void);  /* KVM's help for halts and interrupts; before others are started */
+void kvm_guest_init_cpu(void);
 /* In a thread of its own, when the program runs: better calibration. Sleeps for seconds. */
 void clocks_refine(void);
 void pci_init(void);			    /* finds devices; calls the virtio drivers' probes */

@@ -84,6 +84,7 @@ __no_canary void kernel_main(void)
 	apic_init_cpu();	  /* interrupts can be delivered, but are off */
 	machine_init(&boot_info); /* how many CPUs, where the I/O APIC is */
 	clocks_init();		  /* time passes */
+	kvm_guest_init();	  /* halts and interrupts by KVM's short ways */
 	sched_init();		  /* this flow is a thread now */
 	canary_init();
 	irq_enable(); /* from here on we may sleep */

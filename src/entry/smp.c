@@ -32,6 +32,7 @@ void smp_enter(uint32_t id)
 	write_cr3(kernel_pagetable.root.raw);
 	apic_init_cpu();
 	clocks_init_cpu();
+	kvm_guest_init_cpu();
 	if (atomic_add(&ready, 1) + 1 == expected) {
 		store_release(&cpu_online_count, expected + 1);
 		thread_wake(starter);

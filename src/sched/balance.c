@@ -40,32 +40,46 @@ uint32_t sched_find_idle(const struct thread *t)
 	return MAX_CPUS;
 }
 
-/* Does 'cpu' have to be interrupted to see that t is on its incoming list? */
-bool sched_needs_ipi(struct runqueue *rq, struct thread *t)
+/* The other CPU has t on its list: will it look soon enough? */
+static void alert(struct runqueue *rq, uint32_t cpu, bool realtime, uint64_t key)
 {
 	switch (__atomic_load_n(&rq->mode, __ATOMIC_SEQ_CST)) {
-	case CPU_IDLE: return false;
-	case CPU_SLICED: break;
-	default: return true;
+	case CPU_IDLE: return;
+	case CPU_HALTED:
+		if (!sched_kick_halted)
+			break;
+		sched_kick_halted(cpu);
+		return;
+	case CPU_SLICED:
+		if (!realtime && key >= load_relaxed(&rq->running_key))
+			return;
+		break;
 	}
-	if (t->policy == SCHED_FIFO || t->policy == SCHED_RR)
-		return true;
-	return t->run_key < load_relaxed(&rq->running_key);
+	sched_send_ipi(cpu);
+}
+
+void sched_give(struct thread *t, uint32_t cpu)
+{
+	struct runqueue *rq = cpu_of(runqueue, cpu);
+	bool realtime = rq_class(t) == THREAD_REALTIME;
+	uint64_t key = t->run_key;
+
+	trace_sched(TRACE_WAKE, t->id, cpu);
+	store_relaxed(&t->cpu, cpu);
+	mpsc_push(&rq->incoming, &t->incoming); /* t is not ours any more: it may run, and end */
+	if (cpu != cpu_id())
+		alert(rq, cpu, realtime, key);
+	else if (thread_current())
+		atomic_or(&thread_current()->flags, THREAD_NEED_RESCHED);
 }
 
 /* Hands the first queued thread that may go there to another CPU. */
 static void give_one(struct runqueue *rq, uint32_t to)
 {
-	struct runqueue *target = cpu_of(runqueue, to);
 	struct thread *t = rq_steal(rq, to);
 
-	if (!t)
-		return;
-	trace_sched(TRACE_WAKE, t->id, to);
-	store_relaxed(&t->cpu, to);
-	mpsc_push(&target->incoming, &t->incoming);
-	if (sched_needs_ipi(target, t))
-		sched_send_ipi(to);
+	if (t)
+		sched_give(t, to);
 }
 
 void balance_serve(struct runqueue *rq)

@@ -46,7 +46,8 @@ static inline bool sched_is_idle(uint32_t cpu)
 	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
 }
 uint32_t sched_find_idle(const struct thread *t); /* MAX_CPUS: none that it may run on */
-bool sched_needs_ipi(struct runqueue *rq, struct thread *t);
+/* Onto the list of a CPU, which hears of it if it would not look soon enough; t is gone then. */
+void sched_give(struct thread *t, uint32_t cpu);
 /* At a decision: an idle CPU asked; it is time to look for one. */
 void balance_serve(struct runqueue *rq);
 void balance_push(struct runqueue *rq, uint64_t now); /* two or more want to run here */

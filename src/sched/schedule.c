@@ -6,11 +6,12 @@
  * No wake-up is lost between CPUs. The waker pushes, then reads mode; the CPU writes mode, then
  * reads its incoming list; all four are sequentially consistent, so either the CPU sees the push
  * or the waker sees the new mode:
- *	schedule  sets CPU_BUSY before it drains:	a waker that still saw SLICED has pushed
- *before idle      sets CPU_HALTED before it looks last:	a waker that still saw IDLE has
- *pushed before BUSY and HALTED get an IPI, which waits while interrupts are off and then sets
- * THREAD_NEED_RESCHED on whatever runs. On the CPU itself the last look at the list comes after
- * interrupts are off, so its own handlers cannot slip in between either.
+ *	schedule sets BUSY, then drains		a waker that still saw SLICED has pushed before
+ *	idle sets HALTED, then looks last	a waker that still saw IDLE has pushed before
+ * BUSY and HALTED get an IPI, which waits while interrupts are off and then sets
+ * THREAD_NEED_RESCHED on whatever runs; or HALTED gets a kick, which ends the halt or, if that has
+ * not begun yet, waits for it. On the CPU itself the last look at the list comes after interrupts
+ * are off, so its own handlers cannot slip in between either.
  */
 
 #include "sched/impl.h"
@@ -26,6 +27,7 @@
 #include "sched/clock.h"
 
 DEFINE_PERCPU(struct runqueue, runqueue);
+void (*sched_kick_halted)(uint32_t cpu);
 void (*sched_root_switched)(uint64_t from, uint64_t to);
 
 static struct thread boot_thread;
@@ -180,31 +182,18 @@ static inline void queue_here(struct runqueue *rq, struct thread *t, struct thre
 		request_resched(running);
 }
 
-static __noinline void submit_elsewhere(struct thread *t, uint32_t cpu)
-{
-	struct runqueue *rq = cpu_of(runqueue, cpu);
-	struct cpu_local *local = cpu_local();
-
-	mpsc_push(&rq->incoming, &t->incoming); /* t is not ours any more */
-	if (cpu == local->id) {
-		if (local->current)
-			request_resched(local->current);
-	} else if (sched_needs_ipi(rq, t)) {
-		sched_send_ipi(cpu);
-	}
-}
-
 void sched_submit(struct thread *t)
 {
 	uint32_t cpu = choose_cpu(t);
 
+	if (unlikely(cpu != cpu_id()) || unlikely(cpu_local()->irq_depth) || !irq_enabled() ||
+		unlikely(!thread_may_run_on(t, cpu))) {
+		sched_give(t, cpu);
+		return;
+	}
 	trace_sched(TRACE_WAKE, t->id, cpu);
 	store_relaxed(&t->cpu, cpu);
-	if (likely(cpu == cpu_id()) && likely(!cpu_local()->irq_depth) && irq_enabled() &&
-		likely(thread_may_run_on(t, cpu)))
-		queue_here(this_cpu(runqueue), t, thread_current());
-	else
-		submit_elsewhere(t, cpu);
+	queue_here(this_cpu(runqueue), t, thread_current());
 }
 
 /* --- Sleeping and waking --- */

@@ -175,5 +175,8 @@ void sched_stats(uint32_t cpu, struct sched_stats *out);
 /* How many threads are runnable or running, for /proc/loadavg. */
 unsigned sched_runnable_count(void);
 
+/* Set by drivers/ before there is a second CPU: ends that CPU's halt, or its next one if it is not
+ * halted, without an interrupt. NULL: interrupts do. */
+extern void (*sched_kick_halted)(uint32_t cpu);
 /* Set by vm/: is asked on every switch between threads with different page_root, may be NULL. */
 extern void (*sched_root_switched)(uint64_t from, uint64_t to);

@@ -8,6 +8,9 @@
  * nothing else meanwhile. Lists are sets (order does not matter here), who of several runs is left open,
  * and so is whether the waker of a CPU with an end of slice interrupts.
  *
+ * A halted CPU gets an interrupt or KVM's kick, which the hypervisor keeps for the next halt if the CPU
+ * is not halted; any end of a halt uses it up.
+ *
  * Checked: no wake-up is lost, no thread is left on a list of a CPU that does not look (all others
  * through, or the search ends in a state that is no end), a thread runs on one CPU only (S3) and is
  * on one list only (S2). That the CPU which halts gets an interrupt is part of the first.
@@ -22,6 +25,8 @@
  *	7  the waker gives a thread to another CPU while its old CPU is still leaving it
  *	8  the decision looks for the last time with interrupts on
  *	9  the waker does not win the thread by a compare-and-swap
+ *	10  a kick that comes before the halt is forgotten
+ *	11  a CPU that runs a thread without an end of slice gets a kick
  */
 #ifndef CPUS
 #define CPUS 2
@@ -49,17 +54,26 @@ bool resched[THREADS + CPUS];
 /* of CPUs; a list is a bit per thread */
 mtype mode[CPUS];
 byte incoming[CPUS], queue[CPUS], current[CPUS];
-bool irq_on[CPUS], ipi[CPUS], armed[CPUS], halted[CPUS];
+bool irq_on[CPUS], ipi[CPUS], armed[CPUS], halted[CPUS], kicked[CPUS];
 byte through;
 
-/* The interrupts that the kernel itself has: wake-up and timer. */
+inline end_halt()
+{
+	if
+	:: halted[c] -> halted[c] = false; kicked[c] = false
+	:: else
+	fi
+}
+
+/* The interrupts that the kernel itself has: wake-up and timer. And the hypervisor's end of a halt. */
 active [CPUS] proctype interrupts()
 {
 	byte c = _pid;
 
 end:	do
-	:: atomic { irq_on[c] && ipi[c] -> ipi[c] = false; resched[current[c]] = true; halted[c] = false }
-	:: atomic { irq_on[c] && armed[c] -> armed[c] = false; resched[current[c]] = true; halted[c] = false }
+	:: atomic { irq_on[c] && ipi[c] -> ipi[c] = false; resched[current[c]] = true; end_halt() }
+	:: atomic { irq_on[c] && armed[c] -> armed[c] = false; resched[current[c]] = true; end_halt() }
+	:: atomic { halted[c] && kicked[c] -> end_halt() }
 	od
 }
 
@@ -94,10 +108,17 @@ inline kick(to, seen)
 	:: seen == SLICED -> ipi[to] = true
 #if BREAK == 5
 	:: seen == BUSY
+#elif BREAK == 11
+	:: seen == BUSY -> kicked[to] = true
 #else
 	:: seen == BUSY -> ipi[to] = true
 #endif
 	:: seen == HALTED -> ipi[to] = true
+#if BREAK == 10
+	:: seen == HALTED -> atomic { if :: halted[to] -> kicked[to] = true :: else fi }
+#else
+	:: seen == HALTED -> kicked[to] = true
+#endif
 	fi
 }
 
@@ -153,7 +174,10 @@ active proctype handler()
 	:: t < THREADS ->
 		atomic {
 			irq_on[0] ->
-			halted[0] = false;
+			if
+			:: halted[0] -> halted[0] = false; kicked[0] = false
+			:: else
+			fi;
 			posted[t]++;
 			if
 			:: state[t] == PREPARED -> state[t] = RUNNING
