@@ -180,6 +180,7 @@ struct thread *rq_misplaced(struct runqueue *rq, uint32_t cpu);
 
 /* --- Who runs --- */
 
+_Static_assert(LEAD_DIV < 64, "rq_preempts takes a short cut");
 bool rq_ahead(const struct thread *next, const struct thread *running, uint64_t scale);
 
 /*
@@ -189,9 +190,15 @@ bool rq_ahead(const struct thread *next, const struct thread *running, uint64_t 
 static inline bool rq_preempts(
 	const struct thread *next, const struct thread *running, uint64_t scale)
 {
-	if (likely(next->class == running->class) && likely(next->class == THREAD_NORMAL) &&
-		running->run_key <= next->run_key)
-		return false;
+	if (likely(next->class == THREAD_NORMAL) && likely(running->class == THREAD_NORMAL)) {
+		if (running->run_key <= next->run_key)
+			return false;
+		/* The lead of equals is 1/40 of this: less than 1/64 is not enough, without a
+		 * division. */
+		if (likely(running->weight == next->weight) &&
+			running->run_key - next->run_key <= running->weight * scale >> 6)
+			return false;
+	}
 	return rq_ahead(next, running, scale);
 }
 

@@ -160,11 +160,12 @@ static inline void limit_slice(struct runqueue *rq, struct thread *running, uint
 		limit_slice_now(rq, running, end);
 }
 
-static inline uint64_t first_slice(const struct thread *t)
+/* The end of the slice of one that was alone and so had none. */
+static inline uint64_t first_slice_end(const struct thread *t)
 {
 	if (likely(t->class == THREAD_NORMAL))
-		return SCALE_TAU / LEAD_DIV;
-	return t->policy == SCHED_RR ? SLICE_RR : UINT64_MAX / 2;
+		return t->slice_start + SCALE_TAU / LEAD_DIV;
+	return t->policy == SCHED_RR ? t->slice_start + SLICE_RR : UINT64_MAX;
 }
 
 /* Own CPU, thread context: straight into the queue. */
@@ -175,7 +176,7 @@ static inline void queue_here(struct runqueue *rq, struct thread *t, struct thre
 		request_resched(running);
 	else if (!rq_preempts(t, running, MAX(rq->scale_last, SCALE_ONE)))
 		/* If it was alone it had no slice. The decision at its end computes the next. */
-		limit_slice(rq, running, running->slice_start + first_slice(running));
+		limit_slice(rq, running, first_slice_end(running));
 	else if (rq_protects(running, t))
 		limit_slice(rq, running, rq->run_start + SLICE_MIN);
 	else
@@ -463,7 +464,7 @@ static __noinline void begin_slice(
 	store_release(&rq->mode, CPU_SLICED);
 }
 
-static bool must_serve(struct runqueue *rq, bool runnable)
+static inline bool must_serve(struct runqueue *rq, bool runnable)
 {
 	return !mpsc_empty(&rq->incoming) || load_relaxed(&rq->wanted) ||
 	       (rq->queued + runnable >= 2 && rq->now >= rq->next_balance);

@@ -227,15 +227,14 @@ static inline bool waits_plainly(int op, const struct timespec *timeout, uint32_
 SYSCALL_DEFINE6(futex, uint32_t *, uaddr, int, op, uint32_t, val, const struct timespec *, timeout,
 	uint32_t *, uaddr2, uint32_t, val3)
 {
-	uint64_t vm = (uint64_t)process_current()->vm;
-
-	if (likely(!((uintptr_t)uaddr % sizeof(uint32_t))) && likely((uintptr_t)uaddr < USER_MAX)) {
-		if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
-			return futex_wake(
-				vm, (uint64_t)uaddr, MAX((int)val, 1), FUTEX_BITSET_MATCH_ANY);
-		if (likely(waits_plainly(op, timeout, val3)))
-			return futex_wait_plain(vm, (uint64_t)uaddr, uaddr, val);
-	}
+	if (unlikely((uintptr_t)uaddr % sizeof(uint32_t)) || unlikely((uintptr_t)uaddr >= USER_MAX))
+		return futex_any(uaddr, op, val, timeout, uaddr2, val3);
+	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
+		return futex_wake((uint64_t)process_current()->vm, (uint64_t)uaddr,
+			MAX((int)val, 1), FUTEX_BITSET_MATCH_ANY);
+	if (likely(waits_plainly(op, timeout, val3)))
+		return futex_wait_plain(
+			(uint64_t)process_current()->vm, (uint64_t)uaddr, uaddr, val);
 	return futex_any(uaddr, op, val, timeout, uaddr2, val3);
 }
 

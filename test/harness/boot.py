@@ -55,6 +55,8 @@ def scheduler(score):
     for n in (1, 4):
         got = start("timers", cpus=n)
         score.result(f"boot/timers-cpus{n}", said(got, quiet), f"{got.out[:300]!r}\n{got.text()}")
+    got = start("switches")
+    score.result("boot/switches", said(got, b"one switch a turn\n"), f"{got.out[:300]!r}\n{got.text()}")
     got = start("spread", cpus=4)
     want = b"4 CPUs, traced\na CPU idled while another queued: less than a quarter of the time\n"
     score.result("boot/spread-cpus4", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
