@@ -65,6 +65,9 @@ struct task {
 	uint32_t *clear_child_tid, *set_child_tid;     /* program addresses */
 	void *robust_list;
 	size_t robust_list_len;
+	/* Atomic, the task's own: the futex that its FUTEX_LOCK_PI wants while pi_waits is odd. */
+	uint32_t *pi_word;
+	uint32_t pi_waits; /* counts beginnings and ends of such calls */
 	uintptr_t rseq;
 	uint32_t rseq_len, rseq_sig;
 	struct credentials *cred; /* points into process for now */

@@ -84,14 +84,78 @@ static int check_owner(uint32_t *uaddr)
 	return err;
 }
 
+/*
+ * Deadlock over several futexes: the owner of the word waits for another whose owner waits, and so
+ * on back to us. Everybody says what he wants before he looks, with a full barrier between, so the
+ * last one to close a circle sees all of it (two that come last at the same moment may both see
+ * it).
+ *
+ * What is seen link by link was not true at one moment. So two walks must agree: then each task of
+ * the chain was in the same call throughout, which it cannot have left or unlocked anything in, and
+ * between the walks all links held together. Only FUTEX_LOCK_PI of one process is followed.
+ */
+#define PI_CHAIN_MAX 1024 /* as Linux: a longer one counts as a circle */
+
+/* True if the chain of owners leads back to this task; *trace tells chains apart. */
+static bool pi_walk(const uint32_t *word, uint64_t *trace)
+{
+	const struct task *self = task_current();
+
+	*trace = 0;
+	for (unsigned n = 0; n < PI_CHAIN_MAX; n++) {
+		uint32_t value, tid, waits, *wanted;
+		struct task *owner;
+		bool ours;
+
+		if (user_load_u32(word, &value))
+			return false;
+		tid = value & FUTEX_TID_MASK;
+		if (tid == self->thread.id)
+			return true;
+		owner = tid ? task_find(tid) : NULL;
+		if (!owner)
+			return false;
+		ours = owner->process == self->process;
+		waits = load_acquire(&owner->pi_waits);
+		wanted = load_acquire(&owner->pi_word);
+		if (load_relaxed(&owner->pi_waits) != waits)
+			waits = 0;
+		task_put(owner);
+		/* what he wants may be his already, by the unlock of the one before him */
+		if (!ours || waits % 2 == 0 || wanted == word)
+			return false;
+		word = wanted;
+		*trace = (*trace ^ tid) * 0x9e3779b97f4a7c15ull + waits;
+	}
+	return true;
+}
+
+static bool pi_deadlock(const uint32_t *word)
+{
+	uint64_t first, second;
+
+	return pi_walk(word, &first) && pi_walk(word, &second) && first == second;
+}
+
 static long lock_pi(uint32_t *uaddr, uint64_t deadline, bool private, bool try)
 {
+	struct task *t = task_current();
 	struct futex_key key;
 	int err = make_key(&key, uaddr, private);
 
 	if (!err)
 		err = check_owner(uaddr);
-	return err ? err : futex_lock_pi(&key, uaddr, thread_current()->id, deadline, try);
+	if (err)
+		return err;
+	if (try)
+		return futex_lock_pi(&key, uaddr, t->thread.id, deadline, true);
+	store_release(&t->pi_word, uaddr);
+	atomic_add(&t->pi_waits, 1);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	err = pi_deadlock(uaddr) ? -EDEADLK
+				 : futex_lock_pi(&key, uaddr, t->thread.id, deadline, false);
+	atomic_add(&t->pi_waits, 1);
+	return err;
 }
 
 static long two_words(int command, uint32_t *uaddr1, uint32_t *uaddr2, uint32_t n1, uint32_t n2,
