@@ -36,8 +36,8 @@ void space_unlock(struct vm_space *s)
 	if (unlikely(s->spares > VMA_SPARES))
 		excess = take_excess(s);
 	/* S1. Partner: the CAS in slot_enter, then the load in lookup_fast. */
-	if ((s->seq & 1) && !s->exclusive)
-		__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_SEQ_CST);
+	if (s->seq & 1)
+		__atomic_store_n(&s->seq, s->seq + !s->exclusive, __ATOMIC_SEQ_CST);
 	mutex_unlock(&s->lock);
 	while (unlikely(excess)) {
 		struct vma *v = excess;
