@@ -129,8 +129,25 @@ void change_exclude(struct vm_space *s, struct vm_change *c)
 	tree_change(s);
 }
 
+bool change_take_spare(struct vm_space *s, struct vm_change *c)
+{
+	c->spare = s->area_count < MAX_AREAS ? vma_take(s) : NULL;
+	s->area_count += c->spare != NULL;
+	return c->spare;
+}
+
+void change_give_spare(struct vm_space *s, struct vm_change *c)
+{
+	if (likely(!c->spare))
+		return;
+	vma_give(s, c->spare);
+	s->area_count--;
+	c->spare = NULL;
+}
+
 void change_leave(struct vm_space *s, struct vm_change *c)
 {
+	change_give_spare(s, c);
 	list_del(&c->link);
 	s->exclusive -= c->exclusive;
 	store_release(&s->changes_ended, s->changes_ended + 1);

@@ -1,51 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Private to vm/. How threads that fault, map, unmap and protect keep out of each other's way.
+ * Private to vm/: the structures, and what each file offers the others. How threads that fault,
+ * map, unmap and protect keep out of each other's way, with the argument why it is right: change.h.
  *
- *	space->lock	a mutex: the tree of areas, the sums, the list of changes. Held for tree
- *			operations only, never while pages are taken out, TLBs flushed, files asked
- *			for pages or faults waited for.
- *	struct vm_change	"pages and areas of [start, end) are being worked on": a range that
- *one call has for itself, on space->changes. Calls whose ranges overlap wait for each other, others
- *do not. fault slots	"a fault at this page is in flight": one word each, in arrays per CPU.
- *	space->seq	odd while the tree is changed or a change is exclusive. A lookup without the
- *			lock is good if seq was even before it and is the same after it.
- *
- * Order of locks: patch_lock, lock, backing->lock, a shoot-down slot's mutex; split_lock is a leaf.
- *A change is entered before any of them is taken, and nobody who has one waits for another.
- *
- *			fault			change of the tree	exclusive change
- *	fault		CAS on the leaf		slot and seq		slot, then it waits
- *	change		slot and seq		the range		the range
- *	vm_backing_unmap	unmap_count	backing->lock		backing->lock
- *
- * S1 A fault puts its page into a slot (CAS), then looks its area up (load of seq). Whoever changes
- *    the tree does so (store of seq, sequentially consistent, in space_unlock), then looks at the
- *    slots (slots_wait). One of the two sees the other: either the fault has what is new, or the
- *    change waits until the fault is over. So once slots_wait returns no fault acts on what was
- *    before, in the range waited for.
- * S2 A slot covers all leaves that its fault may fill. To fill more than its page (a 2 MiB page,
- *the neighbours in a file) it is widened first (exchange) and seq read again: as S1, from there. S3
- *munmap takes the areas out of the tree first, so nothing comes into the range after slots_wait;
- *    then the leaves. Nobody is placed there before the change ends: placement avoids changes.
- * S4 mprotect changes the areas first, so after slots_wait every new leaf is right; then the leaves
- *    that are there. A fault that meets one which has less than its area allows brings it up to
- *    date itself (leaf_in), so nobody sees the rights come late.
- * S5 madvise(DONTNEED) changes no area. It takes leaves out, then waits for the slots before it
- *    frees the pages: who has read such a leaf has a slot (its CAS, our exchange of the leaf, as
- *    S1). The same leaf cannot come back meanwhile with the same page.
- * S6 MAP_FIXED over something, and mremap, must not let anybody see the state between: their
- *    change is exclusive. seq stays odd, so every lookup takes the lock, sees the change and, if
- *    it is about that range, sleeps without its slot until the change is over.
- * S7 Page tables are unlinked under the lock, in holes between areas and others' changes, and freed
- *    after a flush. Who walks: a fault (its page is in an area, or will be waited for by the change
- *    that removed it); who has a change (its range counts as no hole); who holds the lock;
- *    vm_backing_unmap (an area leaves the backing's list before its tables can go, and bounds
- *    change only under the backing's lock). It comes without a change as the fault path waits for
- *    file systems, so file systems must not wait for it.
- * S8 No 2 MiB leaf crosses the bounds of a change: bound_ready says so in the same hold of the lock
- *    as the change of the tree. split_huge_at splits what crosses, and where an area does, an empty
- *    entry gets a table, which stays as long as areas touch there.
+ * Order of locks: brk_lock, patch_lock, space->lock, backing->lock, a shoot-down slot's mutex;
+ * split_lock is a leaf. A change is entered before patch_lock and everything below it.
  */
 #pragma once
 
@@ -125,7 +84,9 @@ struct vm_change {
 	uintptr_t start, end;	/* fixed while entered */
 	uintptr_t start2, end2; /* mremap: where the pages go; else empty */
 	bool exclusive;		/* faults in it wait; guarded by space->lock */
-	struct vma *dead;	/* its own: areas to be freed when it has ended, by node.parent */
+	/* its own */
+	struct vma *dead;  /* areas to be freed when it has ended, by node.parent */
+	struct vma *spare; /* for a cut that must not fail; area_count has it in */
 };
 
 struct vm_space {
@@ -190,152 +151,7 @@ static inline pte_t leaf_clean(pte_t e)
 	return e | PTE_SW_DIRTY | PTE_SW_SOFT_DIRTY | PTE_SW_WRITTEN;
 }
 
-/* ---- change.c ---- */
-static inline void space_lock(struct vm_space *s)
-{
-	mutex_lock(&s->lock);
-}
-void space_unlock(struct vm_space *s);
-/* Before the first store to what lookups read; space_unlock ends it. */
-static inline void tree_change(struct vm_space *s)
-{
-	if (!(s->seq & 1))
-		store_release(&s->seq, s->seq + 1);
-}
-/* All with the lock held. True: c is entered. False: slept, without the lock: look again. */
-bool change_enter(struct vm_space *s, struct vm_change *c);
-/* Faults in it wait from here on; those in flight are for slots_wait. */
-void change_exclude(struct vm_space *s, struct vm_change *c);
-/* Unlocks. Wakes who waits, frees c->dead. */
-void change_leave(struct vm_space *s, struct vm_change *c);
-/* The start of a change's range that overlaps [start, end), or 0. */
-uintptr_t change_at(struct vm_space *s, uintptr_t start, uintptr_t end);
-bool change_excludes(struct vm_space *s, uintptr_t start, uintptr_t end);
-/* Sleeps, without the lock, until some change ends; without the lock altogether: after 'ended'. */
-void change_wait(struct vm_space *s);
-void change_wait_since(struct vm_space *s, uint32_t ended);
-/* Until no change / no exclusive change overlaps. */
-void change_wait_all(struct vm_space *s, uintptr_t start, uintptr_t end);
-void change_wait_exclusive(struct vm_space *s, uintptr_t start, uintptr_t end);
-/* Without the lock: nobody takes tables or pages of the range away until it is given back. Faults
- * go on. */
-void walk_enter(struct vm_space *s, struct vm_change *c);
-void walk_leave(struct vm_space *s, struct vm_change *c);
-/* Shrinks the hole [*floor, *ceiling) around [start, end) by what changes beside it work on. */
-void change_clip(
-	struct vm_space *s, uintptr_t start, uintptr_t end, uintptr_t *floor, uintptr_t *ceiling);
-
-/* ---- slot.c ---- */
-enum {
-	SLOT_USED = 1 << 0,
-	SLOT_WAITED = 1 << 1, /* somebody sleeps until it is free */
-	SLOT_AROUND = 1 << 2, /* the aligned AROUND_PAGES of the page */
-	SLOT_HUGE = 1 << 3,   /* its 2 MiB */
-};
-#define AROUND_PAGES 16u
-
-struct fault_slot {
-	uint64_t *word; /* in a vm_cpu, or 'own' */
-	uint64_t own;	/* when every word of the CPU is taken */
-	struct list_node link;
-};
-/* No free word on this CPU: takes the lock. */
-void slot_enter_slow(struct vm_space *s, struct fault_slot *slot, uint64_t value);
-void slot_leave_slow(struct vm_space *s, struct fault_slot *slot, uint64_t old);
-/* Returns when no fault that began before is in flight in [start, end). Without the lock. */
-void slots_wait(struct vm_space *s, uintptr_t start, uintptr_t end);
-
-static inline struct vm_cpu *vm_cpu(struct vm_space *s)
-{
-	uint32_t id = cpu_id();
-
-	/* A CPU that came up after boot had given it up shares; words are claimed by CAS. */
-	return &s->cpu[likely(id < s->cpu_known) ? id : 0];
-}
-
-static inline void slot_enter(struct vm_space *s, struct fault_slot *slot, uintptr_t page)
-{
-	uint64_t *word = vm_cpu(s)->slot, free = 0, value = page | SLOT_USED;
-
-	slot->word = word;
-	if (unlikely(load_relaxed(word) || !atomic_cas(word, &free, value)))
-		slot_enter_slow(s, slot, value);
-}
-
-static inline void slot_leave(struct vm_space *s, struct fault_slot *slot)
-{
-	uint64_t old = 0;
-
-	if (likely(slot->word != &slot->own))
-		old = atomic_xchg(slot->word, 0);
-	if (unlikely(old & SLOT_WAITED || slot->word == &slot->own))
-		slot_leave_slow(s, slot, old);
-}
-
-/* ---- lookup.c ---- */
-static inline void vma_copy(const struct vma *v, struct vma_view *out)
-{
-	out->start = load_acquire(&v->start);
-	out->end = load_acquire(&v->end);
-	out->offset = load_acquire(&v->offset);
-	out->backing = load_acquire(&v->backing);
-	out->flags = load_acquire(&v->flags);
-	out->prot = load_acquire(&v->prot);
-}
-/*
- * The first area that ends above addr, without the lock; *seq for lookup_still. False: lock.
- * lookup.c says why the walk is right.
- */
-static inline bool lookup_fast(
-	struct vm_space *s, uintptr_t addr, struct vma_view *out, uint64_t *seq);
-static inline bool lookup_still(struct vm_space *s, uint64_t seq)
-{
-	return __atomic_load_n(&s->seq, __ATOMIC_SEQ_CST) == seq;
-}
-/* The same by any means; waits for exclusive changes there. Not for who has one. */
-void vma_lookup(struct vm_space *s, uintptr_t addr, struct vma_view *out);
-
-/* A red-black tree of MAX_AREAS nodes is less deep; a walk through a changing one ends, too. */
-#define LOOKUP_STEPS 40
-
-static inline const struct vma *lookup_walk(const struct vm_space *s, uintptr_t addr)
-{
-	const struct rb_node *n = load_acquire(&s->areas.root);
-	const struct vma *best = NULL;
-
-	for (unsigned steps = 0; n && steps < LOOKUP_STEPS; steps++) {
-		const struct vma *v = rb_entry(n, const struct vma, node);
-
-		if (load_acquire(&v->end) <= addr) {
-			n = load_acquire(&n->right);
-			continue;
-		}
-		best = v;
-		if (load_acquire(&v->start) <= addr)
-			break;
-		n = load_acquire(&n->left);
-	}
-	return best;
-}
-
-static inline bool lookup_fast(
-	struct vm_space *s, uintptr_t addr, struct vma_view *out, uint64_t *seq)
-{
-	uint64_t before = __atomic_load_n(&s->seq, __ATOMIC_SEQ_CST);
-	const struct vma *v;
-
-	*seq = before;
-	if (unlikely(before & 1))
-		return false;
-	rcu_read_lock();
-	v = lookup_walk(s, addr);
-	if (likely(v))
-		vma_copy(v, out);
-	else
-		out->end = 0;
-	rcu_read_unlock();
-	return likely(load_relaxed(&s->seq) == before);
-}
+#include "vm/change.h"
 
 /* ---- vma.c: the tree; space->lock ---- */
 
@@ -363,9 +179,7 @@ void vma_resize(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t en
 void vma_remove(struct vm_space *s, struct vma *v, struct vma **dead);
 /* Drops references and memory of such; without the lock. */
 void vma_free_dead(struct vma *dead);
-/* Makes sure that n areas can be made in this hold of the lock. False: no memory. */
-bool vma_reserve(struct vm_space *s, unsigned n);
-/* Memory for an area, for a later hold of the lock: vma_give it there. NULL: none. */
+/* Memory for an area, and back: it may still be read as one. NULL: none. */
 struct vma *vma_take(struct vm_space *s);
 void vma_give(struct vm_space *s, struct vma *v);
 #define VMA_SPARES 64 /* that a space keeps */
@@ -397,7 +211,7 @@ int split_huge_at(struct vm_space *s, uintptr_t addr);
 int split_huge_bounds(struct vm_space *s, uintptr_t start, uintptr_t end);
 /* With the lock: no 2 MiB leaf crosses addr, and none can come. */
 bool bound_ready(struct vm_space *s, uintptr_t addr);
-/* Without: makes it so. -ENOMEM. */
+/* Without: splits it, or puts a table there, if that is not aligned. -ENOMEM. */
 int bound_prepare(struct vm_space *s, uintptr_t addr);
 
 /* Of a word of struct vm_cpu, by threads of that CPU. */
@@ -415,8 +229,7 @@ uint64_t resident_peak(struct vm_space *s);
 /* ---- map.c ---- */
 /*
  * Unmaps [start, end), which c, entered, contains. The lock is held, but dropped meanwhile.
- * -ENOMEM: nothing has happened; never if an area's memory is at hand (vma_give) and bounds are
- * ready.
+ * -ENOMEM: nothing has happened; never if c has a spare and tables are at the bounds.
  */
 int unmap_held(struct vm_space *s, struct vm_change *c, uintptr_t start, uintptr_t end);
 /* Enters a change for the range, unmaps it, ends it. */

@@ -171,6 +171,7 @@ int unmap_held(struct vm_space *s, struct vm_change *c, uintptr_t start, uintptr
 	if (make_bounds(s, start, end))
 		return -ENOMEM;
 	v = vma_find(s, start); /* bounds outside may have moved meanwhile */
+	change_give_spare(s, c);
 	if (v->start < start && v->end > end && !vma_split(s, v, end))
 		return -ENOMEM;
 	unmap_pages(s, detach_range(s, v, start, end, &c->dead), start, end);

@@ -105,21 +105,37 @@ static int split_all_huge(struct vm_space *s, uintptr_t start, uintptr_t end)
 }
 
 /*
- * The pages of [old, old + len) appear at new, where an area is and nothing is mapped. Without the
- * lock; both places are the caller's, exclusively, and no fault is in flight there.
+ * Whatever may lack memory, before anything has changed: no fault is in flight in either place any
+ * more, and none will be. Tables stay, as both places are in a change.
  */
-static int move_pages(
+static int prepare_move(struct vm_space *s, struct remap *r, uintptr_t at, size_t move)
+{
+	uintptr_t end = r->old + move;
+	int err;
+
+	vm_patch_undo(s, r->old, r->old + r->old_len);
+	slots_wait(s, r->old, r->old + r->old_len);
+	slots_wait(s, at, at + r->new_len);
+	if (!move)
+		return 0;
+	/* The old range will be unmapped, and that must not fail: its bounds get tables now. */
+	err = bound_prepare(s, r->old);
+	if (!err)
+		err = bound_prepare(s, r->old + r->old_len);
+	if (err)
+		return err;
+	if (IS_ALIGNED(at - r->old, HUGE_SIZE))
+		return split_huge_at(s, end) || !prepare_huge(s, r->old, at, move) ? -ENOMEM : 0;
+	return split_all_huge(s, r->old, end) || !prepare_tables(s, r->old, at, move) ? -ENOMEM : 0;
+}
+
+/* The pages of [old, old + len) appear at new, where an area is and nothing is mapped. */
+static void move_pages(
 	struct vm_space *s, uintptr_t old, uintptr_t new, size_t len, struct vm_backing *backing)
 {
 	struct vm_gather g;
 	struct move m = { .s = s, .delta = new - old, .g = &g };
 
-	if (IS_ALIGNED(new - old, HUGE_SIZE)) {
-		if (split_huge_bounds(s, old, old + len) || !prepare_huge(s, old, new, len))
-			return -ENOMEM;
-	} else if (split_all_huge(s, old, old + len) || !prepare_tables(s, old, new, len)) {
-		return -ENOMEM;
-	}
 	gather_init(&g, s);
 	/* vm_backing_unmap must see each page at one place or the other. */
 	if (backing)
@@ -129,21 +145,34 @@ static int move_pages(
 		mutex_unlock(&backing->lock);
 	BUG_ON(m.failed);
 	gather_finish(&g);
-	return 0;
 }
 
-/* The exclusive change 'c' has entered is for the old range and for [at, at + new_len). */
-static intptr_t remap_move(
-	struct vm_space *s, struct vm_change *c, struct vma *v, struct remap *r, uintptr_t at)
+static int remap_check(struct vma *v, const struct remap *r)
 {
-	struct vma like = *v;
+	if (!v || v->start > r->old || r->old_len > v->end - r->old)
+		return -EFAULT;
+	return r->old_len == 0 && !(v->flags & VMA_SHARED) ? -EINVAL : 0;
+}
+
+/* Its exclusive change c is for the old range and for [at, at + new_len). */
+static intptr_t remap_move(struct vm_space *s, struct vm_change *c, struct remap *r, uintptr_t at)
+{
 	size_t move = MIN(r->old_len, r->new_len);
 	bool keep = r->flags & MREMAP_DONTUNMAP;
-	struct vma *spare = vma_take(s); /* so that the old range can be cut out in the end */
+	struct vma like, *v;
 	int err;
 
-	if (!spare)
+	if (!change_take_spare(s, c)) /* so that the old range can be cut out in the end */
 		return -ENOMEM;
+	space_unlock(s);
+	err = prepare_move(s, r, at, move);
+	space_lock(s);
+	v = vma_find(s, r->old);
+	if (!err)
+		err = remap_check(v, r); /* of length 0, it was nobody's */
+	if (err)
+		return err;
+	like = *v;
 	like.offset += r->old - v->start;
 	like.start = at;
 	like.end = at + r->new_len;
@@ -151,22 +180,16 @@ static intptr_t remap_move(
 	like.watch = NULL; /* as on Linux: what moves is not watched any more */
 	/* May join a neighbour, or even v itself: v is not used after this. */
 	err = vma_add(s, &like);
-	if (err) {
-		vma_give(s, spare);
-		return err;
-	}
-	space_unlock(s);
-	vm_patch_undo(s, r->old, r->old + r->old_len);
-	slots_wait(s, r->old, r->old + r->old_len);
-	slots_wait(s, at, at + r->new_len);
-	err = move_pages(s, r->old, at, move, like.backing);
-	space_lock(s);
-	vma_give(s, spare);
 	if (err)
-		(void)unmap_held(s, c, at, at + r->new_len);
-	else if (!keep && r->old_len && unmap_held(s, c, r->old, r->old + r->old_len))
+		return err;
+	if (move) {
+		space_unlock(s);
+		move_pages(s, r->old, at, move, like.backing);
+		space_lock(s);
+	}
+	if (!keep && r->old_len && unmap_held(s, c, r->old, r->old + r->old_len))
 		BUG("mremap: no memory, but all was prepared");
-	return err ? err : (intptr_t)at;
+	return at;
 }
 
 /* True if it could grow where it is. */
@@ -188,13 +211,6 @@ static bool remap_grow(struct vm_space *s, struct vma *v, struct remap *r, intpt
 	vma_merge(s, v);
 	*result = r->old;
 	return true;
-}
-
-static int remap_check(struct vma *v, const struct remap *r)
-{
-	if (!v || v->start > r->old || r->old_len > v->end - r->old)
-		return -EFAULT;
-	return r->old_len == 0 && !(v->flags & VMA_SHARED) ? -EINVAL : 0;
 }
 
 /* These three have the lock, and give it up. */
@@ -229,7 +245,7 @@ static intptr_t remap_fixed(struct vm_space *s, struct remap *r, bool *locked)
 				     (r->flags & MREMAP_DONTUNMAP ? r->new_len
 								  : r->new_len - move) >>
 					     PAGE_SHIFT)
-				     ? remap_move(s, &c, v, r, r->new)
+				     ? remap_move(s, &c, r, r->new)
 				     : -ENOMEM;
 		}
 	}
@@ -291,7 +307,7 @@ static intptr_t remap_any(struct vm_space *s, struct remap *r, bool *locked)
 		if (!change_enter(s, &c))
 			continue;
 		change_exclude(s, &c);
-		at = remap_move(s, &c, v, r, at);
+		at = remap_move(s, &c, r, at);
 		change_leave(s, &c);
 		return at;
 	}

@@ -196,7 +196,6 @@ static void attach(struct vm_space *s, struct vma *v)
 		list_area(v);
 }
 
-/* Its memory stays readable as an area. */
 void vma_give(struct vm_space *s, struct vma *v)
 {
 	v->node.parent = s->spare ? &s->spare->node : NULL;
@@ -213,18 +212,6 @@ struct vma *vma_take(struct vm_space *s)
 	s->spare = entry(v->node.parent);
 	s->spares--;
 	return v;
-}
-
-bool vma_reserve(struct vm_space *s, unsigned n)
-{
-	while (s->spares < n) {
-		struct vma *v = heap_alloc_zeroed(sizeof(*v));
-
-		if (!v)
-			return false;
-		vma_give(s, v);
-	}
-	return s->area_count + n <= MAX_AREAS;
 }
 
 void vma_remove(struct vm_space *s, struct vma *v, struct vma **dead)

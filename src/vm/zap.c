@@ -214,6 +214,8 @@ int bound_prepare(struct vm_space *s, uintptr_t addr)
 {
 	int err = split_huge_at(s, addr);
 
+	if (IS_ALIGNED(addr, HUGE_SIZE))
+		return 0;
 	/* A fault may put a huge leaf in our table's place: bound_ready will see. */
 	if (!err && !pagetable_walk(&s->pt, addr, 1, true)) {
 		pte_t *e = pagetable_walk(&s->pt, addr, 2, false);
