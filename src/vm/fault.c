@@ -102,9 +102,7 @@ static bool widen(struct fault *f, uint64_t wide)
 /* Only where nothing is short: a quarter of RAM stays free, and small machines never. */
 static bool memory_is_plenty(void)
 {
-	struct page_stats st = page_stats();
-
-	return st.total >= MIB(64) >> PAGE_SHIFT && st.free > st.total / 4 + 1024;
+	return page_total >= MIB(64) >> PAGE_SHIFT && page_free_estimate() > page_total / 4 + 1024;
 }
 
 static bool huge_fits(const struct fault *f)
@@ -181,7 +179,7 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 	if (!page)
 		return -ENOMEM;
 	if (from != vm_zero_page)
-		memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
+		page_copy(page, from, 0);
 	if (!replace_leaf(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);
 		return 0;
@@ -260,7 +258,7 @@ static int fault_private_write(const struct fault *f, pte_t *e, struct page *fro
 		page_put(from);
 		return -ENOMEM;
 	}
-	memcpy(page_to_virt(page), page_to_virt(from), PAGE_SIZE);
+	page_copy(page, from, 0);
 	page_put(from);
 	if (!atomic_cas(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON)) {
 		page_put(page);

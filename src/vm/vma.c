@@ -283,6 +283,7 @@ static struct vma *copy_of(struct vm_space *s, const struct vma *like)
 	store_release(&v->flags, like->flags);
 	store_release(&v->prot, like->prot);
 	v->max_prot = like->max_prot;
+	v->watch = like->watch;
 	v->space = s;
 	list_init(&v->backing_link);
 	/* Without memory it just loses its name. */
