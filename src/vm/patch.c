@@ -138,12 +138,14 @@ static void undo_page(struct vm_space *s, unsigned n)
 	struct vm_patches *all = s->patches;
 	uintptr_t va = all->page[n].va;
 	struct vm_gather g;
+	bool flushed;
 
 	gather_init(&g, s);
 	zap_range(&g, va, va + PAGE_SIZE); /* the next fault brings the file's page back */
+	flushed = g.start < g.end;
 	gather_finish(&g);
-	/* Even if the leaf was PROT_NONE by now and nothing had to be flushed: 3 above. */
-	tlb_flush(s, va, va + PAGE_SIZE);
+	if (!flushed) /* the leaf was PROT_NONE by now: 3 above */
+		tlb_flush(s, va, va + PAGE_SIZE);
 	free_stubs(all->page[n].stubs, va);
 	all->pages--;
 	memmove(&all->page[n], &all->page[n + 1], (all->pages - n) * sizeof(all->page[0]));

@@ -229,8 +229,8 @@ static void *caller(void *arg)
 static void *protector(void *arg)
 {
 	char *page = (char *)((uintptr_t)site_threads & ~(PAGE - 1));
-	long bad = 0, made = patches_made(), limit = t_now_ms() + 20000;
-	for (int i = 0; i < 200 || (PATCHED && made >= 0 && patches_made() < made + 30); i++) {
+	long bad = 0, made = patches_made(), limit = t_now_ms() + 60000;
+	for (int i = 0; i < 40 || (PATCHED && made >= 0 && patches_made() < made + 30); i++) {
 		bad += mprotect(page, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) != 0;
 		sched_yield();
 		bad += mprotect(page, 2 * PAGE, PROT_READ | PROT_EXEC) != 0;
