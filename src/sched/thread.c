@@ -240,6 +240,16 @@ struct thread *kthread_create(
 
 /* --- Properties --- */
 
+char thread_state_letter(const struct thread *t)
+{
+	switch (load_relaxed(&t->state)) {
+	case STATE_ASLEEP_INT: return 'S';
+	case STATE_ASLEEP: return 'D';
+	case STATE_DEAD: return 'X';
+	default: return 'R';
+	}
+}
+
 uint64_t thread_cpu_time(const struct thread *t)
 {
 	uint64_t start, used;

@@ -83,9 +83,23 @@ static int show_comm(struct text *t, struct process *p, struct task *task)
 	return 0;
 }
 
-static char state_of(const struct task *task)
+/* proc_pid_stat(5) */
+static char state_of(const struct process *p, const struct task *task)
 {
-	return &task->thread == thread_current() ? 'R' : 'S';
+	char letter = thread_state_letter(&task->thread);
+
+	return letter == 'D' && load_acquire(&p->stopped) ? 'T' : letter;
+}
+
+static const char *state_name(char letter)
+{
+	switch (letter) {
+	case 'R': return "R (running)";
+	case 'S': return "S (sleeping)";
+	case 'D': return "D (disk sleep)";
+	case 'T': return "T (stopped)";
+	default: return "X (dead)";
+	}
 }
 
 static int show_stat(struct text *t, struct process *p, struct task *task)
@@ -95,7 +109,7 @@ static int show_stat(struct text *t, struct process *p, struct task *task)
 
 	vm_stats(p->vm, &vm);
 	text_printf(t, "%u (%.15s) %c %u %u %u %d -1 4194304 %lu 0 %lu 0 %lu 0 0 0 %d %d %u 0 %lu ",
-		task->thread.id, task->thread.name, state_of(task), 0u, p->pgid, p->sid, 0,
+		task->thread.id, task->thread.name, state_of(p, task), 0u, p->pgid, p->sid, 0,
 		vm.minor_faults, vm.major_faults, cpu / TICK_NS, 20 + task->thread.nice,
 		task->thread.nice, p->task_count, p->start_time / TICK_NS);
 	text_printf(t, "%lu %lu %lu %lu %lu %lu 0 0 0 0 0 0 0 0 0 17 %u %u %u 0 0 0 ",
@@ -181,7 +195,7 @@ static int show_status(struct text *t, struct process *p, struct task *task)
 	text_printf(t,
 		"Name:\t%.15s\nUmask:\t%04o\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t0\n"
 		"TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t256\nGroups:\t",
-		task->thread.name, p->umask, state_of(task) == 'R' ? "R (running)" : "S (sleeping)",
+		task->thread.name, p->umask, state_name(state_of(p, task)),
 		p->pid, task->thread.id, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid,
 		c->sgid, c->fsgid);
 	for (unsigned i = 0; i < c->group_count; i++)
