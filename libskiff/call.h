@@ -95,6 +95,14 @@ static inline bool threads(void)
 #define CALL6(nr, a, b, c, d, e, f)                                                                \
 	result(call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)))
 
+/*
+ * A call that is not to wait at all. What has come by then cancels it; what comes while it is in
+ * the kernel waits for the next cancellation point, so there is no type to change and change back.
+ */
+HIDDEN void skiff_test_cancel(void);
+#define UNWAITING6(nr, a, b, c, d, e, f)                                                           \
+	((threads() ? skiff_test_cancel() : (void)0), CALL6(nr, a, b, c, d, e, f))
+
 #define CANCELLABLE3(nr, a, b, c)                                                                  \
 	(threads() ? skiff_cancellable3((long)(a), (long)(b), (long)(c), nr) : CALL3(nr, a, b, c))
 #define CANCELLABLE5(nr, a, b, c, d, e)                                                            \

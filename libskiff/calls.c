@@ -54,6 +54,8 @@ EXPORT ssize_t getrandom(void *buf, size_t n, unsigned flags)
 }
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
+	if (timeout == 0)
+		return UNWAITING6(SYS_poll, fds, n, 0, 0, 0, 0);
 	return CANCELLABLE3(SYS_poll, fds, n, timeout);
 }
 /* The call writes back the time that is left, the function must not. */
@@ -67,6 +69,8 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
 }
 EXPORT int epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
 {
+	if (timeout == 0)
+		return UNWAITING6(SYS_epoll_wait, fd, events, max, 0, 0, 0);
 	return CANCELLABLE5(SYS_epoll_wait, fd, events, max, timeout, 0);
 }
 EXPORT int epoll_pwait(

@@ -10,6 +10,7 @@
 extern WEAK unsigned long getauxval(unsigned long type);
 extern WEAK int *__errno_location(void);
 extern WEAK int pthread_setcanceltype(int type, int *old);
+extern WEAK void pthread_testcancel(void);
 extern WEAK char __libc_single_threaded;
 #define CANCEL_ASYNCHRONOUS 1
 
@@ -72,6 +73,12 @@ static inline long cancel_end(int old, long r)
 	if (old != CANCEL_ASYNCHRONOUS)
 		pthread_setcanceltype(old, 0);
 	return result(r);
+}
+
+void skiff_test_cancel(void)
+{
+	if (pthread_testcancel)
+		pthread_testcancel();
 }
 
 long skiff_cancellable3(long a, long b, long c, long nr)

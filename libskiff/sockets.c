@@ -10,27 +10,39 @@
 
 EXPORT ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_sendto, fd, buf, n, flags, 0, 0);
 	return CANCELLABLE5(SYS_sendto, fd, buf, n, flags, 0);
 }
 EXPORT ssize_t sendto(
 	int fd, const void *buf, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t len)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_sendto, fd, buf, n, flags, to.__sockaddr__, len);
 	return CANCELLABLE6(SYS_sendto, fd, buf, n, flags, to.__sockaddr__, len);
 }
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_sendmsg, fd, m, flags, 0, 0, 0);
 	return CANCELLABLE3(SYS_sendmsg, fd, m, flags);
 }
 EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_recvfrom, fd, buf, n, flags, 0, 0);
 	return CANCELLABLE5(SYS_recvfrom, fd, buf, n, flags, 0);
 }
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, __SOCKADDR_ARG from, socklen_t *len)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_recvfrom, fd, buf, n, flags, from.__sockaddr__, len);
 	return CANCELLABLE6(SYS_recvfrom, fd, buf, n, flags, from.__sockaddr__, len);
 }
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
 {
+	if (flags & MSG_DONTWAIT)
+		return UNWAITING6(SYS_recvmsg, fd, m, flags, 0, 0, 0);
 	return CANCELLABLE3(SYS_recvmsg, fd, m, flags);
 }
 EXPORT int accept(int fd, __SOCKADDR_ARG from, socklen_t *len)

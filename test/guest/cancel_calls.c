@@ -137,6 +137,48 @@ static long call_getrandom(void)
 	return getrandom(&c, 1, 0);
 }
 
+static long poll_at_once(void)
+{
+	struct pollfd p = { empty[0], POLLIN, 0 };
+	return poll(&p, 1, 0);
+}
+static long epoll_at_once(void)
+{
+	struct epoll_event e;
+	return epoll_wait(epoll, &e, 1, 0);
+}
+static long send_at_once(void)
+{
+	return send(loud[0], "x", 1, MSG_DONTWAIT);
+}
+static long sendto_at_once(void)
+{
+	return sendto(loud[0], "x", 1, MSG_DONTWAIT, NULL, 0);
+}
+static long sendmsg_at_once(void)
+{
+	struct iovec v = { "x", 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	return sendmsg(loud[0], &m, MSG_DONTWAIT);
+}
+static long recv_at_once(void)
+{
+	char c;
+	return recv(quiet[0], &c, 1, MSG_DONTWAIT);
+}
+static long recvfrom_at_once(void)
+{
+	char c;
+	return recvfrom(quiet[0], &c, 1, MSG_DONTWAIT, NULL, NULL);
+}
+static long recvmsg_at_once(void)
+{
+	char c;
+	struct iovec v = { &c, 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	return recvmsg(quiet[0], &m, MSG_DONTWAIT);
+}
+
 static const struct call {
 	const char *name;
 	long (*call)(void);
@@ -165,6 +207,14 @@ static const struct call {
 	{ "pwrite", call_pwrite },
 	{ "close", call_close },
 	{ "getrandom", call_getrandom },
+	{ "poll at once", poll_at_once },
+	{ "epoll_wait at once", epoll_at_once },
+	{ "send at once", send_at_once },
+	{ "sendto at once", sendto_at_once },
+	{ "sendmsg at once", sendmsg_at_once },
+	{ "recv at once", recv_at_once },
+	{ "recvfrom at once", recvfrom_at_once },
+	{ "recvmsg at once", recvmsg_at_once },
 };
 
 static const struct call *what;

@@ -271,7 +271,7 @@ def preload_needs_nothing():
     check("(NEEDED)" not in readelf("-d") and "(VER" not in readelf("-d"), readelf("-d"))
     wanted = {line.split()[7]: line.split()[4] for line in readelf("--dyn-syms").splitlines()
               if " UND " in line and len(line.split()) > 7}
-    check(set(wanted) <= {"getauxval", "__errno_location", "pthread_setcanceltype", "__libc_single_threaded",
+    check(set(wanted) <= {"getauxval", "__errno_location", "pthread_setcanceltype", "pthread_testcancel", "__libc_single_threaded",
                           "__chk_fail"} and set(wanted.values()) == {"WEAK"}, wanted)
 
 
