@@ -17,13 +17,14 @@ KINDS = ("skiff", "linux")
 class Guest:
     """What to run: options of `skiff run`, a program and its arguments. Linux needs modules for a network card."""
 
-    def __init__(self, options, program, args=(), modules=False, pack=(), env=()):
+    def __init__(self, options, program, args=(), modules=False, pack=(), env=(), wrap=()):
         self.options = [str(o) for o in options]
         self.program = str(program)
         self.args = [str(a) for a in args]
         self.modules = modules
         self.pack = list(pack)  # options for files to add, of `skiff run` and `skiff build` alike
         self.env = list(env)  # K=V
+        self.wrap = list(wrap)  # a command that runs the QEMU of either guest
         self.root = None
 
     def skiff_command(self, *more):
@@ -47,12 +48,12 @@ class Guest:
         def tidy(words):
             text = shlex.join(words).replace(str(TOP) + "/", "")
             return re.sub(r"tsc_early_khz=(?!1000000\b)\d+", "tsc_early_khz=$HOST_KHZ", text)
-        return tidy(self.skiff_command()), tidy(self.linux_line())
+        return tidy([*self.wrap, *self.skiff_command()]), tidy([*self.wrap, *self.linux_line()])
 
     @contextlib.contextmanager
     def running(self, kind, limit):
         """The guest with its output on a pipe; ended by its process id, after `limit` seconds at the latest."""
-        p = subprocess.Popen(["timeout", str(limit), *self.line(kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        p = subprocess.Popen(["timeout", str(limit), *self.wrap, *self.line(kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL)
         try:
             yield p

@@ -9,12 +9,13 @@ FILE = TOP / "bench" / "RESULTS.md"
 COLUMNS = ["what", "unit", "Linux", "Skiff", "Skiff / Linux", "target", "met", "Skiff before", "measured"]
 SECTIONS = {
     "Boot and memory": "Less is better.",
-    "Instructions per operation, one CPU": "Less is better. `bench/run NAME` measures one again; NAME stands in brackets.",
-    "Nanoseconds per operation, two CPUs": "Wall clock, less is better; the two threads are pinned to different CPUs. "
-                                           "Medians of runs in turns; the ratio means something, the values little."
-                                           " Linux's wake-ups through pipe, eventfd and\n"
-                                           "sockets take milliseconds here, near its 4 ms tick; the cause is not found "
-                                           "yet, so those ratios say nothing\nabout Skiff, and their rows have no target.",
+    "Instructions per operation, one CPU": "Less is better. `bench/run NAME` measures one again; NAME stands in brackets. Measured in this order by one\n"
+                                           "process: it has had threads when it comes to the calls, so libc's and "
+                                           "libskiff's cancellation points go the longer way.",
+    "Nanoseconds per operation, two CPUs": "Wall clock, less is better; the two threads are pinned to different CPUs. Medians "
+                                           "of runs in turns; the ratio means\nsomething, the values little. QEMU goes first on the "
+                                           "host's CPUs (`chrt -r 1`), for both guests: where the host\nlets one of "
+                                           "the two virtual CPUs wait for other work, its scheduler is what is measured.",
     "Write tracking of a collector": "Instructions, less is better: `bench/gc`, 64 MiB of old objects, 400,000 stores of pointers "
                                      "between two minor collections.\nA cycle is those stores and one collection. "
                                      "Linux 6.1 has no PAGEMAP_SCAN.",

@@ -144,7 +144,8 @@ static inline void cond_resched(void)
 		schedule();
 }
 
-/* What ps shows, of a moment ago: R (runs or could), S (a signal would end its sleep), D, X (gone). */
+/* What ps shows, of a moment ago: R (runs or could), S (a signal would end its sleep), D, X (gone).
+ */
 char thread_state_letter(const struct thread *t);
 /* CPU time used, ns, the current slice included. Any thread. */
 uint64_t thread_cpu_time(const struct thread *t);

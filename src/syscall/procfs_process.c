@@ -195,9 +195,8 @@ static int show_status(struct text *t, struct process *p, struct task *task)
 	text_printf(t,
 		"Name:\t%.15s\nUmask:\t%04o\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t0\n"
 		"TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t256\nGroups:\t",
-		task->thread.name, p->umask, state_name(state_of(p, task)),
-		p->pid, task->thread.id, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid,
-		c->sgid, c->fsgid);
+		task->thread.name, p->umask, state_name(state_of(p, task)), p->pid, task->thread.id,
+		c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
 	for (unsigned i = 0; i < c->group_count; i++)
 		text_printf(t, "%u ", c->groups[i]);
 	text_printf(t, "%s\nNStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\n",
