@@ -82,12 +82,12 @@ def wait_for(port, question, seconds):
 
 
 def server_rows(run, program, args, port, question, measures):
-    """measures: title, function. Each guest is started once a round and asked all of them; three rounds."""
+    """measures: title, function. Each guest is started once a round and asked all of them; five rounds."""
     guest = Guest(["--machine", "q35", "-c", 1, "-m", "512M", "--net", f"tap={TAP}", "--ip", f"{ADDRESS}/24,{HOST}",
                    *SAME_CPU], program, args, modules=True)
     figures = {title: {k: [] for k in KINDS} for title, _ in measures}
     run.command(measures[0][0].split(",")[0], guest)
-    for _ in range(3):
+    for _ in range(5):
         for kind in KINDS:
             with guest.running(kind, 300):
                 if not wait_for(port, question, 90):
