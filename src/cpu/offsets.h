@@ -2,11 +2,12 @@
 /* Numbers that assembly shares with C; each is checked in cpu/percpu.c. */
 #pragma once
 
-#define LOCAL_SELF	 0
-#define LOCAL_KSTACK_TOP 8
-#define LOCAL_SCRATCH	 16
-#define LOCAL_CURRENT	 24
-#define LOCAL_SAMPLE	 56
+#define LOCAL_SELF	  0
+#define LOCAL_KSTACK_TOP  8
+#define LOCAL_SCRATCH	  16
+#define LOCAL_CURRENT	  24
+#define LOCAL_SAMPLE	  56
+#define LOCAL_CALL_SAMPLE 60
 
 #define CONTEXT_RSP 0
 

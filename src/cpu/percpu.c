@@ -15,6 +15,7 @@ _Static_assert(offsetof(struct cpu_local, kstack_top) == LOCAL_KSTACK_TOP, "offs
 _Static_assert(offsetof(struct cpu_local, scratch) == LOCAL_SCRATCH, "offsets.h");
 _Static_assert(offsetof(struct cpu_local, current) == LOCAL_CURRENT, "offsets.h");
 _Static_assert(offsetof(struct cpu_local, sample) == LOCAL_SAMPLE, "offsets.h");
+_Static_assert(offsetof(struct cpu_local, call_sample) == LOCAL_CALL_SAMPLE, "offsets.h");
 _Static_assert(offsetof(struct cpu_context, rsp) == CONTEXT_RSP, "offsets.h");
 
 #define MSR_EFER	   0xc0000080

@@ -25,7 +25,8 @@ struct cpu_local {
 	uint32_t apic_id;
 	uint32_t irq_depth;  /* > 0 in an interrupt handler */
 	uint32_t read_depth; /* > 0 in a read section of sched/rcu.h */
-	int32_t sample;	     /* entry code only: system calls until one is looked at */
+	int32_t sample;	     /* entry code only: syscall instructions until one is looked at */
+	int32_t call_sample; /* the same for calls through the other doors */
 };
 
 #ifndef SKIFF_HOST

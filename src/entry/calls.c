@@ -6,6 +6,7 @@
 #include "cpu/boot_info.h"
 #include "lib/cmdline.h"
 #include "process/process.h"
+#include "sched/cputime.h"
 #include "syscall/syscall.h"
 
 #define SYSCALL(nr, name) syscall_fn sys_##name;
@@ -38,6 +39,14 @@ syscall_fn *const call_table[CALL_COUNT] = {
 bool call_takes_arguments(uint64_t nr)
 {
 	return nr < CALL_COUNT && call_table[nr] != call_full;
+}
+
+void syscall_sampled(struct trap_frame *f)
+{
+	patch_sample(f);
+	cputime_sample_begin();
+	syscall_dispatch(f);
+	cputime_sample_end();
 }
 
 void calls_init(void)

@@ -7,12 +7,12 @@
 #include "lib/string.h"
 #include "lib/types.h"
 
-extern const uintptr_t trap_table[256];		    /* trap.S */
-extern char syscall_entry[], boot_stack_top[];	    /* syscall.S, boot.S */
-extern char syscall_entry_sampled[], patch_entry[]; /* syscall.S */
-extern char ap_trampoline[], ap_trampoline_end[];   /* boot.S */
-extern uint32_t ap_arrived;			    /* boot.S, atomic */
-extern uintptr_t ap_stack_tops[];		    /* smp.c, read by boot.S */
+extern const uintptr_t trap_table[256];		  /* trap.S */
+extern char syscall_entry[], patch_entry[];	  /* syscall.S */
+extern char boot_stack_top[];			  /* boot.S */
+extern char ap_trampoline[], ap_trampoline_end[]; /* boot.S */
+extern uint32_t ap_arrived;			  /* boot.S, atomic */
+extern uintptr_t ap_stack_tops[];		  /* smp.c, read by boot.S */
 
 void start_kernel(int protocol, uintptr_t info); /* start.c, from boot.S */
 void kernel_main(void);				 /* main.c */
@@ -29,9 +29,13 @@ void calls_init(void);		/* calls.c: programs started from now on are told of the
 
 bool call_takes_arguments(uint64_t nr); /* calls.c: and leaves the caller's frame alone */
 
+/* calls.c: instead of syscall_dispatch for one syscall instruction in CPUTIME_SAMPLE, from
+ * syscall.S */
+void syscall_sampled(struct trap_frame *f);
+
 /* patch.c */
-uintptr_t patch_syscall_entry(void);	 /* the entry for all CPUs; the command line's "patch" */
-void patch_sample(struct trap_frame *f); /* from syscall.S, before the call */
+void patch_init(void);			 /* reads the command line's "nopatch" */
+void patch_sample(struct trap_frame *f); /* before the call */
 /* A program interrupted in a stub goes on at its site. Interrupts are still off. */
 void patch_leave(struct trap_frame *f);
 

@@ -78,7 +78,7 @@ __no_canary static void canary_init(void)
 
 __no_canary void kernel_main(void)
 {
-	cpu_init_boot(trap_table, patch_syscall_entry(), (uintptr_t)boot_stack_top);
+	cpu_init_boot(trap_table, (uintptr_t)syscall_entry, (uintptr_t)boot_stack_top);
 	log_init();		  /* reports from here on */
 	memory_init();		  /* pages, kernel tables, heap */
 	apic_init_cpu();	  /* interrupts can be delivered, but are off */
@@ -100,6 +100,7 @@ __no_canary void kernel_main(void)
 	net_configure(boot_info.cmdline); /* static, or DHCP in its own thread */
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */
 	smp_wait_for_others();
+	patch_init();
 	calls_init(); /* the doors, before the first program */
 	process_start_first(boot_info.cmdline);
 	rng_device_feed(); /* the host's entropy joins ours */

@@ -57,6 +57,8 @@ void patch_sample(struct trap_frame *f)
 	uint64_t key = site ^ ((uintptr_t)vm_current() << 16), n = (site ^ site >> 8) % PLACES;
 	int32_t seen = 0;
 
+	if (!patching)
+		return;
 	counter_inc(patch_samples);
 	if (load_relaxed(&places[n].key) == key)
 		seen = load_relaxed(&places[n].seen);
@@ -81,10 +83,9 @@ void patch_leave(struct trap_frame *f)
 	f->rflags |= RFLAGS_IF;
 }
 
-uintptr_t patch_syscall_entry(void)
+void patch_init(void)
 {
 	char word[2];
 
 	patching = cmdline_get(boot_info.cmdline, "nopatch", 0, word, sizeof(word)) < 0;
-	return (uintptr_t)(patching ? syscall_entry_sampled : syscall_entry);
 }

@@ -12,6 +12,7 @@
 #include "diag/crash.h"
 #include "diag/trace.h"
 #include "process/process.h"
+#include "sched/cputime.h"
 #include "sched/thread.h"
 #include "vm/vm.h"
 
@@ -89,6 +90,7 @@ static void page_fault(struct trap_frame *f)
 	uintptr_t addr = read_cr2();
 	bool program = trap_from_program(f);
 	struct vm_space *space = program ? process_current()->vm : vm_current();
+	struct cputime_fault fault;
 	int err = -EFAULT;
 
 	trace_sched(TRACE_FAULT, addr, f->rip);
@@ -97,8 +99,11 @@ static void page_fault(struct trap_frame *f)
 	if (!program && (!(f->rflags & RFLAGS_IF) || !uaccess_fixup(f->rip)))
 		crash(f, "page fault in the kernel at %lx", addr);
 	irq_enable();
+	fault = cputime_fault_begin();
 	if (space && addr < USER_MAX && !(f->error & FAULT_RSVD))
 		err = vm_fault(space, addr, fault_access(f->error));
+	if (program) /* else it is a part of the call */
+		cputime_fault_end(fault);
 	if (unlikely(err)) {
 		trace(TRACE_FAULT, addr, f->rip);
 		if (program)

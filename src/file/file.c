@@ -12,6 +12,7 @@
 #include "file/lock.h"
 #include "lib/bug.h"
 #include "mem/heap.h"
+#include "sched/cputime.h"
 
 #define MAX_RW 0x7ffff000ul /* what Linux transfers at most in one call */
 
@@ -108,9 +109,9 @@ ssize_t file_read(struct file *f, struct iter *to)
 		return n;
 	iter_truncate(to, MAX_RW);
 	if (likely(!shares_position(f)))
-		return f->ops->read(f, to, &f->pos);
+		return cputime_measured(to->left, f->ops->read(f, to, &f->pos));
 	mutex_lock(&f->pos_lock);
-	n = f->ops->read(f, to, &f->pos);
+	n = cputime_measured(to->left, f->ops->read(f, to, &f->pos));
 	mutex_unlock(&f->pos_lock);
 	return n;
 }
@@ -123,9 +124,9 @@ ssize_t file_write(struct file *f, struct iter *from)
 		return n;
 	iter_truncate(from, MAX_RW);
 	if (likely(!shares_position(f)))
-		return f->ops->write(f, from, &f->pos);
+		return cputime_measured(from->left, f->ops->write(f, from, &f->pos));
 	mutex_lock(&f->pos_lock);
-	n = f->ops->write(f, from, &f->pos);
+	n = cputime_measured(from->left, f->ops->write(f, from, &f->pos));
 	mutex_unlock(&f->pos_lock);
 	return n;
 }
@@ -146,7 +147,7 @@ ssize_t file_pread(struct file *f, struct iter *to, int64_t pos)
 	if (unlikely(err))
 		return err;
 	iter_truncate(to, MAX_RW);
-	return f->ops->read(f, to, &pos);
+	return cputime_measured(to->left, f->ops->read(f, to, &pos));
 }
 
 ssize_t file_pwrite(struct file *f, struct iter *from, int64_t pos)
@@ -158,5 +159,5 @@ ssize_t file_pwrite(struct file *f, struct iter *from, int64_t pos)
 	if (unlikely(err))
 		return err;
 	iter_truncate(from, MAX_RW);
-	return f->ops->write(f, from, &pos);
+	return cputime_measured(from->left, f->ops->write(f, from, &pos));
 }

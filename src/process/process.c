@@ -2,6 +2,7 @@
 /* The tables of processes and tasks, and what tasks share. */
 
 #include "process/impl.h"
+#include "sched/cputime.h"
 #include "abi/clone.h"
 #include "abi/errno.h"
 #include "abi/resource.h"
@@ -146,6 +147,7 @@ bool process_remove_task(struct process *p, struct task *t)
 	mutex_lock(&p->lock);
 	mutex_lock(&p->signal_lock);
 	p->dead_cpu_time += thread_cpu_time(&t->thread);
+	p->dead_system_time += t->thread.system_time;
 	p->dead_voluntary += t->thread.voluntary_switches;
 	p->dead_involuntary += t->thread.involuntary_switches;
 	list_del(&t->link);
@@ -178,6 +180,35 @@ uint64_t process_cpu_time(struct process *p)
 		sum += thread_cpu_time(&t->thread);
 	mutex_unlock(&p->lock);
 	return sum;
+}
+
+struct cputime process_cputime(struct process *p)
+{
+	struct cputime parts;
+	uint64_t sum, system;
+	struct task *t;
+
+	mutex_lock(&p->lock);
+	sum = p->dead_cpu_time;
+	system = p->dead_system_time;
+	list_for_each_entry (t, &p->tasks, link) {
+		sum += thread_cpu_time(&t->thread);
+		system += load_relaxed(&t->thread.system_time);
+	}
+	parts = cputime_split(sum, system, &p->shown_cputime);
+	mutex_unlock(&p->lock);
+	return parts;
+}
+
+struct cputime task_cputime(struct process *p, struct task *t)
+{
+	struct cputime parts;
+
+	mutex_lock(&p->lock);
+	parts = cputime_split(thread_cpu_time(&t->thread), load_relaxed(&t->thread.system_time),
+		&t->shown_cputime);
+	mutex_unlock(&p->lock);
+	return parts;
 }
 
 struct path_context process_path_context(void)

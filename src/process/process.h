@@ -44,10 +44,11 @@ struct task {
 	struct thread thread; /* must be first */
 	struct process *process;
 	struct list_node
-		link;	   /* process->tasks; changed under process->lock and signal_lock both */
-	uint32_t refcount; /* atomic */
-	void *fpu_memory;  /* holds context.fpu and fpu_bounce */
-	void *fpu_bounce;  /* a second XSAVE area, for sigreturn and the like */
+		link; /* process->tasks; changed under process->lock and signal_lock both */
+	struct cputime shown_cputime; /* guarded by process->lock: what was told last */
+	uint32_t refcount;	      /* atomic */
+	void *fpu_memory;	      /* holds context.fpu and fpu_bounce */
+	void *fpu_bounce;	      /* a second XSAVE area, for sigreturn and the like */
 	struct trap_frame
 		start_frame; /* of a new task: copied to its kernel stack when it starts */
 	void (*start)(const char *arg); /* or NULL; runs first, in the task, and may exec */
@@ -119,7 +120,8 @@ struct process {
 	unsigned auxv_count;	       /* words */
 	struct process_timers *timers; /* timers.c */
 	uint64_t start_time;
-	uint64_t dead_cpu_time; /* of tasks that ended */
+	uint64_t dead_cpu_time, dead_system_time; /* of tasks that ended */
+	struct cputime shown_cputime;		  /* guarded by lock: what was told last */
 	uint64_t dead_voluntary, dead_involuntary;
 	uint32_t dumpable;
 	bool no_new_privs, keep_caps, child_subreaper, thp_disable;
@@ -135,7 +137,9 @@ static inline struct process *process_current(void)
 {
 	return task_current()->process;
 }
-uint64_t process_cpu_time(struct process *p);	/* ns, of all tasks, the ended ones too */
+uint64_t process_cpu_time(struct process *p);	   /* ns, of all tasks, the ended ones too */
+struct cputime process_cputime(struct process *p); /* the same in its parts */
+struct cputime task_cputime(struct process *p, struct task *t);
 struct path_context process_path_context(void); /* of the running process; fields not referenced */
 struct task *task_find(uint32_t tid);		/* referenced, or NULL */
 void task_put(struct task *t);

@@ -41,6 +41,11 @@ enum thread_class {
 	THREAD_REALTIME
 }; /* realtime: driver and timer threads, FIFO/RR */
 
+/* CPU time in ns and what of it was whose (sched/cputime.h). */
+struct cputime {
+	uint64_t user, system;
+};
+
 struct thread {
 	uint32_t flags; /* atomic, enum thread_flags; must be first */
 	uint32_t id;	/* unique, never 0 in a program; the Linux tid. Fixed. */
@@ -64,6 +69,8 @@ struct thread {
 	uint64_t cpu_time; /* ns run in total, without the current slice */
 	uint64_t slice_start;
 	uint64_t voluntary_switches, involuntary_switches;
+	uint64_t system_time;  /* atomic, written by the thread: ns in the kernel, cputime.h */
+	uint64_t sample_began; /* the thread's: 0, or it is in a call that is measured */
 	int8_t nice;
 	uint8_t class; /* enum thread_class */
 	uint8_t rt_priority;

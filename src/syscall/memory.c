@@ -5,6 +5,7 @@
 #include "abi/mman.h"
 #include "file/file.h"
 #include "process/process.h"
+#include "sched/cputime.h"
 #include "syscall/syscall.h"
 #include "vm/vm.h"
 
@@ -93,7 +94,7 @@ SYSCALL_DEFINE3(mprotect, uintptr_t, addr, size_t, len, int, prot)
 
 SYSCALL_DEFINE2(munmap, uintptr_t, addr, size_t, len)
 {
-	return vm_munmap(space(), addr, len);
+	return cputime_measured(len, vm_munmap(space(), addr, len));
 }
 
 SYSCALL_DEFINE1(brk, uintptr_t, addr)
@@ -104,7 +105,7 @@ SYSCALL_DEFINE1(brk, uintptr_t, addr)
 SYSCALL_DEFINE5(
 	mremap, uintptr_t, old, size_t, old_len, size_t, new_len, int, flags, uintptr_t, new)
 {
-	return vm_mremap(space(), old, old_len, new_len, flags, new);
+	return cputime_measured(old_len, vm_mremap(space(), old, old_len, new_len, flags, new));
 }
 
 SYSCALL_DEFINE3(msync, uintptr_t, addr, size_t, len, int, flags)
@@ -119,12 +120,12 @@ SYSCALL_DEFINE3(mincore, uintptr_t, addr, size_t, len, uint8_t *, vec)
 
 SYSCALL_DEFINE3(madvise, uintptr_t, addr, size_t, len, int, advice)
 {
-	return vm_madvise(space(), addr, len, advice);
+	return cputime_measured(len, vm_madvise(space(), addr, len, advice));
 }
 
 SYSCALL_DEFINE2(mlock, uintptr_t, addr, size_t, len)
 {
-	return vm_mlock(space(), addr, len, true);
+	return cputime_measured(len, vm_mlock(space(), addr, len, true));
 }
 
 SYSCALL_DEFINE3(mlock2, uintptr_t, addr, size_t, len, int, flags)

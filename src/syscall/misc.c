@@ -12,6 +12,7 @@
 #include "mem/page.h"
 #include "process/process.h"
 #include "sched/clock.h"
+#include "sched/cputime.h"
 #include "sched/random.h"
 #include "syscall/version.h"
 
@@ -76,16 +77,11 @@ SYSCALL_DEFINE1(sysinfo, struct sysinfo *, uout)
 #define GRND_RANDOM   2
 #define GRND_INSECURE 4
 
-SYSCALL_DEFINE3(getrandom, char *, ubuf, size_t, n, unsigned, flags)
+static long fill_random(char *ubuf, size_t n)
 {
 	char chunk[256];
 	size_t done = 0;
 
-	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE))
-		return -EINVAL;
-	if ((flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
-		return -EINVAL;
-	n = MIN(n, (size_t)INT32_MAX);
 	while (done < n) {
 		size_t part = MIN(n - done, sizeof(chunk)), left;
 
@@ -101,6 +97,16 @@ SYSCALL_DEFINE3(getrandom, char *, ubuf, size_t, n, unsigned, flags)
 	memset(chunk, 0, sizeof(chunk));
 	__asm__ volatile("" ::"r"(chunk) : "memory"); /* the wiping is not dead code */
 	return done;
+}
+
+SYSCALL_DEFINE3(getrandom, char *, ubuf, size_t, n, unsigned, flags)
+{
+	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE))
+		return -EINVAL;
+	if ((flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
+		return -EINVAL;
+	n = MIN(n, (size_t)INT32_MAX);
+	return cputime_measured(n, fill_random(ubuf, n));
 }
 
 /* ---- the log ---- */

@@ -450,10 +450,12 @@ static struct timeval ns_to_timeval(uint64_t ns)
 
 static void usage_of_process(struct process *p, struct rusage *r)
 {
+	struct cputime parts = process_cputime(p);
 	struct vm_stats vm;
 	struct task *t;
 
-	r->ru_utime = ns_to_timeval(process_cpu_time(p));
+	r->ru_utime = ns_to_timeval(parts.user);
+	r->ru_stime = ns_to_timeval(parts.system);
 	mutex_lock(&p->lock);
 	r->ru_nvcsw = p->dead_voluntary;
 	r->ru_nivcsw = p->dead_involuntary;
@@ -468,16 +470,18 @@ static void usage_of_process(struct process *p, struct rusage *r)
 	r->ru_majflt = vm.major_faults;
 }
 
-/* CPU time is not split: a call costs no switch here, so all of it is the program's. */
 SYSCALL_DEFINE2(getrusage, int, who, struct rusage *, usage)
 {
 	struct rusage r = { 0 };
+	struct cputime parts;
 
 	switch (who) {
 	case RUSAGE_SELF: usage_of_process(process_current(), &r); break;
 	case RUSAGE_THREAD:
 		usage_of_process(process_current(), &r);
-		r.ru_utime = ns_to_timeval(thread_cpu_time(thread_current()));
+		parts = task_cputime(process_current(), task_current());
+		r.ru_utime = ns_to_timeval(parts.user);
+		r.ru_stime = ns_to_timeval(parts.system);
 		r.ru_nvcsw = thread_current()->voluntary_switches;
 		r.ru_nivcsw = thread_current()->involuntary_switches;
 		break;

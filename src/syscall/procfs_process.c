@@ -105,13 +105,14 @@ static const char *state_name(char letter)
 static int show_stat(struct text *t, struct process *p, struct task *task)
 {
 	struct vm_stats vm;
-	uint64_t cpu = process_cpu_time(p);
+	struct cputime cpu = process_cputime(p);
 
 	vm_stats(p->vm, &vm);
-	text_printf(t, "%u (%.15s) %c %u %u %u %d -1 4194304 %lu 0 %lu 0 %lu 0 0 0 %d %d %u 0 %lu ",
+	text_printf(t,
+		"%u (%.15s) %c %u %u %u %d -1 4194304 %lu 0 %lu 0 %lu %lu 0 0 %d %d %u 0 %lu ",
 		task->thread.id, task->thread.name, state_of(p, task), 0u, p->pgid, p->sid, 0,
-		vm.minor_faults, vm.major_faults, cpu / TICK_NS, 20 + task->thread.nice,
-		task->thread.nice, p->task_count, p->start_time / TICK_NS);
+		vm.minor_faults, vm.major_faults, cpu.user / TICK_NS, cpu.system / TICK_NS,
+		20 + task->thread.nice, task->thread.nice, p->task_count, p->start_time / TICK_NS);
 	text_printf(t, "%lu %lu %lu %lu %lu %lu 0 0 0 0 0 0 0 0 0 17 %u %u %u 0 0 0 ",
 		vm.total * PAGE_SIZE, vm.resident, p->rlimit[RLIMIT_RSS].soft, p->code_start,
 		p->code_end, p->stack_start, task->thread.cpu, task->thread.rt_priority,

@@ -161,8 +161,9 @@ SYSCALL_DEFINE1(time, int64_t *, ut)
 
 SYSCALL_DEFINE1(times, struct tms *, ubuf)
 {
-	struct tms t = { .tms_utime =
-				 process_cpu_time(process_current()) / (NSEC_PER_SEC / USER_HZ) };
+	struct cputime parts = process_cputime(process_current());
+	struct tms t = { .tms_utime = parts.user / (NSEC_PER_SEC / USER_HZ),
+		.tms_stime = parts.system / (NSEC_PER_SEC / USER_HZ) };
 
 	if (ubuf && copy_to_user(ubuf, &t, sizeof(t)))
 		return -EFAULT;

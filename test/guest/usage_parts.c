@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose time was it: of the program, or of the kernel? Neither part ever goes back. */
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/times.h>
+#include "t.h"
+
+static char buf[1 << 20];
+
+struct parts {
+	double user, system;
+};
+
+static struct parts used(int who)
+{
+	struct rusage r;
+	NEED(getrusage(who, &r) == 0);
+	return (struct parts){ r.ru_utime.tv_sec + r.ru_utime.tv_usec / 1e6,
+		r.ru_stime.tv_sec + r.ru_stime.tv_usec / 1e6 };
+}
+
+static void computes(void)
+{
+	for (volatile int i = 0; i < 200000; i++)
+		;
+}
+
+static void reads(void)
+{
+	static int fd = -1;
+	if (fd < 0)
+		NEED((fd = open("/dev/zero", O_RDONLY)) >= 0);
+	NEED(read(fd, buf, sizeof(buf)) == sizeof(buf));
+}
+
+static void asks_random(void)
+{
+	NEED(getrandom(buf, 65536 * 2, 0) == 65536 * 2);
+}
+
+static void calls(void)
+{
+	struct rlimit l;
+	for (int i = 0; i < 2000; i++)
+		prlimit(0, RLIMIT_NOFILE, NULL, &l);
+}
+
+static void touches(void)
+{
+	char *p =
+		mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	NEED(p != MAP_FAILED);
+	madvise(p, 256 * PAGE, MADV_NOHUGEPAGE);
+	for (int i = 0; i < 256; i++)
+		p[i * PAGE] = 1;
+	munmap(p, 256 * PAGE);
+}
+
+/* For 0.3 seconds of CPU time, and as long as it takes that the tick of a Linux sees it. */
+static void measure(const char *what, void (*fn)(void), double least, double most)
+{
+	for (int who = RUSAGE_SELF; who <= RUSAGE_THREAD; who += RUSAGE_THREAD - RUSAGE_SELF) {
+		struct parts a = used(who), b = a, c;
+		int back = 0;
+		do {
+			fn();
+			c = used(who);
+			back += c.user < b.user || c.system < b.system;
+			b = c;
+		} while (b.user + b.system < a.user + a.system + 0.3);
+		double part = (b.system - a.system) / (b.user + b.system - a.user - a.system);
+		printf("%s, %s: the kernel's part is %s, back %d\n", what,
+			who == RUSAGE_SELF ? "process" : "thread",
+			part < least  ? "too small"
+			: part > most ? "too large"
+				      : "right",
+			back);
+		if (part < least || part > most)
+			fprintf(stderr, "%s: %.2f\n", what, part);
+	}
+}
+
+int main(void)
+{
+	struct tms t;
+	measure("computes", computes, 0, 0.15);
+	measure("reads", reads, 0.7, 1);
+	measure("getrandom", asks_random, 0.7, 1);
+	measure("calls", calls, 0.3, 1);
+	measure("touches", touches, 0.5, 1);
+	times(&t);
+	printf("times: %d %d\n", t.tms_utime > 0, t.tms_stime > 0);
+	return 0;
+}
