@@ -68,12 +68,8 @@ static int change_flags(struct vm_space *s, struct vma *v, uintptr_t start, uint
 
 	if (flags == v->flags)
 		return 0;
-	if (v->start < start) {
-		v = vma_split(s, v, start);
-		if (!v)
-			return -ENOMEM;
-	}
-	if (v->end > end && !vma_split(s, v, end))
+	v = vma_cut(s, v, start, end);
+	if (!v)
 		return -ENOMEM;
 	tree_change(s);
 	store_release(&v->flags, flags);

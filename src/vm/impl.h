@@ -173,6 +173,9 @@ bool vma_range_is_free(struct vm_space *s, uintptr_t start, uintptr_t end);
 int vma_add(struct vm_space *s, const struct vma *like);
 /* Cuts v at addr, strictly inside; v keeps the lower part. Returns the upper; NULL: no memory. */
 struct vma *vma_split(struct vm_space *s, struct vma *v, uintptr_t addr);
+/* The part of v in [start, end), which must not be empty, as an area of its own; NULL: no memory.
+ */
+struct vma *vma_cut(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end);
 /* Moves bounds; the offset follows start. The caller knows the room is free. */
 void vma_resize(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end);
 /* Out of the tree and off its backing's list, and onto *dead if something is left to be dropped. */

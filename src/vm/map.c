@@ -396,12 +396,8 @@ static int protect_area(
 		if (!ok)
 			return -ENOMEM;
 	}
-	if (v->start < start) {
-		v = vma_split(s, v, start);
-		if (!v)
-			return -ENOMEM;
-	}
-	if (v->end > end && !vma_split(s, v, end))
+	v = vma_cut(s, v, start, end);
+	if (!v)
 		return -ENOMEM;
 	tree_change(s);
 	vma_account(s, v, (v->end - v->start) >> PAGE_SHIFT, -1);

@@ -314,6 +314,15 @@ struct vma *vma_split(struct vm_space *s, struct vma *v, uintptr_t addr)
 	return upper;
 }
 
+struct vma *vma_cut(struct vm_space *s, struct vma *v, uintptr_t start, uintptr_t end)
+{
+	if (v->start < start)
+		v = vma_split(s, v, start);
+	if (v && v->end > end && !vma_split(s, v, end))
+		return NULL;
+	return v;
+}
+
 /* Whether b may directly continue a. */
 static bool alike(const struct vma *a, const struct vma *b)
 {

@@ -18,12 +18,8 @@ static int set_watch(struct vm_space *s, uintptr_t start, uintptr_t end, const v
 	for (struct vma *v = vma_find(s, start); v && v->start < end; v = vma_next(v)) {
 		if (v->watch == owner)
 			continue;
-		if (v->start < start) {
-			v = vma_split(s, v, start);
-			if (!v)
-				return -ENOMEM;
-		}
-		if (v->end > end && !vma_split(s, v, end))
+		v = vma_cut(s, v, start, end);
+		if (!v)
 			return -ENOMEM;
 		v->watch = owner;
 		v = vma_merge(s, v);
