@@ -206,7 +206,7 @@ static void prune_level(pte_t *table, unsigned level, uintptr_t base, struct pru
 
 	for (; i < ENTRIES && base + i * size < p->end; i++) {
 		uintptr_t va = base + i * size;
-		pte_t e = table[i];
+		pte_t e = load(&table[i]); /* at the ends of the hole neighbours make tables */
 
 		if (e == 0 || (e & PTE_HUGE))
 			continue;
