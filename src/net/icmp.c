@@ -109,6 +109,17 @@ static const struct {
 	{ EHOSTUNREACH, true },
 };
 
+/* RFC 1191, 7: a router that tells no MTU; the next smaller one that is in use. */
+static uint32_t plateau(uint32_t len)
+{
+	static const uint16_t in_use[] = { 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296 };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(in_use); k++)
+		if (in_use[k] < len)
+			return in_use[k];
+	return 68;
+}
+
 static void error_input(struct packet *p)
 {
 	struct icmp_header *h = (struct icmp_header *)p->data;
@@ -136,7 +147,7 @@ static void error_input(struct packet *p)
 		err = unreachable[h->code].err;
 		hard = unreachable[h->code].fatal;
 		if (h->code == ICMP_FRAG_NEEDED)
-			mtu = MAX((uint32_t)be16(h->frag.mtu), 552u);
+			mtu = be16(h->frag.mtu) ? be16(h->frag.mtu) : plateau(be16(ip->total_len));
 	} else if (h->type == ICMP_TIME_EXCEEDED) {
 		err = EHOSTUNREACH;
 		hard = false;

@@ -22,10 +22,9 @@
  * Invariants (all sequence arithmetic modulo 2^32):
  *  1. snd_una <= snd_nxt <= write_seq + (1 if the FIN was sent)
  *  2. the chunks hold exactly the bytes [snd_base, write_seq); snd_base = max(snd_una, iss + 1)
- *  3. copied_seq <= rcv_nxt; the receive queue holds exactly [copied_seq, rcv_nxt) (without the
- *FIN)
+ *  3. copied_seq <= rcv_nxt; the queue holds exactly [copied_seq, rcv_nxt), without the FIN
  *  4. rcv_adv, the right edge that was advertised, never moves left
- *  5. the ranges in sacked are disjoint, ascending, and lie in (snd_una, snd_nxt]
+ *  5. in a synchronised state the runs in sent cover exactly [snd_una, snd_nxt), ascending
  *  6. the socket is in the connection table unless CLOSE or LISTEN; the table holds a reference
  */
 #pragma once
@@ -41,6 +40,7 @@
 #define TCP_RTO_INIT	   1000000u
 #define TCP_RTO_MAX	   120000000u
 #define TCP_DELACK	   (40 * NSEC_PER_MSEC)
+#define TCP_MAX_DELACK	   (200 * NSEC_PER_MSEC) /* what a peer may take (RFC 8985) */
 #define TCP_CORK_TIME	   (200 * NSEC_PER_MSEC)
 #define TCP_TIME_WAIT_NS   (60 * NSEC_PER_SEC)
 #define TCP_FIN_WAIT2_NS   (60 * NSEC_PER_SEC)
@@ -48,7 +48,7 @@
 #define TCP_SYNACK_RETRIES 5
 #define TCP_RETRIES	   15
 #define TCP_ORPHAN_RETRIES 8
-#define TCP_MAX_RANGES	   32
+#define TCP_MAX_SENT	   2048 /* runs */
 #define TCP_MAX_OOO	   1024 /* packets */
 
 static inline bool seq_lt(uint32_t a, uint32_t b)
@@ -88,8 +88,48 @@ struct tcp_range {
 	uint32_t start, end;
 };
 
+/* A run of what is in flight: sent at one moment, with one fate so far (tcp_sent.c). */
+enum {
+	SENT_SACKED = 1, /* arrived, says the peer */
+	SENT_LOST = 2,	 /* waits to be sent again */
+	SENT_AGAIN = 4,	 /* has been sent more than once */
+	SENT_PROBE = 8,	 /* one segment that asks whether the path takes its size */
+};
+struct tcp_sent {
+	uint32_t start, end;
+	uint64_t time; /* ns, of the last transmission */
+	uint8_t flags;
+};
+
+/* What one ACK says has arrived. */
+struct tcp_delivery {
+	uint64_t now;
+	uint64_t first_sent; /* the oldest of it that was sent once; 0: none */
+	uint32_t acked;	     /* bytes that snd_una advanced */
+	uint32_t bytes;	     /* that arrived, acknowledged or sacked, each counted once */
+	uint32_t edge, echo; /* the highest of it; the echoed timestamp */
+	bool edge_valid, has_echo;
+	bool original;			    /* some of it was sent once, and before recover */
+	bool sack_news, dsack, dsack_probe; /* a duplicate is reported; of the tail probe */
+};
+
+/* To take a reduction of the window back. */
+struct tcp_undo {
+	bool on;
+	uint32_t una, cwnd, ssthresh; /* when it was made */
+	uint32_t again, duplicates;   /* bytes sent again since, reported as duplicates since */
+	uint32_t stamp;		      /* timestamp of the first retransmission */
+};
+
 enum tcp_timer_kind { TCP_T_RETX, TCP_T_PERSIST, TCP_T_DELACK, TCP_T_KEEP, TCP_T_WAIT, TCP_TIMERS };
+enum tcp_retx_kind { RETX_TIMEOUT, RETX_PROBE, RETX_REORDER };	 /* what TCP_T_RETX is for */
 enum tcp_ca_state { CA_OPEN = 0, CA_RECOVERY = 3, CA_LOSS = 4 }; /* as TCP_INFO numbers them */
+
+struct tcp_cubic {
+	uint64_t epoch_start; /* ns, 0: none */
+	uint32_t w_max, w_last_max, origin, w_est, acked;
+	uint64_t k_ms;
+};
 
 struct tcp_sock;
 struct tcp_cong {
@@ -142,7 +182,14 @@ struct tcp_sock {
 	bool ts_ok, sack_ok, wscale_ok;
 	uint8_t snd_wscale, rcv_wscale;
 	uint16_t peer_mss, adv_mss, mss; /* mss: payload of a full segment now, options taken off */
-	uint32_t pmtu;			 /* lowered by ICMP; 0: the route's */
+	uint32_t pmtu;			 /* what the path was found to take; 0: the route's */
+	bool pmtu_locked;		 /* smaller than we segment for: routers may fragment */
+	uint64_t pmtu_expires;
+	struct { /* RFC 4821: a search between what works and what may work, MTUs */
+		bool enabled, on; /* on: a probe is out, [start, end) */
+		uint32_t low, high, size, start, end;
+		uint64_t next;
+	} mtup;
 
 	/* sending */
 	uint32_t iss, snd_una, snd_nxt, snd_base, write_seq;
@@ -152,33 +199,50 @@ struct tcp_sock {
 	struct tcp_chunk *chunks, *chunk_last;
 	uint32_t push_seq; /* up to here a PSH is due */
 
-	/* loss recovery */
+	/* what is in flight */
+	struct tcp_sent *sent, *sent_base; /* the runs lie in [sent_base, sent_base + sent_size) */
+	unsigned sent_count, sent_size;
+	struct tcp_sent sent_inline[8];
+	uint32_t sent_bytes_sacked, sent_bytes_lost, sent_bytes_retrans;
+
+	/* congestion and loss recovery */
 	enum tcp_ca_state ca_state;
 	uint32_t cwnd, ssthresh; /* bytes */
 	uint32_t recover;	 /* recovery ends when this is acknowledged */
-	uint32_t high_rxt;	 /* retransmitted up to here in this recovery */
-	uint32_t loss_end;	 /* after a timeout all below counts as lost */
-	unsigned dupacks;
-	struct tcp_range sacked[TCP_MAX_RANGES];
-	unsigned sacked_count;
+	unsigned dupacks;	 /* without SACK only */
 	bool cwnd_limited;
+	bool frto, frto_new; /* RFC 5682: still in doubt; new data is to tell */
 	const struct tcp_cong *cong;
+	struct tcp_cubic cubic, cubic_before;
+	struct tcp_undo undo;
 	struct {
-		uint64_t epoch_start; /* ns, 0: none */
-		uint32_t w_max, w_last_max, origin, w_est, acked;
-		uint64_t k_ms;
-	} cubic;
+		uint32_t delivered, out, flight;
+	} prr;
+	struct {
+		uint64_t time, rtt; /* of the latest sent that has arrived (if on), ns */
+		uint64_t due;	    /* when to look for losses again, 0: need not */
+		uint32_t end, fack; /* its end; the highest that arrived */
+		uint32_t high_rxt;  /* nothing from here on has been sent twice */
+		uint32_t dsack_round;
+		uint8_t reo_mult, reo_persist;
+		bool on, reordering_seen, dsack_round_on;
+	} rack;
+	struct {
+		bool on, again; /* a probe is out; it was a retransmission */
+		uint32_t end;
+	} tlp;
 
 	/* round-trip time, us */
 	uint32_t srtt, rttvar, rto, min_rtt; /* srtt << 3, rttvar << 2 */
 	unsigned backoff, retransmits, probes;
-	bool rtt_timing;
-	uint32_t rtt_seq;
-	uint64_t rtt_start,
+	bool syn_sent, from_cookie;
+	uint64_t syn_time; /* ns: the only SYN was sent; 0: there were more */
+	uint64_t min_rtt_time,
 		progress_time; /* ns: last time that the peer acknowledged something new */
 
 	/* timers */
 	uint64_t when[TCP_TIMERS]; /* 0: off */
+	enum tcp_retx_kind retx_kind;
 	struct timer timer;
 	uint64_t timer_expires;
 	bool timer_armed;
@@ -252,6 +316,7 @@ void tcp_close(struct socket *s);
 void tcp_destroy(struct socket *s);
 void tcp_update_mss(struct tcp_sock *t);
 struct route_cache *tcp_route(struct tcp_sock *t);
+uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
 uint32_t tcp_ts_now(const struct tcp_sock *t);
 
 /* tcp_listen.c */
@@ -266,7 +331,7 @@ bool tcp_accept_ready(struct tcp_sock *l);
 /* tcp_in.c, tcp_ack.c, tcp_data.c */
 void tcp_work(struct socket *s, struct packet *batch);
 bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg); /* false: drop the segment */
-void tcp_take_rtt(struct tcp_sock *t, const struct tcp_seg *seg);
+void tcp_take_syn_rtt(struct tcp_sock *t, const struct tcp_seg *seg);
 void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg);
 void tcp_receive_urgent(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg);
 void tcp_receive_fin(struct tcp_sock *t);
@@ -275,15 +340,69 @@ uint32_t tcp_readable_bytes(const struct tcp_sock *t);
 void tcp_challenge_ack(struct tcp_sock *t);
 
 /* tcp_sack.c */
-bool tcp_sack_update(struct tcp_sock *t, const struct tcp_seg *seg); /* true: something new */
-void tcp_sack_trim(struct tcp_sock *t);
-uint32_t tcp_pipe(const struct tcp_sock *t);
-uint32_t tcp_lost_edge(const struct tcp_sock *t);
-bool tcp_next_lost(const struct tcp_sock *t, uint32_t *seq, uint32_t *len);
+void tcp_sack_update(struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_delivery *d);
 unsigned tcp_sack_blocks(struct tcp_sock *t, struct tcp_range out[4], unsigned max);
+
+/* tcp_sent.c: the record of what is in flight */
+void tcp_sent_init(struct tcp_sock *t);
+void tcp_sent_free(struct tcp_sock *t);
+void tcp_sent_append(struct tcp_sock *t, uint32_t seq, uint32_t end, uint8_t flags, uint64_t now);
+void tcp_sent_acked(struct tcp_sock *t, uint32_t ack, struct tcp_delivery *d);
+bool tcp_sent_sacked(struct tcp_sock *t, uint32_t start, uint32_t end, struct tcp_delivery *d);
+void tcp_sent_forget_sacks(struct tcp_sock *t);
+void tcp_sent_mark_lost(struct tcp_sock *t, unsigned k);
+void tcp_sent_mark_front(struct tcp_sock *t, uint32_t len);
+void tcp_sent_unmark_lost(struct tcp_sock *t);
+void tcp_sent_merge_lost(struct tcp_sock *t);
+const struct tcp_sent *tcp_sent_next_lost(const struct tcp_sock *t);
+bool tcp_sent_again(struct tcp_sock *t, uint32_t seq, uint32_t end, uint64_t now);
+/* Bytes believed to be in the network (RFC 6675). */
+static inline uint32_t tcp_pipe(const struct tcp_sock *t)
+{
+	uint32_t gone = t->sent_bytes_sacked + t->sent_bytes_lost + t->dupacks * t->mss;
+	uint32_t flight = t->snd_nxt - t->snd_una;
+
+	return flight > gone ? flight - gone : 0;
+}
+
+/* tcp_rack.c */
+void tcp_rack_delivered(
+	struct tcp_sock *t, uint64_t sent, uint32_t end, bool again, const struct tcp_delivery *d);
+void tcp_rack_ack(struct tcp_sock *t, const struct tcp_delivery *d);
+void tcp_rack_detect(struct tcp_sock *t, uint64_t now);
+void tcp_rack_timeout(struct tcp_sock *t, uint64_t now);
+void tcp_rack_recovery_over(struct tcp_sock *t);
+uint64_t tcp_probe_time(const struct tcp_sock *t, uint64_t now);
+void tcp_probe_send(struct tcp_sock *t, uint64_t now);
+bool tcp_probe_acked(struct tcp_sock *t, const struct tcp_seg *seg, const struct tcp_delivery *d);
+
+/* tcp_recovery.c */
+void tcp_recovery_ack(
+	struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_delivery *d, bool duplicate);
+void tcp_recovery_reorder_timeout(struct tcp_sock *t, uint64_t now);
+void tcp_recovery_resize(struct tcp_sock *t);
+void tcp_enter_loss(struct tcp_sock *t, bool first, uint64_t now);
+void tcp_undo_note_again(struct tcp_sock *t, uint32_t len, uint64_t now);
+
+/* tcp_mtu.c: path MTU discovery */
+void tcp_mtu_icmp(struct tcp_sock *t, uint32_t mtu);
+void tcp_mtu_timeout(struct tcp_sock *t, uint64_t now);
+void tcp_mtu_acked(struct tcp_sock *t, uint64_t now);
+bool tcp_mtu_probe_lost(struct tcp_sock *t);			     /* it is, and nothing else */
+bool tcp_mtu_probe(struct tcp_sock *t, uint32_t pipe, uint64_t now); /* true: one was sent */
+static inline bool tcp_mtu_dont_fragment(const struct tcp_sock *t)
+{
+	return t->i.pmtudisc == IP_PMTUDISC_WANT
+		       ? !t->pmtu_locked
+		       : t->i.pmtudisc == IP_PMTUDISC_DO || t->i.pmtudisc == IP_PMTUDISC_PROBE;
+}
+uint32_t tcp_mtu_limit(const struct tcp_sock *t, uint32_t mtu);
 
 /* tcp_out.c */
 void tcp_output(struct tcp_sock *t);
+void tcp_output_probe(struct tcp_sock *t, uint64_t now);
+/* Up to a segment of [seq, seq + len), which lies in one run of sent. False: not possible now. */
+bool tcp_retransmit(struct tcp_sock *t, uint32_t seq, uint32_t len, uint64_t now);
 void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t flags);
 void tcp_send_ack(struct tcp_sock *t);
 void tcp_send_syn(struct tcp_sock *t);
@@ -303,7 +422,8 @@ static inline void tcp_timer_stop(struct tcp_sock *t, enum tcp_timer_kind kind)
 	t->when[kind] = 0;
 }
 void tcp_timer(struct socket *s);
-void tcp_arm_retx(struct tcp_sock *t);
+void tcp_arm_retx(struct tcp_sock *t, uint64_t now);
+void tcp_arm_probe(struct tcp_sock *t, uint64_t now);
 void tcp_keepalive_reset(struct tcp_sock *t);
 
 /* tcp_sockopt.c */

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What an acknowledgement does: window, round-trip time (RFC 6298), congestion control (RFC 5681)
- * and loss recovery (RFC 6582 without SACK, RFC 6675 with it).
- */
+/* What an acknowledgement says: window, what has arrived, round-trip time (RFC 6298, 7323). */
 
 #include "net/tcp.h"
 #include "diag/counter.h"
 
-COUNTER(tcp_fast_recoveries);
+#define MIN_RTT_LIFE (300 * NSEC_PER_SEC) /* routes change */
+
 COUNTER(tcp_rx_old_ack);
 
 /* ---- round-trip time, microseconds ---- */
 
-static void rtt_sample(struct tcp_sock *t, uint32_t rtt)
+static void rtt_sample(struct tcp_sock *t, uint32_t rtt, uint64_t now)
 {
 	rtt = MAX(rtt, 1u);
-	if (!t->min_rtt || rtt < t->min_rtt)
+	if (!t->min_rtt || rtt <= t->min_rtt || now - t->min_rtt_time > MIN_RTT_LIFE) {
 		t->min_rtt = rtt;
+		t->min_rtt_time = now;
+	}
 	if (!t->srtt) {
 		t->srtt = rtt << 3;
 		t->rttvar = rtt << 1; /* R/2, kept times 4 */
@@ -29,104 +29,48 @@ static void rtt_sample(struct tcp_sock *t, uint32_t rtt)
 		t->rttvar = (uint32_t)((int32_t)t->rttvar + err - (int32_t)(t->rttvar >> 2));
 	}
 	t->rto = MIN((t->srtt >> 3) + MAX(t->rttvar, TCP_RTO_MIN), TCP_RTO_MAX);
+	t->backoff = 0; /* Karn: not before there is a sample */
 }
 
-/* Karn: a segment that was sent twice gives a sample only by its timestamp. */
-void tcp_take_rtt(struct tcp_sock *t, const struct tcp_seg *seg)
+static void sample_since(struct tcp_sock *t, uint64_t sent, uint64_t now)
+{
+	rtt_sample(t, (uint32_t)MIN((now - sent) / NSEC_PER_USEC, (uint64_t)60000000), now);
+}
+
+/* What was sent twice gives a sample only by its timestamp, in milliseconds. */
+static void sample_echo(struct tcp_sock *t, const struct tcp_seg *seg, uint64_t now)
+{
+	if (!t->ts_ok || !seg->has_ts || !seg->ts_ecr)
+		return;
+	uint32_t ms = tcp_ts_at(t, now) - seg->ts_ecr;
+
+	if (ms < 60000)
+		rtt_sample(t, MAX(ms, 1u) * 1000, now);
+}
+
+/* Our SYN is acknowledged. */
+void tcp_take_syn_rtt(struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	uint64_t now = clock_now();
 
-	if (t->rtt_timing && seq_ge(t->snd_una, t->rtt_seq)) {
-		t->rtt_timing = false;
-		rtt_sample(
-			t, (uint32_t)MIN((now - t->rtt_start) / NSEC_PER_USEC, (uint64_t)60000000));
-	} else if (t->ts_ok && seg->has_ts && seg->ts_ecr && !t->rtt_timing) {
-		uint32_t ms = tcp_ts_now(t) - seg->ts_ecr;
-
-		if (ms < 60000 && (ms > 0 || !t->srtt))
-			rtt_sample(t, ms * 1000);
-	}
+	if (t->syn_time)
+		sample_since(t, t->syn_time, now);
+	else if (!t->from_cookie)
+		sample_echo(t, seg, now);
 }
 
-/* ---- congestion window ---- */
-
-static void grow_window(struct tcp_sock *t, uint32_t acked)
-{
-	if (!t->cwnd_limited)
-		return;
-	if (t->cwnd <
-		t->ssthresh) { /* slow start, RFC 3465 with L = 2 in effect for delayed ACKs */
-		uint32_t n = MIN(acked, t->ssthresh - t->cwnd);
-
-		t->cwnd += n;
-		acked -= n;
-	}
-	if (acked)
-		t->cong->acked(t, acked);
-	t->cwnd = MIN(t->cwnd, 0x3fffffffu);
-}
-
-static void enter_recovery(struct tcp_sock *t)
-{
-	counter_inc(tcp_fast_recoveries);
-	t->ca_state = CA_RECOVERY;
-	t->recover = t->snd_nxt;
-	t->high_rxt = t->snd_una;
-	t->ssthresh = t->cong->ssthresh(t);
-	t->cwnd = t->ssthresh;
-	t->rtt_timing = false;
-}
-
-static void leave_recovery(struct tcp_sock *t)
-{
-	if (t->ca_state == CA_RECOVERY) /* no burst: RFC 6582 3.2, step 3 */
-		t->cwnd = MIN(t->ssthresh, MAX(tcp_pipe(t), (uint32_t)t->mss) + (uint32_t)t->mss);
-	t->ca_state = CA_OPEN;
-	t->dupacks = 0;
-	t->high_rxt = t->snd_una;
-}
-
-/* Something new was acknowledged. */
-static void progress(struct tcp_sock *t, const struct tcp_seg *seg, uint32_t acked)
+/* snd_una moves. */
+static void progress(struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_delivery *d)
 {
 	t->snd_una = seg->ack;
-	t->progress_time = clock_now();
-	t->bytes_acked += acked;
-	t->backoff = t->retransmits = t->probes = 0;
-	tcp_take_rtt(t, seg);
-	if (t->srtt)
-		t->rto = MIN((t->srtt >> 3) + MAX(t->rttvar, TCP_RTO_MIN), TCP_RTO_MAX);
+	t->progress_time = d->now;
+	t->bytes_acked += d->acked;
+	t->retransmits = t->probes = 0;
+	tcp_sent_acked(t, seg->ack, d);
+	/* it does not know its own block any more: all reports are void (RFC 2018, section 8) */
+	if (t->sent_bytes_sacked && (t->sent->flags & SENT_SACKED))
+		tcp_sent_forget_sacks(t);
 	tcp_free_acked(t);
-	tcp_sack_trim(t);
-	if (seq_gt(t->snd_una, t->high_rxt))
-		t->high_rxt = t->snd_una;
-	if (t->ca_state == CA_OPEN) {
-		t->dupacks = 0;
-		grow_window(t, acked);
-	} else if (seq_ge(t->snd_una, t->recover)) {
-		leave_recovery(t);
-	} else {
-		if (t->ca_state == CA_LOSS)
-			grow_window(t, acked);
-		else if (!t->sack_ok) { /* partial ACK: its segments left the network */
-			unsigned segments = DIV_ROUND_UP(acked, t->mss);
-
-			t->dupacks -= MIN(t->dupacks, segments);
-		}
-	}
-	/* a new timer for what is still out, RFC 6298 5.3 */
-	tcp_arm_retx(t);
-}
-
-static void duplicate(struct tcp_sock *t, const struct tcp_seg *seg, bool sack_news)
-{
-	if (t->snd_una == t->snd_nxt)
-		return;
-	if (t->sack_ok ? sack_news : true)
-		t->dupacks++;
-	if (t->ca_state == CA_OPEN && (t->dupacks >= 3 || seq_gt(tcp_lost_edge(t), t->snd_una)))
-		if (seq_gt(seg->ack, t->recover) || t->sack_ok || t->recover == t->iss)
-			enter_recovery(t);
 }
 
 /* ---- window ---- */
@@ -160,8 +104,9 @@ static void tell_writer(struct tcp_sock *t)
 
 bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 {
-	uint32_t old_wnd = t->snd_wnd, acked;
-	bool sack_news = false;
+	uint32_t old_wnd = t->snd_wnd;
+	struct tcp_delivery d;
+	bool duplicate;
 
 	t->last_ack_rx = t->last_rx;
 	if (seq_gt(seg->ack, t->snd_nxt)) { /* of what was never sent */
@@ -176,15 +121,29 @@ bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 		}
 		return true;
 	}
-	acked = seg->ack - t->snd_una;
+	d = (struct tcp_delivery){ .now = t->last_rx,
+		.acked = seg->ack - t->snd_una,
+		.has_echo = t->ts_ok && seg->has_ts && seg->ts_ecr,
+		.echo = seg->ts_ecr };
 	update_window(t, seg);
+	if (d.acked)
+		progress(t, seg, &d);
 	if (t->sack_ok && seg->sack_count)
-		sack_news = tcp_sack_update(t, seg);
-	if (acked)
-		progress(t, seg, acked);
-	if (sack_news || (!acked && !seg->len && old_wnd == t->snd_wnd && !(seg->flags & TCP_FIN)))
-		duplicate(t, seg, sack_news);
-	if (acked)
+		tcp_sack_update(t, seg, &d);
+	if (d.first_sent)
+		sample_since(t, d.first_sent, d.now);
+	else if (d.acked)
+		sample_echo(t, seg, d.now);
+	duplicate = !d.acked && !seg->len && old_wnd == t->snd_wnd && !(seg->flags & TCP_FIN) &&
+		    t->snd_una != t->snd_nxt;
+	if (d.acked || d.sack_news || d.dsack || d.dsack_probe || duplicate)
+		tcp_recovery_ack(t, seg, &d, duplicate);
+	/* a new timer for what is still out, RFC 6298 5.3 */
+	if (d.acked || t->rack.due || (d.sack_news && t->retx_kind != RETX_TIMEOUT))
+		tcp_arm_retx(t, d.now);
+	if (d.acked) {
+		tcp_mtu_acked(t, d.now);
 		tell_writer(t);
+	}
 	return true;
 }

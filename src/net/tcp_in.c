@@ -83,19 +83,8 @@ void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 	struct tcp_sock *t = tcp_sk(s);
 
 	if (mtu) {
-		if (t->state == TCP_CLOSE || t->state == TCP_LISTEN)
-			return;
-		uint32_t old = t->mss;
-
-		t->pmtu = t->pmtu ? MIN(t->pmtu, mtu) : mtu;
-		tcp_update_mss(t);
-		if (t->mss < old &&
-			t->snd_nxt != t->snd_una) { /* what was too long is lost: once more */
-			t->ca_state = CA_LOSS;
-			t->loss_end = t->recover = t->snd_nxt;
-			t->high_rxt = t->snd_una;
-			tcp_output(t);
-		}
+		if (t->state != TCP_CLOSE && t->state != TCP_LISTEN)
+			tcp_mtu_icmp(t, mtu);
 		return;
 	}
 	if (t->state == TCP_SYN_SENT)
@@ -162,7 +151,7 @@ static void syn_sent_segment(struct tcp_sock *t, struct packet *p, const struct 
 	take_syn(t, seg);
 	if (seg->flags & TCP_ACK) {
 		t->snd_una = seg->ack;
-		tcp_take_rtt(t, seg);
+		tcp_take_syn_rtt(t, seg);
 		tcp_init_established(t);
 		t->ack_now = true;
 	} else { /* simultaneous open */
@@ -290,7 +279,7 @@ static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct t
 	t->max_wnd = MAX(t->max_wnd, t->snd_wnd);
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
-	tcp_take_rtt(t, seg);
+	tcp_take_syn_rtt(t, seg);
 	tcp_init_established(t);
 	if (t->fin_queued) /* closed before it was established */
 		tcp_set_state(t, TCP_FIN_WAIT1);

@@ -236,7 +236,7 @@ static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct
 	t->iss = tcp_initial_seq(t);
 	t->snd_una = t->iss;
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
-	t->high_rxt = t->recover = t->iss;
+	t->recover = t->iss;
 	t->snd_wnd = t->max_wnd = seg->wnd; /* not scaled in a SYN */
 	t->snd_wl1 = seg->seq;
 	t->progress_time = clock_now();

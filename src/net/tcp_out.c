@@ -174,7 +174,7 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 		.protocol = IPPROTO_TCP,
 		.ttl = t->i.ttl,
 		.tos = t->i.tos,
-		.dont_fragment = t->i.pmtudisc != IP_PMTUDISC_DONT };
+		.dont_fragment = tcp_mtu_dont_fragment(t) };
 	struct tcp_header *h = (struct tcp_header *)p->data;
 	uint32_t total = (h->offset >> 4) * 4u + len;
 
@@ -245,16 +245,14 @@ void tcp_send_syn(struct tcp_sock *t)
 {
 	bool passive = t->state == TCP_SYN_RECV;
 
-	if (t->retransmits == 0 && !t->rtt_timing) {
-		t->rtt_timing = true;
-		t->rtt_seq = t->iss + 1;
-		t->rtt_start = clock_now();
-	} else {
-		t->rtt_timing = false;
-	}
+	uint64_t now = clock_now();
+
+	t->syn_time = t->syn_sent ? 0 : now; /* Karn */
+	t->syn_sent = true;
 	tcp_send_segment(t, t->iss, 0, passive ? TCP_SYN | TCP_ACK : TCP_SYN);
+	t->retx_kind = RETX_TIMEOUT;
 	tcp_timer_set(t, TCP_T_RETX,
-		clock_now() + ((uint64_t)TCP_RTO_INIT << MIN(t->backoff, 6u)) * NSEC_PER_USEC);
+		now + ((uint64_t)TCP_RTO_INIT << MIN(t->backoff, 6u)) * NSEC_PER_USEC);
 }
 
 void tcp_send_reset(struct tcp_sock *t)
@@ -312,41 +310,37 @@ static uint32_t segment_limit(struct tcp_sock *t)
 	return MAX(GSO_LIMIT / t->mss, 1u) * t->mss;
 }
 
-static void timed(struct tcp_sock *t, uint32_t end)
+bool tcp_retransmit(struct tcp_sock *t, uint32_t seq, uint32_t len, uint64_t now)
 {
-	if (t->rtt_timing)
-		return;
-	t->rtt_timing = true;
-	t->rtt_seq = end;
-	t->rtt_start = clock_now();
+	uint32_t left = seq_lt(seq, t->write_seq) ? t->write_seq - seq : 0;
+	uint32_t data = MIN(MIN(len, (uint32_t)t->mss), left);
+	bool fin = t->fin_sent && data == left && len > left;
+	uint32_t end = seq + data + fin;
+
+	if (!tcp_sent_again(t, seq, end, now))
+		return false;
+	counter_inc(tcp_retransmits);
+	tcp_undo_note_again(t, end - seq, now);
+	t->total_retrans++;
+	t->bytes_retrans += data;
+	tcp_send_segment(
+		t, seq, data, (uint8_t)(TCP_ACK | (data ? TCP_PSH : 0) | (fin ? TCP_FIN : 0)));
+	return true;
 }
 
-static bool retransmit_lost(struct tcp_sock *t, uint32_t *pipe)
+static bool retransmit_lost(struct tcp_sock *t, uint64_t now)
 {
-	uint32_t seq, len, limit = t->mss;
-	bool first = t->high_rxt == t->snd_una;
+	const struct tcp_sent *r = tcp_sent_next_lost(t);
+	uint32_t pipe = tcp_pipe(t), len;
 
-	if (!tcp_next_lost(t, &seq, &len))
+	if (!r)
 		return false;
-	if (!first && *pipe + t->mss > t->cwnd)
+	len = r->end - r->start;
+	if (pipe + MIN(len, (uint32_t)t->mss) > t->cwnd && pipe)
 		return false;
-	len = MIN(len, limit);
-	t->rtt_timing = false;
-	t->total_retrans++;
-	counter_inc(tcp_retransmits);
-	uint32_t data = seq_lt(seq, t->write_seq) ? MIN(len, t->write_seq - seq) : 0;
-	uint8_t flags = TCP_ACK;
-
-	if (t->fin_sent && seq + data == t->write_seq)
-		flags |= TCP_FIN;
-	if (data)
-		flags |= TCP_PSH;
-	t->bytes_retrans += data;
-	tcp_send_segment(t, seq, data, flags);
-	t->high_rxt = seq + data + !!(flags & TCP_FIN);
-	*pipe += data;
-	if (!t->when[TCP_T_RETX])
-		tcp_arm_retx(t);
+	if (!tcp_retransmit(t, r->start, len, now))
+		return false;
+	t->prr.out += MIN(len, (uint32_t)t->mss);
 	return true;
 }
 
@@ -363,7 +357,8 @@ static bool short_allowed(struct tcp_sock *t, uint32_t len, uint32_t avail)
 	       (t->snd_urgent && seq_ge(t->snd_up, t->snd_nxt));
 }
 
-static bool send_new(struct tcp_sock *t, uint32_t *pipe)
+/* At most limit bytes, a multiple of the segment's size. */
+static bool send_new(struct tcp_sock *t, uint32_t *pipe, uint32_t limit, uint64_t now)
 {
 	uint32_t avail = t->write_seq - t->snd_nxt, edge = t->snd_una + t->snd_wnd, len, room;
 
@@ -380,7 +375,7 @@ static bool send_new(struct tcp_sock *t, uint32_t *pipe)
 		len = MAX((t->cwnd - *pipe) / t->mss * t->mss,
 			*pipe ? 0 : MIN(len, (uint32_t)t->mss));
 	}
-	len = MIN(len, segment_limit(t));
+	len = MIN(len, limit);
 	if (len > t->mss && len < avail)
 		len -= len % t->mss;
 	bool fin = t->fin_queued && len == avail && room > len;
@@ -402,33 +397,90 @@ static bool send_new(struct tcp_sock *t, uint32_t *pipe)
 	t->snd_nxt += len + !!(flags & TCP_FIN);
 	if (flags & TCP_FIN)
 		t->fin_sent = true;
-	timed(t, t->snd_nxt);
-	if (t->ca_state == CA_OPEN && seq_gt(t->high_rxt, t->snd_una))
-		t->high_rxt = t->snd_una;
-	uint64_t now = t->rtt_start;
-
+	tcp_sent_append(t, seq, t->snd_nxt, 0, now);
 	if (len && now - t->last_rx < TCP_DELACK)
 		t->pingpong = true; /* an answer soon after a question: ACKs can ride */
-	t->last_tx_data = clock_now();
+	t->last_tx_data = now;
 	tcp_send_segment(t, seq, len, flags);
 	*pipe += len;
-	if (!t->when[TCP_T_RETX])
-		tcp_arm_retx(t);
+	t->prr.out += len;
 	return true;
 }
 
-/* RFC 5681 4.1: what was learned about the path is old after an idle time. */
-static void after_idle(struct tcp_sock *t)
+/* RFC 5681 4.1: what was learned about the path ages; half for each timeout that it was idle. */
+static void after_idle(struct tcp_sock *t, uint64_t now)
 {
-	if (t->snd_una == t->snd_nxt && t->last_tx_data &&
-		clock_now() - t->last_tx_data > (uint64_t)t->rto * NSEC_PER_USEC)
-		t->cwnd = MIN(t->cwnd, (uint32_t)TCP_INIT_CWND * t->mss);
+	uint64_t rto = (uint64_t)t->rto * NSEC_PER_USEC, idle = now - t->last_tx_data;
+	uint32_t restart = MIN(t->cwnd, TCP_INIT_CWND * (uint32_t)t->mss);
+
+	if (t->snd_una != t->snd_nxt || !t->last_tx_data || idle <= rto)
+		return;
+	t->ssthresh = MAX(t->ssthresh, t->cwnd / 4 * 3);
+	for (; idle > rto && t->cwnd > restart; idle -= rto)
+		t->cwnd /= 2;
+	t->cwnd = MAX(t->cwnd, restart);
+}
+
+/* RFC 5682: two segments of new data tell whether the timeout was spurious. */
+static bool send_new_in_doubt(struct tcp_sock *t, uint64_t now)
+{
+	uint32_t pipe = 0, before = t->snd_nxt;
+
+	t->frto_new = false;
+	t->force = true;
+	for (int k = 0; k < 2 && send_new(t, &pipe, t->mss, now); k++)
+		;
+	t->force = false;
+	if (t->snd_nxt == before)
+		t->frto = false;
+	return t->frto;
+}
+
+/* The tail's probe (RFC 8985, 7.3): one segment whatever the congestion window says. */
+void tcp_output_probe(struct tcp_sock *t, uint64_t now)
+{
+	uint32_t cwnd = t->cwnd, pipe = 0;
+	bool limited = t->cwnd_limited;
+
+	t->cwnd = t->mss;
+	t->force = true;
+	send_new(t, &pipe, t->mss, now);
+	t->force = false;
+	t->cwnd = cwnd;
+	t->cwnd_limited = limited;
+}
+
+static void transmit(struct tcp_sock *t)
+{
+	uint64_t now = clock_now();
+	uint32_t before = t->snd_nxt, pipe, limit = segment_limit(t);
+
+	after_idle(t, now);
+	t->cwnd_limited = false;
+	if (!t->frto_new || !send_new_in_doubt(t, now)) {
+		while (t->sent_bytes_lost && retransmit_lost(t, now))
+			;
+		pipe = tcp_pipe(t);
+		if (!tcp_mtu_probe(t, pipe, now))
+			while (send_new(t, &pipe, limit, now))
+				;
+	}
+	t->force = false;
+	if (!t->when[TCP_T_RETX])
+		tcp_arm_retx(t, now);
+	else if (t->snd_nxt != before)
+		tcp_arm_probe(t, now);
+	/* Something waits, nothing is in flight, so no ACK will come by itself: ask for one in
+	 * time. */
+	if (t->snd_una == t->snd_nxt &&
+		(t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent)) &&
+		!t->when[TCP_T_PERSIST])
+		tcp_timer_set(t, TCP_T_PERSIST,
+			now + (t->snd_wnd ? TCP_CORK_TIME : (uint64_t)t->rto * NSEC_PER_USEC));
 }
 
 void tcp_output(struct tcp_sock *t)
 {
-	uint32_t pipe;
-
 	switch (t->state) {
 	case TCP_CLOSE:
 	case TCP_LISTEN:
@@ -436,25 +488,8 @@ void tcp_output(struct tcp_sock *t)
 	case TCP_SYN_RECV:
 	case TCP_TIME_WAIT: return;
 	}
-	if (t->ca_state == CA_OPEN && t->write_seq == t->snd_nxt &&
-		!(t->fin_queued && !t->fin_sent))
-		return;
-	after_idle(t);
-	pipe = tcp_pipe(t);
-	t->cwnd_limited = false;
-	while (retransmit_lost(t, &pipe))
-		;
-	while (send_new(t, &pipe))
-		;
-	t->force = false;
-	/* Something waits, nothing is in flight, so no ACK will come by itself: ask for one in
-	 * time. */
-	if (t->snd_una == t->snd_nxt &&
-		(t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent)) &&
-		!t->when[TCP_T_PERSIST])
-		tcp_timer_set(t, TCP_T_PERSIST,
-			clock_now() +
-				(t->snd_wnd ? TCP_CORK_TIME : (uint64_t)t->rto * NSEC_PER_USEC));
+	if (t->sent_bytes_lost || t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent))
+		transmit(t);
 }
 
 /* ---- send ---- */

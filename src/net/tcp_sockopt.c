@@ -36,9 +36,9 @@ static void fill_info(struct tcp_sock *t, struct tcp_info *i)
 		return;
 	}
 	i->tcpi_unacked = DIV_ROUND_UP(t->snd_nxt - t->snd_una, t->mss);
-	for (unsigned k = 0; k < t->sacked_count; k++)
-		i->tcpi_sacked += DIV_ROUND_UP(t->sacked[k].end - t->sacked[k].start, t->mss);
-	i->tcpi_lost = DIV_ROUND_UP(tcp_lost_edge(t) - t->snd_una, t->mss);
+	i->tcpi_sacked = t->sack_ok ? DIV_ROUND_UP(t->sent_bytes_sacked, t->mss) : t->dupacks;
+	i->tcpi_lost = DIV_ROUND_UP(t->sent_bytes_lost, t->mss);
+	i->tcpi_retrans = DIV_ROUND_UP(t->sent_bytes_retrans, t->mss);
 	i->tcpi_last_data_sent = (uint32_t)((now - t->last_tx_data) / NSEC_PER_MSEC);
 	i->tcpi_last_data_recv = (uint32_t)((now - t->last_rx) / NSEC_PER_MSEC);
 	i->tcpi_last_ack_recv = (uint32_t)((now - t->last_ack_rx) / NSEC_PER_MSEC);
@@ -63,6 +63,7 @@ static void fill_info(struct tcp_sock *t, struct tcp_info *i)
 	i->tcpi_bytes_sent = t->bytes_sent;
 	i->tcpi_bytes_retrans = t->bytes_retrans;
 	i->tcpi_dsack_dups = t->dsack_dups;
+	i->tcpi_reord_seen = t->rack.reordering_seen;
 	i->tcpi_rcv_ooopack = t->rcv_ooopack;
 	i->tcpi_snd_wnd = t->snd_wnd;
 }

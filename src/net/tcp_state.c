@@ -60,6 +60,7 @@ struct tcp_sock *tcp_alloc(void)
 	list_init(&t->conn_link);
 	list_init(&t->listen_link);
 	list_init(&t->queue_link);
+	tcp_sent_init(t);
 	tcp_timer_init(t);
 	return t;
 }
@@ -203,13 +204,10 @@ void tcp_update_mss(struct tcp_sock *t)
 	struct route_cache *r = tcp_route(t);
 	uint32_t mtu = r ? MIN(r->mtu, 65535u) : 1500, mss;
 
-	if (t->pmtu)
-		mtu = MIN(mtu, t->pmtu);
-	mss = mtu - 40;
+	mss = tcp_mtu_limit(t, mtu) - 40;
 	if (t->user_mss)
 		mss = MIN(mss, (uint32_t)t->user_mss);
-	t->adv_mss = (uint16_t)MIN(
-		r ? MIN(r->mtu, 65535u) - 40 : 1460u, t->user_mss ? t->user_mss : 65535u);
+	t->adv_mss = (uint16_t)MIN(mtu - 40, t->user_mss ? t->user_mss : 65535u);
 	if (t->peer_mss)
 		mss = MIN(mss, (uint32_t)t->peer_mss);
 	if (t->ts_ok)
@@ -226,9 +224,14 @@ uint32_t tcp_initial_seq(const struct tcp_sock *t)
 	       (uint32_t)(clock_now() >> 6);
 }
 
+uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time)
+{
+	return (uint32_t)(time / NSEC_PER_MSEC) + t->ts_offset;
+}
+
 uint32_t tcp_ts_now(const struct tcp_sock *t)
 {
-	return (uint32_t)(clock_now() / NSEC_PER_MSEC) + t->ts_offset;
+	return tcp_ts_at(t, clock_now());
 }
 
 /* ---- states ---- */
@@ -248,8 +251,10 @@ void tcp_init_established(struct tcp_sock *t)
 	uint64_t now = clock_now();
 
 	tcp_update_mss(t);
-	t->cwnd = TCP_INIT_CWND * (uint32_t)t->mss;
+	/* RFC 5681, 3.1: the handshake lost a segment, so begin with one */
+	t->cwnd = (t->retransmits ? 1 : TCP_INIT_CWND) * (uint32_t)t->mss;
 	t->ssthresh = 0x7fffffff;
+	t->rack.fack = t->rack.high_rxt = t->snd_una;
 	t->cong->init(t);
 	t->quick = 16;
 	t->rcv_mss = MIN(t->mss, (uint16_t)TCP_DEFAULT_MSS);
@@ -269,6 +274,7 @@ void tcp_init_established(struct tcp_sock *t)
 static void free_chunks(struct tcp_sock *t)
 {
 	t->snd_base = t->write_seq;
+	tcp_sent_free(t);
 	while (t->chunks) {
 		struct tcp_chunk *c = t->chunks;
 
@@ -353,10 +359,9 @@ void tcp_queue_fin(struct tcp_sock *t)
 		return;
 	t->fin_queued = true;
 	switch (t->state) {
-	case TCP_SYN_RECV:
 	case TCP_ESTABLISHED: tcp_set_state(t, TCP_FIN_WAIT1); break;
 	case TCP_CLOSE_WAIT: tcp_set_state(t, TCP_LAST_ACK); break;
-	}
+	} /* SYN_RECV: queued until it is established, RFC 9293 3.10.4 */
 	tcp_output(t);
 }
 
@@ -527,7 +532,7 @@ static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
 	t->iss = tcp_initial_seq(t);
 	t->snd_una = t->iss;
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
-	t->high_rxt = t->recover = t->iss;
+	t->recover = t->iss;
 	t->connecting = true;
 	t->fin_queued = t->fin_sent = t->fin_received = false;
 	s->shut = 0;

@@ -45,13 +45,36 @@ static uint64_t rto_ns(const struct tcp_sock *t)
 	return MIN(us, (uint64_t)TCP_RTO_MAX) * NSEC_PER_USEC;
 }
 
-/* For what is in flight, or nothing. */
-void tcp_arm_retx(struct tcp_sock *t)
+/*
+ * For what is in flight, or nothing. One clock for three: RACK's look at reordering, the tail's
+ * probe, and the timeout (RFC 8985, section 8). A probe is never later than the timeout would be.
+ */
+void tcp_arm_retx(struct tcp_sock *t, uint64_t now)
 {
-	if (t->snd_una == t->snd_nxt)
+	uint64_t probe, when = now + rto_ns(t);
+
+	if (t->snd_una == t->snd_nxt) {
 		tcp_timer_stop(t, TCP_T_RETX);
-	else
-		tcp_timer_set(t, TCP_T_RETX, clock_now() + rto_ns(t));
+		return;
+	}
+	t->retx_kind = RETX_TIMEOUT;
+	if (t->rack.due) {
+		t->retx_kind = RETX_REORDER;
+		when = t->rack.due;
+	} else if (!t->backoff && (probe = tcp_probe_time(t, now))) {
+		t->retx_kind = RETX_PROBE;
+		when = MIN(when, probe);
+	}
+	tcp_timer_set(t, TCP_T_RETX, when);
+}
+
+/* New data went out behind what the clock runs for already. */
+void tcp_arm_probe(struct tcp_sock *t, uint64_t now)
+{
+	uint64_t probe;
+
+	if (t->retx_kind == RETX_PROBE && t->sent_count && (probe = tcp_probe_time(t, now)))
+		tcp_timer_set(t, TCP_T_RETX, MIN(probe, t->sent->time + rto_ns(t)));
 }
 
 void tcp_keepalive_reset(struct tcp_sock *t)
@@ -82,7 +105,7 @@ static bool given_up(struct tcp_sock *t)
 }
 
 /* RFC 6298 5.4 - 5.7, RFC 5681 3.1 */
-static void retransmission_timeout(struct tcp_sock *t)
+static void retransmission_timeout(struct tcp_sock *t, uint64_t now)
 {
 	if (t->snd_una == t->snd_nxt && t->state != TCP_SYN_SENT && t->state != TCP_SYN_RECV)
 		return;
@@ -94,28 +117,37 @@ static void retransmission_timeout(struct tcp_sock *t)
 		return;
 	}
 	counter_inc(tcp_timeouts);
+	bool first = !t->retransmits;
+
 	t->retransmits++;
 	t->backoff++;
-	t->rtt_timing = false;
 	if (t->state == TCP_SYN_SENT || t->state == TCP_SYN_RECV) {
 		t->total_retrans++;
 		tcp_send_syn(t);
 		return;
 	}
-	if (t->ca_state != CA_LOSS || seq_ge(t->snd_una, t->recover))
-		t->ssthresh = t->cong->ssthresh(t);
-	if (t->retransmits > 1 &&
-		t->sacked_count) /* the receiver may have dropped them: RFC 2018 */
-		t->sacked_count = 0;
-	t->ca_state = CA_LOSS;
-	t->recover = t->loss_end = t->snd_nxt;
-	t->high_rxt = t->snd_una;
-	t->dupacks = 0;
-	t->cwnd = t->mss;
+	tcp_mtu_timeout(t, now);
+	tcp_enter_loss(t, first, now);
 	if (t->retransmits == 3)
 		t->i.route.generation = 0; /* perhaps there is another way by now */
 	tcp_output(t);
-	tcp_timer_set(t, TCP_T_RETX, clock_now() + rto_ns(t));
+	t->retx_kind = RETX_TIMEOUT;
+	tcp_timer_set(t, TCP_T_RETX, now + rto_ns(t));
+}
+
+static void retransmission_timer(struct tcp_sock *t)
+{
+	uint64_t now = clock_now();
+
+	switch (t->retx_kind) {
+	case RETX_TIMEOUT: retransmission_timeout(t, now); return;
+	case RETX_PROBE: tcp_probe_send(t, now); break;
+	case RETX_REORDER:
+		tcp_recovery_reorder_timeout(t, now);
+		tcp_output(t);
+		break;
+	}
+	tcp_arm_retx(t, now);
 }
 
 /* The window is closed (or a part of a segment was held back): RFC 9293 3.8.6.1 */
@@ -191,7 +223,7 @@ static void wait_over(struct tcp_sock *t)
 void tcp_timer(struct socket *s)
 {
 	static void (*const handler[TCP_TIMERS])(struct tcp_sock *) = {
-		[TCP_T_RETX] = retransmission_timeout,
+		[TCP_T_RETX] = retransmission_timer,
 		[TCP_T_PERSIST] = persist,
 		[TCP_T_DELACK] = delayed_ack,
 		[TCP_T_KEEP] = keepalive,

@@ -618,7 +618,7 @@ TEST(sack_recovery_sends_only_the_holes)
 	SILENCE();
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1 + 536 * 8);
 	CHECK_EQ(sk_of(c)->ca_state, CA_OPEN);
-	CHECK_EQ(sk_of(c)->sacked_count, 0);
+	CHECK_EQ(sk_of(c)->sent_bytes_sacked, 0);
 	close_all();
 }
 TEST(sack_blocks_report_what_came_early)
@@ -642,34 +642,6 @@ TEST(sack_blocks_report_what_came_early)
 	SEND(.flags = TCP_ACK, .seq = 1006, .ack = iss + 1, .text = "f");
 	REQUIRE(sent(&s));
 	CHECK(s.sacks >= 4 && s.sack[0] == 1006 && s.sack[1] == 1007); /* D-SACK */
-	close_all();
-}
-TEST(scoreboard_merges_and_trims)
-{
-	struct tcp_sock *t;
-
-	open_passive();
-	t = sk_of(c);
-	t->sack_ok = true;
-	env_write(c, buf, 5000, 0);
-	uint32_t u = t->snd_una;
-	struct tcp_seg g = { .ack = u,
-		.sack_count = 3,
-		.sack = { { u + 100, u + 200 }, { u + 300, u + 400 }, { u + 150, u + 350 } } };
-
-	t->snd_nxt = u + 5000;
-	CHECK(tcp_sack_update(t, &g));
-	CHECK_EQ(t->sacked_count, 1);
-	CHECK_EQ(t->sacked[0].start, u + 100);
-	CHECK_EQ(t->sacked[0].end, u + 400);
-	CHECK(!tcp_sack_update(t, &g));
-	g.sack_count = 1;
-	g.sack[0] = (struct tcp_range){ u + 4000, u + 9000 }; /* beyond what was sent */
-	CHECK(!tcp_sack_update(t, &g));
-	t->snd_una = u + 250; /* the receiver contradicts itself: forget */
-	tcp_sack_trim(t);
-	CHECK_EQ(t->sacked_count, 0);
-	t->snd_una = u;
 	close_all();
 }
 TEST(ack_of_unsent_data_is_answered_and_dropped)
