@@ -271,6 +271,10 @@ struct net_state {
 	uint32_t tcp_time_wait; /* atomic: how many */
 	uint32_t ip_id, buffer_max, time_wait_max;
 	struct hash_key hash_key, isn_key;
+	uint64_t cookie_time; /* atomic: when the last SYN cookie was sent, 0: never */
+	struct mutex cookie_lock;
+	struct hash_key cookie_key[2]; /* of this minute and the last, by the minute's parity */
+	uint64_t cookie_minute;
 
 	struct mutex neigh_lock;
 	struct neigh *neigh;

@@ -127,7 +127,7 @@ enum tcp_ca_state { CA_OPEN = 0, CA_RECOVERY = 3, CA_LOSS = 4 }; /* as TCP_INFO 
 
 struct tcp_cubic {
 	uint64_t epoch_start; /* ns, 0: none */
-	uint32_t w_max, w_last_max, origin, w_est, acked;
+	uint32_t w_max, w_last_max, origin, w_est, cwnd_prior;
 	uint64_t k_ms;
 };
 
@@ -156,6 +156,8 @@ struct tcp_sock {
 	/* guarded by the bucket's lock */
 	struct list_node conn_link;
 	struct inet_bucket *conn_bucket;
+	bool reused;	     /* took the place of one in TIME_WAIT */
+	uint32_t reused_seq; /* and this is beyond what that one sent */
 	struct list_node listen_link;
 	struct inet_bucket *listen_bucket;
 
@@ -274,7 +276,18 @@ struct tcp_sock {
 	/* TCP_INFO */
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, total_retrans, rcv_ooopack,
 		dsack_dups;
-	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans, bytes_delivered;
+	uint64_t last_data_rx;
+	uint32_t rcv_rtt, rcv_rtt_echo;		 /* us; the echo that gave the last sample */
+	struct {				 /* of the last full round trip */
+		uint64_t start, delivered, rate; /* ns, bytes, bytes a second */
+		uint32_t end;
+		bool app_limited, limited_now;
+	} round;
+	struct { /* tcp_info's busy_time and what held us up, ns */
+		uint64_t since, busy, rwnd, sndbuf;
+		enum { CHRONO_IDLE, CHRONO_BUSY, CHRONO_RWND, CHRONO_SNDBUF } now;
+	} chrono;
 };
 static inline struct tcp_sock *tcp_sk(struct socket *s)
 {
@@ -300,11 +313,12 @@ unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32
 
 /* tcp_state.c: life of a connection */
 struct tcp_sock *tcp_alloc(void);
-int tcp_conn_insert(struct tcp_sock *t); /* -EADDRINUSE */
+int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE */
 void tcp_unhash(struct tcp_sock *t);
 struct tcp_sock *tcp_lookup(uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport);
 struct tcp_sock *tcp_lookup_listener(uint32_t laddr, uint16_t lport, const struct pkt_cb *cb);
 uint32_t tcp_initial_seq(const struct tcp_sock *t);
+uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);
 void tcp_init_established(struct tcp_sock *t);
 void tcp_done(struct tcp_sock *t, int err);  /* to CLOSE; err: positive errno for SO_ERROR or 0 */
@@ -320,13 +334,22 @@ uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
 uint32_t tcp_ts_now(const struct tcp_sock *t);
 
 /* tcp_listen.c */
-void tcp_listen_segment(struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg);
+void tcp_listen_segment(
+	struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg, unsigned hlen);
+bool tcp_accept_room(struct tcp_sock *l);
 int tcp_listen(struct socket *s, int backlog);
 struct socket *tcp_accept(struct socket *s, bool nonblock);
 void tcp_child_ready(struct tcp_sock *t); /* to the accept queue */
 void tcp_child_gone(struct tcp_sock *t);  /* out of its parent's queues */
 void tcp_listen_close(struct tcp_sock *l);
 bool tcp_accept_ready(struct tcp_sock *l);
+
+/* tcp_cookie.c: SYN cookies (RFC 4987) */
+uint32_t tcp_cookie_make(struct tcp_sock *t); /* the iss; options go into t's timestamp */
+bool tcp_cookie_check(struct tcp_sock *t);    /* t->iss is one of ours: sets t->peer_mss */
+bool tcp_cookie_recent(void);		      /* one was sent that may still be answered */
+/* The options that the SYN had, from the answer to the cookie. */
+void tcp_cookie_options(const struct tcp_seg *ack, struct tcp_seg *syn);
 
 /* tcp_in.c, tcp_ack.c, tcp_data.c */
 void tcp_work(struct socket *s, struct packet *batch);
@@ -425,6 +448,11 @@ void tcp_timer(struct socket *s);
 void tcp_arm_retx(struct tcp_sock *t, uint64_t now);
 void tcp_arm_probe(struct tcp_sock *t, uint64_t now);
 void tcp_keepalive_reset(struct tcp_sock *t);
+
+/* tcp_info.c: what TCP_INFO tells, and the clocks for it */
+void tcp_info_fill(struct tcp_sock *t, struct tcp_info *i);
+void tcp_info_delivered(struct tcp_sock *t, const struct tcp_delivery *d);
+void tcp_info_chrono(struct tcp_sock *t, uint64_t now);
 
 /* tcp_sockopt.c */
 int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len);

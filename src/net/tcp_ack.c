@@ -136,6 +136,8 @@ bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 		sample_echo(t, seg, d.now);
 	duplicate = !d.acked && !seg->len && old_wnd == t->snd_wnd && !(seg->flags & TCP_FIN) &&
 		    t->snd_una != t->snd_nxt;
+	if (d.bytes)
+		tcp_info_delivered(t, &d);
 	if (d.acked || d.sack_news || d.dsack || d.dsack_probe || duplicate)
 		tcp_recovery_ack(t, seg, &d, duplicate);
 	/* a new timer for what is still out, RFC 6298 5.3 */
@@ -143,6 +145,8 @@ bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 		tcp_arm_retx(t, d.now);
 	if (d.acked) {
 		tcp_mtu_acked(t, d.now);
+		if (t->snd_una == t->snd_nxt)
+			tcp_info_chrono(t, d.now);
 		tell_writer(t);
 	}
 	return true;

@@ -47,7 +47,6 @@ static void cubic_epoch(struct tcp_sock *t, uint64_t now)
 
 	t->cubic.epoch_start = now;
 	t->cubic.w_est = t->cwnd;
-	t->cubic.acked = 0;
 	if (t->cwnd < t->cubic.w_max) {
 		/* K = cbrt((w_max - cwnd) / C) seconds; in ms: cbrt(segments * 2.5 * 10^9) */
 		uint64_t segments = (t->cubic.w_max - t->cwnd) / mss;
@@ -74,8 +73,11 @@ static void cubic_acked(struct tcp_sock *t, uint32_t bytes)
 	/* 0.4 * (d/1000)^3 segments = d^3 * 4 / 10^10 */
 	target = (int64_t)t->cubic.origin + d * d / 1000 * d * 4 / 10000000 * (int64_t)mss;
 	target = MAX(MIN(target, (int64_t)t->cwnd * 3 / 2), (int64_t)t->cwnd);
-	/* the Reno-friendly region: alpha = 3 * (1 - beta) / (1 + beta) = 0.53 */
-	t->cubic.w_est += (uint32_t)((uint64_t)mss * bytes * 53 / 100 / MAX(t->cwnd, mss));
+	/* the Reno-friendly region: alpha = 3 * (1 - beta) / (1 + beta) = 0.53 until it has won
+	 * back what was lost, then Reno's 1 */
+	uint32_t alpha = t->cubic.w_est < t->cubic.cwnd_prior ? 53 : 100;
+
+	t->cubic.w_est += (uint32_t)((uint64_t)mss * bytes * alpha / 100 / MAX(t->cwnd, mss));
 	if (target > (int64_t)t->cwnd)
 		t->cwnd += (uint32_t)MAX((uint64_t)(target - t->cwnd) * bytes / t->cwnd, 1ull);
 	else
@@ -87,6 +89,7 @@ static void cubic_acked(struct tcp_sock *t, uint32_t bytes)
 static uint32_t cubic_ssthresh(struct tcp_sock *t)
 {
 	t->cubic.epoch_start = 0;
+	t->cubic.cwnd_prior = t->cwnd;
 	/* fast convergence: leave room for newcomers */
 	if (t->cwnd < t->cubic.w_last_max)
 		t->cubic.w_max = (uint32_t)((uint64_t)t->cwnd * 17 / 20);

@@ -172,11 +172,24 @@ static void wake_reader(struct tcp_sock *t)
 		socket_wake(&t->i.s, POLLIN | POLLRDNORM);
 }
 
+/* From our ACK to the data that it let go, by the echo; smoothed, us. */
+static void measure_round_trip(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (!t->ts_ok || !seg->has_ts || seg->ts_ecr == t->rcv_rtt_echo || seg->len < t->rcv_mss)
+		return;
+	uint32_t us = MIN(tcp_ts_at(t, t->last_rx) - seg->ts_ecr, 60000u) * 1000;
+
+	t->rcv_rtt_echo = seg->ts_ecr;
+	t->rcv_rtt = t->rcv_rtt ? t->rcv_rtt - t->rcv_rtt / 8 + us / 8 : us;
+}
+
 void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
 {
 	struct pkt_cb *cb = pkt_cb(p);
 
 	t->data_segs_in++;
+	t->last_data_rx = t->last_rx;
+	measure_round_trip(t, seg);
 	if (seq_lt(cb->seq, t->rcv_nxt)) { /* the front is known */
 		uint32_t known = t->rcv_nxt - cb->seq;
 
@@ -287,6 +300,16 @@ static void free_read(struct tcp_sock *t)
 	}
 }
 
+/* ns. What we send may tell better: it has no pauses of the program in it. */
+static uint64_t round_trip(const struct tcp_sock *t)
+{
+	uint32_t us = t->srtt >> 3;
+
+	if (t->rcv_rtt && (!us || t->rcv_rtt < us))
+		us = t->rcv_rtt;
+	return (uint64_t)us * NSEC_PER_USEC;
+}
+
 /* Room has become free: tell the peer if it makes a difference (RFC 1122 4.2.3.3), or owes an ACK.
  */
 static void after_read(struct tcp_sock *t)
@@ -297,8 +320,7 @@ static void after_read(struct tcp_sock *t)
 		return;
 	if (!t->i.s.rcvbuf_locked && t->copied_seq - t->drs_seq > t->i.s.rcvbuf / 8) {
 		now = clock_now();
-		if (now - t->drs_time >
-			(uint64_t)(t->srtt >> 3) * NSEC_PER_USEC) { /* a round trip */
+		if (now - t->drs_time > round_trip(t)) {
 			uint64_t want = 4ull * (t->copied_seq - t->drs_seq);
 
 			if (want > t->i.s.rcvbuf)

@@ -224,13 +224,19 @@ static void reset_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 	tcp_done(t, err);
 }
 
-/* RFC 6191 in short: a SYN that is clearly newer starts a new connection on the same ports. */
+/* RFC 6191, section 2: may this SYN start a new connection on the ports of one that is over? */
 static bool reopens(const struct tcp_sock *t, const struct tcp_seg *seg)
 {
+	bool newer = seq_gt(seg->seq, t->rcv_nxt);
+	int32_t later = (int32_t)(seg->ts_val - t->ts_recent);
+
 	if (t->state != TCP_TIME_WAIT || (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return false;
-	return seq_gt(seg->seq, t->rcv_nxt) ||
-	       (seg->has_ts && t->ts_ok && (int32_t)(seg->ts_val - t->ts_recent) > 0);
+	if (!seg->has_ts)
+		return newer;
+	if (!t->ts_ok)
+		return true;
+	return later > 0 || (later == 0 && newer);
 }
 
 static void reopen(struct tcp_sock *t, struct packet *p, unsigned hlen)
@@ -274,6 +280,8 @@ static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct t
 		tcp_reply_reset(p, seg);
 		return false;
 	}
+	if (t->parent && !tcp_accept_room(t->parent))
+		return false; /* as Linux: our SYN,ACK goes out again, later there may be room */
 	t->snd_una = t->iss + 1;
 	t->snd_wnd = seg->wnd << t->snd_wscale;
 	t->max_wnd = MAX(t->max_wnd, t->snd_wnd);
@@ -283,7 +291,10 @@ static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct t
 	tcp_init_established(t);
 	if (t->fin_queued) /* closed before it was established */
 		tcp_set_state(t, TCP_FIN_WAIT1);
-	if (t->parent && !(t->defer_accept && !seg->len))
+	if (t->parent && t->defer_accept && !seg->len)
+		tcp_timer_set(
+			t, TCP_T_KEEP, clock_now() + (uint64_t)t->defer_accept * NSEC_PER_SEC);
+	else if (t->parent)
 		tcp_child_ready(t);
 	return true;
 }
@@ -405,10 +416,7 @@ static void tcp_segment(struct tcp_sock *t, struct packet *p)
 		tcp_reply_reset(p, &seg);
 		packet_free(p);
 		break;
-	case TCP_LISTEN:
-		tcp_listen_segment(t, p, &seg);
-		packet_free(p);
-		break;
+	case TCP_LISTEN: tcp_listen_segment(t, p, &seg, hlen); break;
 	case TCP_SYN_SENT:
 		syn_sent_segment(t, p, &seg);
 		packet_free(p);

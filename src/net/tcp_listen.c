@@ -4,7 +4,9 @@
 #include "net/tcp.h"
 #include "diag/counter.h"
 
-COUNTER(tcp_syn_dropped_queue_full);
+#define TCP_SYN_QUEUE_MIN 128u /* half-open connections, whatever the backlog */
+#define TCP_SYN_QUEUE_MAX 1024u
+
 COUNTER(tcp_accept_queue_full);
 
 static bool port_in_use(const struct tcp_sock *t)
@@ -151,21 +153,19 @@ void tcp_child_gone(struct tcp_sock *t)
 	}
 }
 
-static bool has_room(struct tcp_sock *l)
+/* As Linux: one more than the backlog may wait. */
+bool tcp_accept_room(struct tcp_sock *l)
 {
-	struct tcp_listener *q = l->listener;
-	bool ok = true;
+	if (load_relaxed(&l->listener->accept_count) <= load_relaxed(&l->listener->backlog))
+		return true;
+	counter_inc(tcp_accept_queue_full);
+	return false;
+}
 
-	mutex_lock(&q->lock);
-	if (q->accept_count > q->backlog) {
-		counter_inc(tcp_accept_queue_full);
-		ok = false;
-	} else if (q->syn_count >= MAX(q->backlog * 2, 128u)) {
-		counter_inc(tcp_syn_dropped_queue_full);
-		ok = false;
-	}
-	mutex_unlock(&q->lock);
-	return ok;
+static bool syn_queue_full(const struct tcp_listener *q)
+{
+	return load_relaxed(&q->syn_count) >=
+	       MIN(MAX(load_relaxed(&q->backlog), TCP_SYN_QUEUE_MIN), TCP_SYN_QUEUE_MAX);
 }
 
 static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
@@ -218,35 +218,47 @@ static void agree(struct tcp_sock *t, const struct tcp_seg *seg)
 	t->ts_recent_time = clock_now();
 }
 
-static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg)
+/* A socket for the connection that cb and seg speak of; nobody knows it yet. irs: the SYN's. */
+static struct tcp_sock *new_child(
+	struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg, uint32_t irs)
 {
-	struct tcp_listener *q = l->listener;
 	struct tcp_sock *t = tcp_alloc();
 
 	if (!t)
-		return;
+		return NULL;
 	inherit(t, l);
 	t->i.laddr = cb->dst;
 	t->i.lport = cb->dport;
 	t->i.raddr = cb->src;
 	t->i.rport = cb->sport;
 	agree(t, seg);
-	t->irs = seg->seq;
-	t->rcv_nxt = t->rcv_adv = t->rcv_wup = t->copied_seq = seg->seq + 1;
-	t->iss = tcp_initial_seq(t);
-	t->snd_una = t->iss;
-	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
-	t->recover = t->iss;
+	t->ts_offset = tcp_ts_offset(t);
+	t->irs = irs;
+	t->rcv_nxt = t->rcv_adv = t->rcv_wup = t->copied_seq = irs + 1;
 	t->snd_wnd = t->max_wnd = seg->wnd; /* not scaled in a SYN */
-	t->snd_wl1 = seg->seq;
+	t->snd_wl1 = irs;
 	t->progress_time = clock_now();
+	return t;
+}
+
+static void set_iss(struct tcp_sock *t, uint32_t iss)
+{
+	t->iss = t->snd_una = t->recover = iss;
+	t->snd_nxt = t->snd_base = t->write_seq = iss + 1;
 	tcp_set_state(t, TCP_SYN_RECV);
+}
+
+/* Into the tables and l's queue, locked. False: it is gone. */
+static bool adopt(struct tcp_sock *l, struct tcp_sock *t)
+{
+	struct tcp_listener *q = l->listener;
+
 	mutex_lock(&t->i.s.lock); /* before others can find it */
-	if (!tcp_route(t) || tcp_conn_insert(t)) {
+	if (!tcp_route(t) || tcp_conn_insert(t, false)) {
 		tcp_set_state(t, TCP_CLOSE);
 		mutex_unlock(&t->i.s.lock);
 		socket_put(&t->i.s);
-		return;
+		return false;
 	}
 	socket_get(&l->i.s);
 	t->parent = l;
@@ -257,29 +269,103 @@ static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct
 	mutex_unlock(&q->lock);
 	tcp_update_mss(t);
 	t->cwnd = t->mss;
+	return true;
+}
+
+static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg)
+{
+	struct tcp_sock *t = new_child(l, cb, seg, seg->seq);
+
+	if (!t)
+		return;
+	set_iss(t, tcp_initial_seq(t));
+	if (!adopt(l, t))
+		return;
 	tcp_send_syn(t);
 	socket_get(&t->i.s);
 	socket_unlock(&t->i.s);
 	socket_put(&t->i.s);
 }
 
-/* RFC 9293 3.10.7.2 */
-void tcp_listen_segment(struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg)
+/* The queue is full: answer and keep nothing (RFC 4987, 3.6). */
+static void answer_with_cookie(
+	struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg)
+{
+	struct tcp_sock *t = new_child(l, cb, seg, seg->seq);
+
+	if (!t)
+		return;
+	set_iss(t, tcp_cookie_make(t));
+	tcp_update_mss(t);
+	tcp_send_segment(t, t->iss, 0, TCP_SYN | TCP_ACK);
+	tcp_set_state(t, TCP_CLOSE);
+	socket_put(&t->i.s);
+}
+
+/* An ACK that may be the answer to a cookie: then the child takes it as if it had been there all
+ * the time. False: it is not. Takes p when it is. */
+static bool take_cookie(
+	struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg, unsigned hlen)
+{
+	struct tcp_seg syn;
+	struct tcp_sock *t;
+
+	if ((seg->flags & TCP_SYN) || !tcp_cookie_recent())
+		return false;
+	tcp_cookie_options(seg, &syn);
+	t = new_child(l, pkt_cb(p), &syn, seg->seq - 1);
+	if (!t)
+		return false;
+	set_iss(t, seg->ack - 1);
+	if (!tcp_cookie_check(t)) {
+		tcp_set_state(t, TCP_CLOSE);
+		socket_put(&t->i.s);
+		return false;
+	}
+	if (!tcp_accept_room(l)) { /* it may try again: the cookie stays good for a minute */
+		tcp_set_state(t, TCP_CLOSE);
+		socket_put(&t->i.s);
+	} else if (adopt(l, t)) {
+		t->rcv_adv = t->rcv_nxt + MIN(tcp_receive_window(t), 65535u);
+		t->from_cookie = true;
+		t->syn_sent = true;
+		socket_get(&t->i.s);
+		packet_push(p, hlen);
+		socket_deliver(&t->i.s, p);
+		socket_unlock(&t->i.s); /* works it off */
+		socket_kick(&t->i.s);
+		socket_put(&t->i.s);
+		return true;
+	}
+	packet_free(p);
+	return true;
+}
+
+/* RFC 9293 3.10.7.2. Takes p. */
+void tcp_listen_segment(
+	struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg, unsigned hlen)
 {
 	struct pkt_cb *cb = pkt_cb(p);
 
 	if (seg->flags & TCP_RST)
-		return;
+		goto drop;
 	if (seg->flags & TCP_ACK) {
+		if (take_cookie(l, p, seg, hlen))
+			return;
 		tcp_reply_reset(p, seg);
-		return;
+		goto drop;
 	}
 	if (!(seg->flags & TCP_SYN) || (seg->flags & TCP_FIN) ||
 		(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
-		return;
-	if (ip_is_multicast(cb->src) || cb->src == INADDR_BROADCAST || !has_room(l))
-		return;
-	make_child(l, cb, seg);
+		goto drop;
+	if (ip_is_multicast(cb->src) || cb->src == INADDR_BROADCAST || !tcp_accept_room(l))
+		goto drop;
+	if (syn_queue_full(l->listener))
+		answer_with_cookie(l, cb, seg);
+	else
+		make_child(l, cb, seg);
+drop:
+	packet_free(p);
 }
 
 /* The oldest child of a queue, out of it; NULL: none. */

@@ -68,21 +68,26 @@ void tcp_mtu_icmp(struct tcp_sock *t, uint32_t mtu)
 	}
 }
 
-/* A retransmission timeout. Was it a black hole for what is as long as we send? */
+/* A retransmission timeout. Is the path a black hole for what is as long as the first segment? */
 void tcp_mtu_timeout(struct tcp_sock *t, uint64_t now)
 {
-	uint32_t mtu = tcp_mtu_limit(t, route_mtu(t));
-	uint32_t first = t->sent_count ? t->sent->end - t->sent->start : 0;
+	uint32_t mtu = tcp_mtu_limit(t, route_mtu(t)), low = MIN(mtu, BASE_MTU);
+	uint32_t first = t->sent_count ? MIN(t->sent->end - t->sent->start, (uint32_t)t->mss) : 0;
 
 	t->mtup.on = false;
-	if (t->retransmits < BLACK_HOLE || first < t->mss || mtu <= FLOOR_MTU || !discovers(t))
+	if (t->retransmits < BLACK_HOLE || !discovers(t))
+		return;
+	first += mtu - t->mss; /* headers */
+	if (low == mtu || low >= first)
+		low = MAX(MIN(mtu, first) / 2, FLOOR_MTU);
+	if (first <= low || mtu <= low)
 		return;
 	counter_inc(tcp_mtu_black_holes);
 	if (!t->mtup.enabled)
 		t->mtup.high = mtu - 1;
 	t->mtup.enabled = true;
-	t->mtup.low = mtu > BASE_MTU ? BASE_MTU : MAX(mtu / 2, FLOOR_MTU);
-	t->mtup.high = MAX(t->mtup.high, t->mtup.low);
+	t->mtup.low = low;
+	t->mtup.high = MAX(t->mtup.high, low);
 	t->mtup.next = now + PMTU_LIFE;
 	tcp_update_mss(t);
 }

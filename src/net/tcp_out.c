@@ -413,7 +413,11 @@ static void after_idle(struct tcp_sock *t, uint64_t now)
 	uint64_t rto = (uint64_t)t->rto * NSEC_PER_USEC, idle = now - t->last_tx_data;
 	uint32_t restart = MIN(t->cwnd, TCP_INIT_CWND * (uint32_t)t->mss);
 
-	if (t->snd_una != t->snd_nxt || !t->last_tx_data || idle <= rto)
+	if (t->snd_una != t->snd_nxt || !t->last_tx_data)
+		return;
+	if (t->cubic.epoch_start) /* RFC 9438, 5.8: idle time is no time to grow in */
+		t->cubic.epoch_start = MIN(t->cubic.epoch_start + idle, now);
+	if (idle <= rto)
 		return;
 	t->ssthresh = MAX(t->ssthresh, t->cwnd / 4 * 3);
 	for (; idle > rto && t->cwnd > restart; idle -= rto)
@@ -466,6 +470,7 @@ static void transmit(struct tcp_sock *t)
 				;
 	}
 	t->force = false;
+	tcp_info_chrono(t, now);
 	if (!t->when[TCP_T_RETX])
 		tcp_arm_retx(t, now);
 	else if (t->snd_nxt != before)

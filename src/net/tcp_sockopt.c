@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TCP's options, TCP_INFO and ioctls (tcp(7)). */
+/* TCP's options and ioctls (tcp(7)). */
 
 #include "net/tcp.h"
 #include "cpu/uaccess.h"
@@ -11,61 +11,6 @@ void tcp_buffer_changed(struct socket *s)
 	socket_lock(s);
 	tcp_keepalive_reset(t);
 	socket_unlock(s);
-}
-
-static void fill_info(struct tcp_sock *t, struct tcp_info *i)
-{
-	uint64_t now = clock_now();
-
-	memset(i, 0, sizeof(*i));
-	i->tcpi_state = t->state;
-	i->tcpi_ca_state = (uint8_t)t->ca_state;
-	i->tcpi_retransmits = (uint8_t)t->retransmits;
-	i->tcpi_probes = (uint8_t)t->probes;
-	i->tcpi_backoff = (uint8_t)t->backoff;
-	i->tcpi_options = (t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
-			  (t->wscale_ok ? TCPI_OPT_WSCALE : 0);
-	i->tcpi_wscale = (uint8_t)(t->snd_wscale | t->rcv_wscale << 4);
-	i->tcpi_rto = t->rto << MIN(t->backoff, 7u);
-	i->tcpi_ato = (uint32_t)(TCP_DELACK / 1000);
-	i->tcpi_snd_mss = t->mss;
-	i->tcpi_rcv_mss = t->rcv_mss;
-	if (t->state == TCP_LISTEN) {
-		i->tcpi_unacked = t->listener->accept_count;
-		i->tcpi_sacked = t->listener->backlog;
-		return;
-	}
-	i->tcpi_unacked = DIV_ROUND_UP(t->snd_nxt - t->snd_una, t->mss);
-	i->tcpi_sacked = t->sack_ok ? DIV_ROUND_UP(t->sent_bytes_sacked, t->mss) : t->dupacks;
-	i->tcpi_lost = DIV_ROUND_UP(t->sent_bytes_lost, t->mss);
-	i->tcpi_retrans = DIV_ROUND_UP(t->sent_bytes_retrans, t->mss);
-	i->tcpi_last_data_sent = (uint32_t)((now - t->last_tx_data) / NSEC_PER_MSEC);
-	i->tcpi_last_data_recv = (uint32_t)((now - t->last_rx) / NSEC_PER_MSEC);
-	i->tcpi_last_ack_recv = (uint32_t)((now - t->last_ack_rx) / NSEC_PER_MSEC);
-	i->tcpi_pmtu = t->pmtu ? t->pmtu : t->i.route.mtu;
-	i->tcpi_rcv_ssthresh = tcp_receive_window(t);
-	i->tcpi_rtt = t->srtt >> 3;
-	i->tcpi_rttvar = t->rttvar >> 2;
-	i->tcpi_snd_ssthresh = t->ssthresh / t->mss;
-	i->tcpi_snd_cwnd = t->cwnd / t->mss;
-	i->tcpi_advmss = t->adv_mss;
-	i->tcpi_reordering = 3;
-	i->tcpi_rcv_space = t->i.s.rcvbuf / 2;
-	i->tcpi_total_retrans = t->total_retrans;
-	i->tcpi_bytes_acked = t->bytes_acked;
-	i->tcpi_bytes_received = t->bytes_received;
-	i->tcpi_segs_out = t->segs_out;
-	i->tcpi_segs_in = t->segs_in;
-	i->tcpi_notsent_bytes = t->write_seq - seq_min(t->snd_nxt, t->write_seq);
-	i->tcpi_min_rtt = t->min_rtt;
-	i->tcpi_data_segs_in = t->data_segs_in;
-	i->tcpi_data_segs_out = t->data_segs_out;
-	i->tcpi_bytes_sent = t->bytes_sent;
-	i->tcpi_bytes_retrans = t->bytes_retrans;
-	i->tcpi_dsack_dups = t->dsack_dups;
-	i->tcpi_reord_seen = t->rack.reordering_seen;
-	i->tcpi_rcv_ooopack = t->rcv_ooopack;
-	i->tcpi_snd_wnd = t->snd_wnd;
 }
 
 int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
@@ -110,7 +55,7 @@ int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 	}
 	case TCP_INFO:
 		socket_lock(s);
-		fill_info(t, &info);
+		tcp_info_fill(t, &info);
 		socket_unlock(s);
 		return opt_put(val, len, &info, sizeof(info));
 	default: return -ENOPROTOOPT;

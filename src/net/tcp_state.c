@@ -7,6 +7,7 @@
 
 COUNTER(tcp_opened);
 COUNTER(tcp_reset_sent);
+COUNTER(tcp_time_wait_reused);
 
 static const struct socket_ops tcp_ops;
 
@@ -27,6 +28,7 @@ void tcp_init(void)
 	n->conn_mask = TCP_HASH_BUCKETS - 1;
 	n->tcp_listen = inet_table_create(BIND_BUCKETS);
 	n->tcp_bind = inet_table_create(BIND_BUCKETS);
+	mutex_init(&n->cookie_lock, "net_state.cookie_lock");
 	/* One connection may queue a 32nd of memory, 4 MiB at most: Linux's tcp_rmem[2] in spirit.
 	 */
 	n->buffer_max = (uint32_t)MIN(MAX(page_stats().total * PAGE_SIZE / 32, KIB(256)), MIB(4));
@@ -54,7 +56,6 @@ struct tcp_sock *tcp_alloc(void)
 	t->rto = TCP_RTO_INIT;
 	t->rcv_mss = TCP_DEFAULT_MSS;
 	t->mss = TCP_DEFAULT_MSS;
-	t->ts_offset = (uint32_t)net_random();
 	t->rcv_wscale = TCP_WSCALE;
 	t->ts_ok = t->sack_ok = t->wscale_ok = true;
 	list_init(&t->conn_link);
@@ -86,34 +87,62 @@ static struct tcp_sock *find(
 	return NULL;
 }
 
-int tcp_conn_insert(struct tcp_sock *t)
+/* RFC 6191, section 3, from the side that opens: timestamps keep the peer from mistaking what is
+ * still on the way, once its clock for us has moved on. Read without the other's lock: TIME_WAIT
+ * leads nowhere but to the end. */
+static bool reusable(const struct tcp_sock *o)
+{
+	return load_acquire(&o->state) == TCP_TIME_WAIT && o->ts_ok &&
+	       clock_now() - o->ts_recent_time >= NSEC_PER_SEC;
+}
+
+/* active: may take the place of a connection in TIME_WAIT, whose sequence numbers t->reused_seq
+ * then continues. */
+int tcp_conn_insert(struct tcp_sock *t, bool active)
 {
 	struct inet_bucket *b = conn_bucket(t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
+	struct tcp_sock *o;
 	int err = 0;
 
 	mutex_lock(&b->lock);
-	if (find(b, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport)) {
+	o = find(b, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
+	if (o && !(active && reusable(o))) {
 		err = -EADDRINUSE;
+		o = NULL;
 	} else {
+		t->reused = o;
+		if (o) {
+			counter_inc(tcp_time_wait_reused);
+			t->reused_seq = o->snd_nxt + 65535 + 2;
+			list_del(&o->conn_link);
+			o->conn_bucket = NULL;
+		}
 		socket_get(&t->i.s);
 		list_add(&b->head, &t->conn_link);
 		t->conn_bucket = b;
 	}
 	mutex_unlock(&b->lock);
+	if (o)
+		socket_put(&o->i.s);
 	return err;
 }
 
 /* Out of the tables. The caller has a reference of its own. */
 void tcp_unhash(struct tcp_sock *t)
 {
-	struct inet_bucket *b = t->conn_bucket;
+	struct inet_bucket *b = load_relaxed(&t->conn_bucket);
 
 	if (b) {
 		mutex_lock(&b->lock);
-		list_del(&t->conn_link);
-		t->conn_bucket = NULL;
+		bool in = t->conn_bucket; /* a new connection may have taken its place */
+
+		if (in) {
+			list_del(&t->conn_link);
+			t->conn_bucket = NULL;
+		}
 		mutex_unlock(&b->lock);
-		socket_put(&t->i.s);
+		if (in)
+			socket_put(&t->i.s);
 	}
 	b = t->listen_bucket;
 	if (b) {
@@ -224,6 +253,15 @@ uint32_t tcp_initial_seq(const struct tcp_sock *t)
 	       (uint32_t)(clock_now() >> 6);
 }
 
+/* RFC 7323, 5.4 and 7.1: different for each pair of hosts, but one clock for all connections of a
+ * pair, so that a new connection's timestamps are later than those of an old one (RFC 6191). */
+uint32_t tcp_ts_offset(const struct tcp_sock *t)
+{
+	uint32_t key[2] = { t->i.laddr, t->i.raddr };
+
+	return (uint32_t)hash_siphash(&the_net()->isn_key, key, sizeof(key));
+}
+
 uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time)
 {
 	return (uint32_t)(time / NSEC_PER_MSEC) + t->ts_offset;
@@ -260,7 +298,8 @@ void tcp_init_established(struct tcp_sock *t)
 	t->rcv_mss = MIN(t->mss, (uint16_t)TCP_DEFAULT_MSS);
 	t->was_connected = true;
 	t->backoff = t->retransmits = 0;
-	t->progress_time = t->last_rx = now;
+	t->progress_time = t->last_rx = t->last_data_rx = t->last_ack_rx = t->chrono.since = now;
+	t->round.end = t->snd_una;
 	t->drs_seq = t->copied_seq = t->rcv_nxt;
 	t->drs_time = now;
 	t->push_seq = t->snd_una;
@@ -439,6 +478,8 @@ void tcp_destroy(struct socket *s)
 	struct tcp_sock *t = tcp_sk(s);
 
 	timer_cancel_sync(&t->timer);
+	if (t->state == TCP_TIME_WAIT) /* its place was taken */
+		tcp_set_state(t, TCP_CLOSE);
 	pkt_free_list(s->channel);
 	tcp_purge(t);
 	inet_unbind(&t->i);
@@ -479,7 +520,7 @@ static int choose_port(struct tcp_sock *t)
 	uint16_t port;
 
 	if (t->i.lport) {
-		int err = tcp_conn_insert(t);
+		int err = tcp_conn_insert(t, true);
 
 		return err ? -EADDRNOTAVAIL : 0;
 	}
@@ -496,7 +537,7 @@ static int choose_port(struct tcp_sock *t)
 		if (taken)
 			continue;
 		t->i.lport = port;
-		if (tcp_conn_insert(t) == 0) {
+		if (tcp_conn_insert(t, true) == 0) {
 			inet_share_port(&t->i, n->tcp_bind);
 			return 0;
 		}
@@ -529,7 +570,9 @@ static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
 		t->i.rport = 0;
 		return err;
 	}
-	t->iss = tcp_initial_seq(t);
+	t->iss = t->reused ? t->reused_seq : tcp_initial_seq(t);
+	t->ts_offset = tcp_ts_offset(t);
+	t->syn_sent = false;
 	t->snd_una = t->iss;
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
 	t->recover = t->iss;
