@@ -196,6 +196,8 @@ static void unacceptable(struct tcp_sock *t, const struct tcp_seg *seg)
 		tcp_send_syn(t); /* our SYN,ACK was lost */
 		return;
 	}
+	if (t->state == TCP_TIME_WAIT && (seg->flags & TCP_FIN)) /* our last ACK was lost */
+		tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
 	if (seg->len && seq_le(seg->seq + seg->len, t->rcv_nxt)) { /* RFC 2883 */
 		t->dsack = (struct tcp_range){ seg->seq, seg->seq + seg->len };
 		t->dsack_due = t->sack_ok;
@@ -378,13 +380,8 @@ static void synchronised_segment(
 	}
 	if (t->state == TCP_SYN_RECV && !handshake_acked(t, p, seg))
 		goto drop;
-	if (t->state == TCP_TIME_WAIT) {
-		if (seg->flags & TCP_FIN) { /* our last ACK was lost */
-			tcp_send_ack(t);
-			tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
-		}
+	if (t->state == TCP_TIME_WAIT) /* nothing new can come: a repeated FIN is out of window */
 		goto drop;
-	}
 	if (!tcp_ack_segment(t, seg) || !fin_acked(t))
 		goto drop;
 	if (nobody_reads(t, seg)) {

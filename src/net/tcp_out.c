@@ -336,8 +336,10 @@ static bool retransmit_lost(struct tcp_sock *t, uint64_t now)
 	if (!r)
 		return false;
 	len = r->end - r->start;
-	if (pipe + MIN(len, (uint32_t)t->mss) > t->cwnd && pipe)
+	if (pipe + MIN(len, (uint32_t)t->mss) > t->cwnd && pipe) {
+		t->cwnd_limited = true;
 		return false;
+	}
 	if (!tcp_retransmit(t, r->start, len, now))
 		return false;
 	t->prr.out += MIN(len, (uint32_t)t->mss);
@@ -465,9 +467,10 @@ static void transmit(struct tcp_sock *t)
 		while (t->sent_bytes_lost && retransmit_lost(t, now))
 			;
 		pipe = tcp_pipe(t);
-		if (!tcp_mtu_probe(t, pipe, now))
-			while (send_new(t, &pipe, limit, now))
-				;
+		if (t->mtup.enabled && tcp_mtu_probe(t, pipe, now))
+			pipe = tcp_pipe(t);
+		while (send_new(t, &pipe, limit, now))
+			;
 	}
 	t->force = false;
 	tcp_info_chrono(t, now);

@@ -122,7 +122,7 @@ struct seg {
 	uint16_t wnd, sport, dport, urgent;
 	uint32_t len;
 	uint32_t ts_val, ts_ecr;
-	bool ts, has_mss;
+	bool ts, has_mss, df;
 	uint16_t mss;
 	unsigned sacks;
 	uint32_t sack[8];
@@ -185,6 +185,7 @@ static bool sent(struct seg *s)
 			continue;
 		}
 		hlen = (t[12] >> 4) * 4u;
+		s->df = p->data[20] & 0x40;
 		s->sport = get_be16(t);
 		s->dport = get_be16(t + 2);
 		s->seq = get_be32(t + 4);

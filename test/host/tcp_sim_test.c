@@ -81,7 +81,8 @@ struct flow {
 	struct file *from, *to;
 	struct env_stack *from_stack, *to_stack;
 	size_t total, sent, got;
-	unsigned salt, lazy; /* lazy: the reader looks once in so many events */
+	unsigned salt, lazy; /* lazy: the reader looks once in so many events, or a second */
+	uint64_t looked;
 	bool closed, eof;
 };
 
@@ -221,8 +222,11 @@ static uint64_t transfer(size_t there, size_t back)
 	while (!(f[0].eof && f[1].eof)) {
 		for (int i = 0; i < 2; i++) {
 			pump_send(&f[i]);
-			if (!f[i].lazy || t_random(&env_seed) % f[i].lazy == 0)
-				pump_recv(&f[i]);
+			if (f[i].lazy && t_random(&env_seed) % f[i].lazy &&
+				env_now - f[i].looked < NSEC_PER_SEC)
+				continue;
+			f[i].looked = env_now;
+			pump_recv(&f[i]);
 		}
 		if (f[0].eof && f[1].eof)
 			break;

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TCP cases: handshakes, refused and accepted. */
+#ifndef TEST_HOST_TCP_CASES_OPEN_H
+#define TEST_HOST_TCP_CASES_OPEN_H
+
+#include "tcp_case.h"
+
+TEST(passive_open)
+{
+	struct seg s;
+
+	peer_setup();
+	my_port = 80;
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	EXPECT(s, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
+	CHECK(s.has_mss && s.mss == 1460 && !s.ts && s.wscale == -1);
+	CHECK(IS_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)));
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+}
+TEST(passive_open_takes_offered_options)
+{
+	static const uint8_t o[] = { 2, 4, 5, 0xb4, 1, 3, 3, 9, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0,
+		0 };
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = sizeof(o));
+	EXPECT(s, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
+	CHECK(s.ts && s.ts_ecr == 7);
+	CHECK_EQ(s.wscale, 7);
+	close_all();
+}
+TEST(syn_ack_is_repeated_with_backoff_and_given_up)
+{
+	struct seg s;
+	unsigned n = 0;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	while (sent(&s))
+		n++;
+	env_run(300 * NSEC_PER_SEC);
+	while (sent(&s))
+		n++;
+	CHECK_EQ(n, 1 + TCP_SYNACK_RETRIES);
+	CHECK_EQ(sk_of(l)->listener->syn_count, 0);
+	close_all();
+}
+TEST(repeated_syn_gets_the_same_answer)
+{
+	struct seg s, t;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	sent(&s);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	EXPECT(t, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
+	close_all();
+}
+TEST(ack_to_listener_is_reset)
+{
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_ACK, .seq = 5, .ack = 77);
+	EXPECT(s, TCP_RST, 77, 0, 0);
+	SEND(.flags = TCP_RST, .seq = 5);
+	SILENCE();
+	close_all();
+}
+TEST(wrong_ack_in_syn_recv_is_reset)
+{
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	sent(&s);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 5);
+	EXPECT(s, TCP_RST, s.seq, 0, 0);
+	close_all();
+}
+TEST(closed_port_is_reset)
+{
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	my_port = 81;
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	EXPECT(s, TCP_RST | TCP_ACK, 0, 1001, 0);
+	SEND(.flags = TCP_ACK, .seq = 1000, .ack = 5555, .text = "x");
+	EXPECT(s, TCP_RST, 5555, 0, 0);
+	SEND(.flags = TCP_RST, .seq = 1000);
+	SILENCE();
+	my_port = 80;
+	close_all();
+}
+TEST(bad_checksum_is_dropped)
+{
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000, .bad_checksum = true);
+	SILENCE();
+	close_all();
+}
+TEST(active_open)
+{
+	struct seg s;
+
+	open_active(&s);
+	CHECK(s.ts && s.has_mss && s.wscale == 7);
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 1);
+	EXPECT(s, TCP_ACK, iss + 1, 9001, 0);
+	CHECK(!s.ts); /* the peer did not offer them */
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK_EQ(env_dial(c, PEER, 5000), 0);
+	CHECK_EQ(env_dial(c, PEER, 5000), -EISCONN);
+	close_all();
+}
+TEST(active_open_refused)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_RST | TCP_ACK, .seq = 0, .ack = iss + 1);
+	CHECK_EQ(env_poll(c) & (POLLERR | POLLHUP), POLLERR | POLLHUP);
+	CHECK_EQ(env_dial(c, PEER, 5000), -ECONNREFUSED);
+	close_all();
+}
+TEST(active_open_ignores_reset_with_wrong_ack)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_RST | TCP_ACK, .seq = 0, .ack = iss + 7);
+	SEND(.flags = TCP_RST, .seq = 0);
+	CHECK_EQ(state(), TCP_SYN_SENT);
+	close_all();
+}
+TEST(active_open_answers_wrong_ack_with_reset)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 9);
+	EXPECT(s, TCP_RST, iss + 9, 0, 0);
+	CHECK_EQ(state(), TCP_SYN_SENT);
+	close_all();
+}
+TEST(active_open_times_out)
+{
+	struct seg s;
+	unsigned n = 1;
+
+	open_active(&s);
+	env_run(400 * NSEC_PER_SEC);
+	while (sent(&s))
+		n += s.flags == TCP_SYN;
+	CHECK_EQ(n, 1 + TCP_SYN_RETRIES);
+	CHECK_EQ(env_dial(c, PEER, 5000), -ETIMEDOUT);
+	close_all();
+}
+TEST(simultaneous_open)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN, .seq = 9000);
+	EXPECT(s, TCP_SYN | TCP_ACK, iss, 9001, 0);
+	CHECK_EQ(state(), TCP_SYN_RECV);
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 1);
+	out_clear();
+	SEND(.flags = TCP_ACK, .seq = 9001, .ack = iss + 1);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+}
+#endif
