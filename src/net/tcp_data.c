@@ -249,7 +249,7 @@ void tcp_receive_urgent(struct tcp_sock *t, struct packet *p, const struct tcp_s
 {
 	uint32_t at = seg->seq + seg->urgent - 1;
 
-	if (!seg->urgent || seq_lt(at, t->copied_seq) ||
+	if (!(seg->flags & TCP_URG) || !seg->urgent || seq_lt(at, t->copied_seq) ||
 		(t->urg != URG_NONE && seq_le(at, t->urg_seq)))
 		goto data;
 	if (seq_lt(at, t->rcv_nxt) && t->urg == URG_NONE)

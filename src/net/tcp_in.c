@@ -324,7 +324,7 @@ static void text_and_fin(struct tcp_sock *t, struct packet *p, const struct tcp_
 		packet_free(p);
 		return;
 	}
-	if (seg->flags & TCP_URG)
+	if ((seg->flags & TCP_URG) || t->urg == URG_NOT_YET)
 		tcp_receive_urgent(t, p, seg);
 	if (seg->len)
 		tcp_receive_data(t, p, seg);

@@ -265,4 +265,105 @@ TEST(shutdown_read_gives_end_of_file)
 	CHECK_EQ(env_read(c, buf, 10, 0), 0);
 	close_all();
 }
+TEST(half_closed_connection_still_receives)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	socket_shutdown(c, SHUT_WR);
+	EXPECT(s, TCP_ACK | TCP_FIN, iss + 1, 1001, 0);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 2);
+	for (int k = 0; k < 5; k++)
+		SEND(.flags = TCP_ACK, .seq = 1001 + 5 * k, .ack = iss + 2, .text = "hello");
+	CHECK_EQ(env_read(c, buf, 100, 0), 25);
+	after(200000); /* for as long as the program keeps it open */
+	CHECK_EQ(state(), TCP_FIN_WAIT2);
+	close_all();
+}
+TEST(half_closed_connection_still_sends)
+{
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 1);
+	out_clear();
+	peer_seq = 1002;
+	write_segments(15);
+	SENT(0, 10);
+	ack("10");
+	SENT(10, 15);
+	close_all();
+}
+TEST(fin_arrives_before_the_data_in_front_of_it)
+{
+	open_with(O_SACK, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1004, .ack = iss + 1, .text = "def");
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1, .text = "abc");
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1004, .ack = iss + 1, .text = "def");
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	CHECK_EQ(env_read(c, buf, 100, 0), 6);
+	CHECK_EQ(env_read(c, buf, 100, 0), 0);
+	close_all();
+}
+TEST(data_after_the_fin_is_ignored)
+{
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 1, .text = "end");
+	SEND(.flags = TCP_ACK, .seq = 1005, .ack = iss + 1, .text = "more");
+	CHECK_EQ(env_read(c, buf, 100, 0), 3);
+	CHECK_EQ(env_read(c, buf, 100, 0), 0);
+	close_all();
+}
+TEST(a_repeated_fin_is_acknowledged_again)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 1);
+	out_clear();
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 1);
+	EXPECT(s, TCP_ACK, iss + 1, 1002, 0);
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	close_all();
+}
+TEST(a_closed_program_finishes_sending)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	write_segments(15);
+	file_put(c);
+	c = NULL;
+	SENT(0, 10);
+	ack("10");
+	SENT(10, 14);
+	EXPECT(s, TCP_ACK | TCP_PSH | TCP_FIN, iss + 1 + 14 * SEG, 1001, SEG);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 2 + 15 * SEG);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 2 + 15 * SEG);
+	EXPECT(s, TCP_ACK, iss + 2 + 15 * SEG, 1002, 0);
+	close_all();
+}
+TEST(a_closed_program_gives_up_on_a_silent_peer)
+{
+	open_with(0, 0);
+	write_segments(1);
+	file_put(c);
+	c = NULL;
+	after(300000);
+	meet_peer();
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1);
+	struct seg s;
+
+	EXPECT(s, TCP_RST, iss + 1, 0, 0); /* forgotten */
+	close_all();
+}
+TEST(time_wait_is_bounded_for_closed_programs)
+{
+	open_with(0, 0);
+	me.net.time_wait_max = 0;
+	file_put(c);
+	c = NULL;
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 2);
+	CHECK_EQ(me.net.tcp_time_wait, 0);
+	close_all();
+}
 #endif

@@ -184,4 +184,117 @@ TEST(simultaneous_open)
 	CHECK_EQ(state(), TCP_ESTABLISHED);
 	close_all();
 }
+TEST(simultaneous_open_offers_what_the_peer_offered)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN, .seq = 9000, .opt = o, .opt_len = put_syn(o, O_SACK | O_WSCALE));
+	EXPECT(s, TCP_SYN | TCP_ACK, iss, 9001, 0);
+	CHECK(!s.ts && s.wscale == TCP_WSCALE);
+	SEND(.flags = TCP_ACK, .seq = 9001, .ack = iss + 1);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK(sk_of(c)->sack_ok && sk_of(c)->snd_wscale == 8 && !sk_of(c)->ts_ok);
+	close_all();
+}
+TEST(simultaneous_open_then_close_waits_for_the_handshake)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN, .seq = 9000);
+	EXPECT(s, TCP_SYN | TCP_ACK, iss, 9001, 0);
+	socket_shutdown(c, SHUT_WR);
+	SILENCE();
+	SEND(.flags = TCP_ACK, .seq = 9001, .ack = iss + 1);
+	EXPECT(s, TCP_ACK | TCP_FIN, iss + 1, 9001, 0);
+	CHECK_EQ(state(), TCP_FIN_WAIT1);
+	close_all();
+}
+TEST(active_open_keeps_what_both_offered)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	open_active(&s);
+	uint32_t stamp = s.ts_val;
+
+	peer_echo = stamp;
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 1, .opt = o,
+		.opt_len = put_syn(o, O_SACK | O_TS | O_WSCALE));
+	EXPECT(s, TCP_ACK, iss + 1, 9001, 0);
+	CHECK(s.ts && s.ts_ecr == peer_clock());
+	CHECK(sk_of(c)->sack_ok && sk_of(c)->wscale_ok);
+	CHECK_EQ(sk_of(c)->mss, SEG);
+	close_all();
+}
+TEST(syn_is_repeated_with_the_same_number)
+{
+	struct seg s;
+	uint32_t gap[] = { 1000, 2000, 4000 };
+
+	open_active(&s);
+	for (int k = 0; k < 3; k++) {
+		after(gap[k] - 10);
+		SILENCE();
+		after(20);
+		EXPECT(s, TCP_SYN, iss, 0, 0);
+		env_now -= 10 * NSEC_PER_MSEC;
+	}
+	close_all();
+}
+TEST(data_with_the_last_ack_of_the_handshake)
+{
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	REQUIRE(sent(&s));
+	SEND(.flags = TCP_ACK | TCP_PSH, .seq = 1001, .ack = s.seq + 1, .text = "hello");
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(env_read(c, buf, 10, 0), 5);
+	close_all();
+}
+TEST(fin_with_the_last_ack_of_the_handshake)
+{
+	struct seg s;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	REQUIRE(sent(&s));
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = s.seq + 1, .text = "bye");
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	CHECK_EQ(env_read(c, buf, 10, 0), 3);
+	CHECK_EQ(env_read(c, buf, 10, 0), 0);
+	close_all();
+}
+TEST(a_lost_syn_ack_is_noticed_by_the_repeated_syn)
+{
+	struct seg s, t;
+
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	REQUIRE(sent(&s));
+	after(500);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	EXPECT(t, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(sk_of(c)->srtt, 0); /* Karn: which of the two? */
+	close_all();
+}
+TEST(handshake_gives_the_first_round_trip)
+{
+	open_with(0, 123);
+	CHECK_EQ(sk_of(c)->srtt >> 3, 123000);
+	close_all();
+}
 #endif

@@ -90,4 +90,264 @@ TEST(slow_start_doubles)
 	CHECK_EQ(t->cwnd, 2 * before);
 	close_all();
 }
+TEST(info_of_loss_and_delivery)
+{
+	struct tcp_info i;
+
+	open_with(O_SACK, 40);
+	write_segments(10);
+	after(40);
+	ack("0 sack 1-4");
+	i = info();
+	CHECK_EQ(i.tcpi_ca_state, CA_RECOVERY);
+	CHECK_EQ(i.tcpi_unacked, 10);
+	CHECK_EQ(i.tcpi_sacked, 3);
+	CHECK_EQ(i.tcpi_lost, 0); /* it is out again */
+	CHECK_EQ(i.tcpi_retrans, 1);
+	CHECK_EQ(i.tcpi_total_retrans, 1);
+	CHECK_EQ(i.tcpi_bytes_retrans, SEG);
+	CHECK_EQ(i.tcpi_bytes_sent, 11 * SEG);
+	CHECK_EQ(i.tcpi_bytes_acked, 0);
+	CHECK_EQ(i.tcpi_delivered, 3);
+	CHECK_EQ(i.tcpi_min_rtt, 40000);
+	CHECK_EQ(i.tcpi_rtt, 40000);
+	CHECK_EQ(i.tcpi_notsent_bytes, 0);
+	CHECK(i.tcpi_options & TCPI_OPT_SACK);
+	CHECK(!(i.tcpi_options & TCPI_OPT_TIMESTAMPS));
+	ack("10 sack 0-1");
+	CHECK_EQ(info().tcpi_dsack_dups, 1);
+	close_all();
+}
+TEST(info_of_times)
+{
+	struct tcp_info i;
+
+	open_with(0, 40);
+	write_segments(10);
+	after(40);
+	ack("10");
+	i = info();
+	CHECK_EQ(i.tcpi_busy_time, 40000);
+	CHECK_EQ(i.tcpi_rwnd_limited, 0);
+	CHECK_EQ(i.tcpi_last_data_sent, 40);
+	CHECK_EQ(i.tcpi_last_ack_recv, 0);
+	after(7);
+	CHECK_EQ(info().tcpi_last_ack_recv, 7);
+	CHECK_EQ(info().tcpi_busy_time, 40000); /* idle since */
+	peer_says("x");
+	after(5);
+	CHECK_EQ(info().tcpi_last_data_recv, 5);
+	ack_window("10", 2000);
+	write_segments(5);
+	after(40);
+	ack_window("12", 2000);
+	i = info();
+	CHECK_EQ(i.tcpi_rwnd_limited, 40000);
+	CHECK_EQ(i.tcpi_busy_time, 80000);
+	close_all();
+}
+TEST(info_of_the_delivery_rate)
+{
+	open_with(0, 40);
+	write_segments(30);
+	after(40);
+	ack("10");
+	after(40);
+	ack("20");
+	after(40);
+	ack("30"); /* 10 segments in each round of 40 ms */
+	CHECK_EQ(info().tcpi_delivery_rate, 10 * SEG * 25);
+	close_all();
+}
+TEST(maxseg_limits_what_we_send_and_announce)
+{
+	struct seg s;
+	int mss = 500;
+	uint8_t o[40];
+
+	peer_setup();
+	l = listener_at(80);
+	CHECK_EQ(socket_setopt(l, SOL_TCP, TCP_MAXSEG, &mss, 4), 0);
+	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = put_syn(o, 0));
+	REQUIRE(sent(&s));
+	CHECK_EQ(s.mss, 500);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	env_write(c, buf, 1000, 0);
+	CHECK(sent(&s) && s.len == 500);
+	mss = 87;
+	CHECK_EQ(socket_setopt(l, SOL_TCP, TCP_MAXSEG, &mss, 4), -EINVAL);
+	close_all();
+}
+TEST(notsent_lowat_holds_the_writer)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_NOTSENT_LOWAT, 5000);
+	write_segments(12); /* 10 are out, 2 are not */
+	CHECK(env_poll(c) & POLLOUT);
+	write_segments(4);
+	CHECK(!(env_poll(c) & POLLOUT));
+	ack("2");
+	CHECK(env_poll(c) & POLLOUT);
+	close_all();
+}
+TEST(window_clamp)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_WINDOW_CLAMP, 4000);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1, .text = buf, .len = SEG);
+	REQUIRE(sent(&s));
+	uint32_t edge = sk_of(c)->rcv_adv; /* does not move left, but not on either */
+
+	for (int k = 1; k < 20; k++)
+		SEND(.flags = TCP_ACK, .seq = 1001 + SEG * k, .ack = iss + 1, .text = buf,
+			.len = SEG);
+	CHECK_EQ(sk_of(c)->rcv_adv, edge);
+	close_all();
+}
+TEST(syncnt_limits_the_attempts)
+{
+	struct seg s;
+	unsigned n = 0;
+	int two = 2;
+
+	peer_setup();
+	l = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	socket_setopt(l, SOL_TCP, TCP_SYNCNT, &two, 4);
+	CHECK_EQ(env_dial(l, PEER, 5000), -EINPROGRESS);
+	after(60000);
+	while (sent(&s))
+		n++;
+	CHECK_EQ(n, 3);
+	CHECK_EQ(env_dial(l, PEER, 5000), -ETIMEDOUT);
+	close_all();
+}
+TEST(linger2_shortens_fin_wait2)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_LINGER2, 5);
+	file_put(c);
+	c = NULL;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 2);
+	out_clear();
+	after(4000);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 900, .ack = iss + 2);
+	CHECK(sent(&s) && s.flags == TCP_ACK);
+	after(1500);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = iss + 2);
+	CHECK(sent(&s) && s.flags == TCP_RST);
+	close_all();
+}
+TEST(quickack_off_delays_and_on_sends)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_QUICKACK, 0);
+	peer_says("a");
+	SILENCE();
+	set_option(SOL_TCP, TCP_QUICKACK, 1);
+	EXPECT(s, TCP_ACK, iss + 1, 1002, 0);
+	close_all();
+}
+TEST(more_holds_like_a_cork)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	env_write(c, "a", 1, MSG_MORE);
+	SILENCE();
+	env_write(c, "b", 1, 0);
+	EXPECT(s, TCP_ACK | TCP_PSH, iss + 1, 1001, 2);
+	close_all();
+}
+TEST(keepalive_waits_for_data_in_flight)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_KEEPIDLE, 1);
+	set_option(SOL_SOCKET, SO_KEEPALIVE, 1);
+	write_segments(1);
+	SENT(0, 1);
+	for (int k = 0; k < 3; k++) {
+		after(1000);
+		struct seg s;
+
+		while (sent(&s))
+			CHECK(s.len); /* retransmissions, no probes */
+	}
+	close_all();
+}
+TEST(keepalive_is_answered)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK, .seq = 1000, .ack = iss + 1);
+	EXPECT(s, TCP_ACK, iss + 1, 1001, 0);
+	SEND(.flags = TCP_ACK, .seq = 1000, .ack = iss + 1, .text = "g"); /* with a garbage byte */
+	EXPECT(s, TCP_ACK, iss + 1, 1001, 0);
+	close_all();
+}
+TEST(user_timeout_needs_silence_not_slowness)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 3000);
+	write_segments(9);
+	for (unsigned k = 1; k < 9; k++) {
+		char script[8];
+
+		after(1500);
+		snprintf(script, sizeof(script), "%u", k);
+		ack(script);
+	}
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+}
+TEST(unknown_options_are_refused)
+{
+	int v = 1;
+	uint32_t n = sizeof(v);
+
+	open_with(0, 0);
+	CHECK_EQ(socket_setopt(c, SOL_TCP, 200, &v, 4), -ENOPROTOOPT);
+	CHECK_EQ(socket_getopt(c, SOL_TCP, 200, &v, &n), -ENOPROTOOPT);
+	CHECK_EQ(socket_setopt(c, SOL_TCP, TCP_NODELAY, &v, 2), -EINVAL);
+	CHECK_EQ(socket_setopt(c, SOL_TCP, TCP_KEEPCNT, (int[]){ 128 }, 4), -EINVAL);
+	CHECK_EQ(socket_setopt(c, SOL_TCP, TCP_USER_TIMEOUT, (int[]){ -1 }, 4), -EINVAL);
+	close_all();
+}
+TEST(urgent_data_is_marked_when_sent)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	env_write(c, "abc", 3, MSG_OOB);
+	REQUIRE(sent(&s));
+	CHECK(s.flags & TCP_URG);
+	CHECK_EQ(s.urgent, 3); /* behind the urgent byte, as Linux */
+	ack("0.003");
+	env_write(c, "d", 1, 0);
+	CHECK(sent(&s) && !(s.flags & TCP_URG));
+	close_all();
+}
+TEST(urgent_mark_before_its_byte)
+{
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK | TCP_URG, .seq = 1001, .ack = iss + 1, .text = "ab", .urgent = 5);
+	CHECK_EQ(env_read(c, buf, 1, MSG_OOB), -EAGAIN); /* announced, not here */
+	CHECK(!(env_poll(c) & POLLPRI));
+	SEND(.flags = TCP_ACK, .seq = 1003, .ack = iss + 1, .text = "cd!e");
+	CHECK(env_poll(c) & POLLPRI);
+	CHECK_EQ(env_read(c, buf, 100, 0), 4);
+	CHECK_MEM(buf, "abcd", 4);
+	CHECK_EQ(env_read(c, buf, 1, MSG_OOB), 1);
+	CHECK_EQ(buf[0], '!');
+	CHECK_EQ(env_read(c, buf, 100, 0), 1);
+	close_all();
+}
 #endif

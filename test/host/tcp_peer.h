@@ -11,6 +11,7 @@
 
 static struct env_stack me;
 static struct env_link cable;
+static uint16_t peer_port, my_port;
 
 /* What we sent and nobody has looked at yet. */
 static struct packet *out_first, **out_last = &out_first;
@@ -98,6 +99,8 @@ static void peer_setup(void)
 {
 	memset(&cable, 0, sizeof(cable));
 	cable.tap = out_tap;
+	peer_port = 5000;
+	my_port = 80;
 	env_boot(&me, 1, NETDEV_TX_CSUM);
 	netif_add_address(&me.eth, ME, 24);
 	env_connect(&cable, &me, &me);
@@ -128,8 +131,6 @@ struct seg {
 	uint32_t sack[8];
 	int wscale; /* -1: none */
 };
-
-static uint16_t peer_port = 5000, my_port = 80;
 
 struct send {
 	uint8_t flags;
