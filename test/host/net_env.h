@@ -626,6 +626,36 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 	host_net = NULL;
 }
 
+/* The invariants of tcp.h about what is in flight. */
+static void env_check_tcp(const struct tcp_sock *t)
+{
+	uint32_t at = t->snd_una, sacked = 0, lost = 0, again = 0;
+
+	if (t->state == TCP_CLOSE || t->state == TCP_LISTEN || t->state == TCP_SYN_SENT ||
+		t->state == TCP_SYN_RECV || t->state == TCP_TIME_WAIT)
+		return;
+	for (unsigned k = 0; k < t->sent_count; k++) {
+		const struct tcp_sent *r = &t->sent[k];
+		uint32_t n = r->end - r->start;
+
+		CHECK_EQ(r->start, at);
+		CHECK(seq_gt(r->end, r->start));
+		CHECK(!(r->flags & SENT_SACKED) || r->flags == SENT_SACKED);
+		CHECK(r->time <= env_now);
+		at = r->end;
+		sacked += r->flags & SENT_SACKED ? n : 0;
+		lost += r->flags & SENT_LOST ? n : 0;
+		again += (r->flags & (SENT_AGAIN | SENT_LOST)) == SENT_AGAIN ? n : 0;
+	}
+	CHECK_EQ(at, t->snd_nxt);
+	CHECK_EQ(sacked, t->sent_bytes_sacked);
+	CHECK_EQ(lost, t->sent_bytes_lost);
+	CHECK_EQ(again, t->sent_bytes_retrans);
+	CHECK(seq_le(t->copied_seq, t->rcv_nxt) && seq_le(t->rcv_nxt, t->rcv_adv + 1));
+	/* something is out, so a clock runs */
+	CHECK(t->snd_una == t->snd_nxt || t->when[TCP_T_RETX]);
+}
+
 /* ---- socket calls on kernel memory, one name for both sides ---- */
 
 static ssize_t env_write(struct file *f, const void *buf, size_t n, unsigned flags)

@@ -228,6 +228,8 @@ static uint64_t transfer(size_t there, size_t back)
 			f[i].looked = env_now;
 			pump_recv(&f[i]);
 		}
+		for (int i = 0; i < 2; i++)
+			env_check_tcp(tcp_sk(end[i]->private));
 		if (f[0].eof && f[1].eof)
 			break;
 		if (env_step(limit))
