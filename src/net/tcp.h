@@ -36,7 +36,8 @@
 #define TCP_DEFAULT_MSS	   536
 #define TCP_WSCALE	   7 /* what we offer */
 #define TCP_INIT_CWND	   10
-#define TCP_RTO_MIN	   200000u /* us */
+#define TCP_SSTHRESH_NONE  0x7fffffffu /* as TCP_INFO says it */
+#define TCP_RTO_MIN	   200000u     /* us */
 #define TCP_RTO_INIT	   1000000u
 #define TCP_RTO_MAX	   120000000u
 #define TCP_DELACK	   (40 * NSEC_PER_MSEC)
@@ -265,7 +266,7 @@ struct tcp_sock {
 	uint32_t ts_recent, ts_offset;
 	uint64_t ts_recent_time, challenge_time;
 	unsigned challenge_count;
-	uint64_t last_rx, last_tx_data, last_ack_tx, last_ack_rx;
+	uint64_t last_rx, last_tx_data, last_ack_rx;
 	uint32_t drs_seq;
 	uint64_t drs_time;
 	/* urgent data: one byte, as Linux */

@@ -76,7 +76,8 @@ void tcp_info_fill(struct tcp_sock *t, struct tcp_info *i)
 	i->tcpi_rcv_ssthresh = tcp_receive_window(t);
 	i->tcpi_rtt = t->srtt >> 3;
 	i->tcpi_rttvar = t->rttvar >> 2;
-	i->tcpi_snd_ssthresh = t->ssthresh / t->mss;
+	i->tcpi_snd_ssthresh =
+		t->ssthresh == TCP_SSTHRESH_NONE ? t->ssthresh : t->ssthresh / t->mss;
 	i->tcpi_snd_cwnd = t->cwnd / t->mss;
 	i->tcpi_advmss = t->adv_mss;
 	i->tcpi_reordering = 3;

@@ -164,7 +164,6 @@ static void acked_with_this(struct tcp_sock *t, uint32_t len)
 	t->rcv_wup = t->rcv_nxt;
 	t->ack_now = t->ack_pending = false;
 	tcp_timer_stop(t, TCP_T_DELACK);
-	t->last_ack_tx = clock_now();
 }
 
 static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r, uint32_t len)

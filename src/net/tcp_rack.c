@@ -194,7 +194,7 @@ bool tcp_probe_acked(struct tcp_sock *t, const struct tcp_seg *seg, const struct
 		t->tlp.on = false;
 		return true;
 	}
-	if (!d->bytes && !d->sack_news && !seg->len) /* a duplicate ACK: for the second copy */
+	if (!d->acked && !seg->sack_count && !seg->len) /* a duplicate ACK: for the second copy */
 		t->tlp.on = false;
 	return false;
 }

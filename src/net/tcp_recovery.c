@@ -128,7 +128,7 @@ static void newreno_ack(struct tcp_sock *t, struct tcp_delivery *d, bool duplica
 	if (duplicate) {
 		t->dupacks++;
 		d->bytes = t->mss;
-		if (t->ca_state == CA_OPEN && t->dupacks >= 3 && seq_ge(t->snd_una, t->recover))
+		if (t->ca_state == CA_OPEN && t->dupacks >= 3 && seq_gt(t->snd_una, t->recover))
 			tcp_sent_mark_front(t, t->mss);
 	} else if (d->acked) {
 		unsigned segments = DIV_ROUND_UP(d->acked, t->mss);
@@ -215,7 +215,7 @@ void tcp_recovery_ack(
 	else
 		grow_window(t, d->acked);
 	if (t->ca_state == CA_OPEN && seq_gt(t->snd_una, t->recover))
-		t->recover = t->snd_una; /* never so old that it would look new */
+		t->recover = t->snd_una - 1; /* never so old that it would look new */
 }
 
 /* RACK's timer: no ACK came, but by now the window of reordering is over. */

@@ -42,6 +42,7 @@ int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 	case TCP_NOTSENT_LOWAT: return opt_put_int(val, len, (int)t->notsent_lowat);
 	case TCP_FASTOPEN:
 	case TCP_THIN_LINEAR_TIMEOUTS:
+	case TCP_THIN_DUPACK:
 	case TCP_REPAIR:
 	case TCP_SAVE_SYN:
 	case TCP_FASTOPEN_CONNECT:
@@ -88,6 +89,18 @@ static int set_number(uint32_t *field, int v, int min, int max)
 	return 0;
 }
 
+/* Linux keeps TCP_DEFER_ACCEPT as a number of SYN,ACKs: the seconds until the next one is due. */
+static uint32_t whole_retransmissions(int seconds)
+{
+	int64_t sum = 0, gap = 1;
+
+	for (int n = 0; sum < seconds && n < 255; n++) {
+		sum += gap;
+		gap = MIN(2 * gap, (int64_t)(TCP_RTO_MAX / 1000000));
+	}
+	return (uint32_t)sum;
+}
+
 static int set_locked(struct tcp_sock *t, int name, int v)
 {
 	switch (name) {
@@ -122,8 +135,12 @@ static int set_locked(struct tcp_sock *t, int name, int v)
 	case TCP_KEEPCNT: return set_number(&t->keep_count, v, 1, 127);
 	case TCP_SYNCNT: return set_number(&t->syn_retries, v, 1, 127);
 	case TCP_LINGER2: t->linger2 = v < 0 ? -1 : MIN(v, 120); return 0;
-	case TCP_DEFER_ACCEPT: t->defer_accept = v > 0 ? (uint32_t)v : 0; return 0;
-	case TCP_WINDOW_CLAMP: t->window_clamp = v ? (uint32_t)MAX(v, 1152) : 0; return 0;
+	case TCP_DEFER_ACCEPT: t->defer_accept = whole_retransmissions(v); return 0;
+	case TCP_WINDOW_CLAMP:
+		if (!v && t->state != TCP_CLOSE)
+			return -EINVAL;
+		t->window_clamp = v ? (uint32_t)MAX(v, 1152) : 0;
+		return 0;
 	case TCP_QUICKACK:
 		t->pingpong = !v;
 		t->quick = v ? 16 : 0;

@@ -56,6 +56,8 @@ struct tcp_sock *tcp_alloc(void)
 	t->rto = TCP_RTO_INIT;
 	t->rcv_mss = TCP_DEFAULT_MSS;
 	t->mss = TCP_DEFAULT_MSS;
+	t->cwnd = TCP_INIT_CWND * TCP_DEFAULT_MSS;
+	t->ssthresh = TCP_SSTHRESH_NONE;
 	t->rcv_wscale = TCP_WSCALE;
 	t->ts_ok = t->sack_ok = t->wscale_ok = true;
 	list_init(&t->conn_link);
@@ -291,7 +293,7 @@ void tcp_init_established(struct tcp_sock *t)
 	tcp_update_mss(t);
 	/* RFC 5681, 3.1: the handshake lost a segment, so begin with one */
 	t->cwnd = (t->retransmits ? 1 : TCP_INIT_CWND) * (uint32_t)t->mss;
-	t->ssthresh = 0x7fffffff;
+	t->ssthresh = TCP_SSTHRESH_NONE;
 	t->rack.fack = t->rack.high_rxt = t->snd_una;
 	t->cong->init(t);
 	t->quick = 16;

@@ -390,7 +390,8 @@ static size_t random_options(unsigned long *seed, uint8_t *o)
 		o[n + 2] = TCPOPT_SACK;
 		o[n + 3] = (uint8_t)(2 + 8 * blocks);
 		for (n += 4; blocks; blocks--, n += 8) {
-			uint32_t start = sk_of(c)->snd_una + (uint32_t)(t_random(seed) % 12000) - 900;
+			uint32_t start =
+				sk_of(c)->snd_una + (uint32_t)(t_random(seed) % 12000) - 900;
 
 			put_be32(o + n, start);
 			put_be32(o + n + 4, start + (uint32_t)(t_random(seed) % 4000));

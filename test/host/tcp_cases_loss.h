@@ -319,6 +319,21 @@ TEST(tail_probe_that_was_a_duplicate_reduces_nothing)
 	CHECK_EQ(sk_of(c)->rack.reo_mult, 0);
 	close_all();
 }
+TEST(tail_probe_and_original_acknowledged_together)
+{
+	open_with(O_SACK, 40);
+	write_segments(3);
+	SENT(0, 3);
+	after(83);
+	SENT(2, 3);
+	after(40);
+	ack("3 sack 2-3");
+	write_segments(1);
+	after(40);
+	ack("4");
+	CHECK_EQ(sk_of(c)->ssthresh, 0x7fffffff);
+	close_all();
+}
 TEST(tail_probe_starts_a_recovery)
 {
 	open_with(O_SACK, 40);
@@ -569,10 +584,22 @@ TEST(newreno_ignores_duplicates_of_its_own_retransmissions)
 	ack("1");
 	SENT(1, 3);
 	ack("5");
-	for (int k = 0; k < 5; k++) /* the originals, again */
+	write_segments(10);
+	struct seg s;
+	unsigned n = 5;
+
+	while (sent(&s))
+		CHECK_EQ(s.seq, iss + 1 + SEG * n++);
+	for (int k = 0; k < 4; k++) /* the originals, again (RFC 6582, 3.2 step 2) */
 		ack("5");
 	CHECK_EQ(ca_state(), CA_OPEN);
-	SILENCE();
+	while (sent(&s))
+		CHECK(s.seq != iss + 1 + SEG * 5);
+	ack("6");
+	out_clear();
+	for (int k = 0; k < 3; k++) /* these are news */
+		ack("6");
+	CHECK_EQ(ca_state(), CA_RECOVERY);
 	close_all();
 }
 TEST(window_updates_are_no_duplicates)

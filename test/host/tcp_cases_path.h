@@ -91,6 +91,20 @@ TEST(too_big_is_not_believed_if_it_asks_for_more)
 	CHECK_EQ(sk_of(c)->mss, 1460);
 	close_all();
 }
+TEST(too_big_never_raises_what_is_known)
+{
+	struct seg s;
+
+	open_full(false);
+	two_full(&s);
+	too_big(1006, iss + 1);
+	out_clear();
+	too_big(1400, iss + 1);
+	SILENCE();
+	CHECK_EQ(sk_of(c)->mss, 966);
+	CHECK_EQ(info().tcpi_pmtu, 1006);
+	close_all();
+}
 TEST(too_big_is_not_believed_outside_what_is_in_flight)
 {
 	struct seg s;
