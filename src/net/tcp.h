@@ -238,6 +238,7 @@ struct tcp_sock {
 	/* round-trip time, us */
 	uint32_t srtt, rttvar, rto, min_rtt; /* srtt << 3, rttvar << 2 */
 	unsigned backoff, retransmits, probes;
+	int soft_error; /* what ICMP said since the last progress; positive errno, 0: nothing */
 	bool syn_sent, from_cookie;
 	uint64_t syn_time; /* ns: the only SYN was sent; 0: there were more */
 	uint64_t min_rtt_time,
@@ -322,6 +323,12 @@ uint32_t tcp_initial_seq(const struct tcp_sock *t);
 uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);
 void tcp_init_established(struct tcp_sock *t);
+void tcp_update_mss(struct tcp_sock *t);
+struct route_cache *tcp_route(struct tcp_sock *t);
+uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
+uint32_t tcp_ts_now(const struct tcp_sock *t);
+
+/* tcp_close.c: its ends */
 void tcp_done(struct tcp_sock *t, int err);  /* to CLOSE; err: positive errno for SO_ERROR or 0 */
 void tcp_abort(struct tcp_sock *t, int err); /* with a RST */
 void tcp_enter_time_wait(struct tcp_sock *t);
@@ -329,10 +336,6 @@ void tcp_queue_fin(struct tcp_sock *t);
 void tcp_purge(struct tcp_sock *t);
 void tcp_close(struct socket *s);
 void tcp_destroy(struct socket *s);
-void tcp_update_mss(struct tcp_sock *t);
-struct route_cache *tcp_route(struct tcp_sock *t);
-uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
-uint32_t tcp_ts_now(const struct tcp_sock *t);
 
 /* tcp_listen.c */
 void tcp_listen_segment(

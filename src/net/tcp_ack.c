@@ -66,6 +66,7 @@ static void progress(struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_d
 	t->progress_time = d->now;
 	t->bytes_acked += d->acked;
 	t->retransmits = t->probes = 0;
+	t->soft_error = 0;
 	tcp_sent_acked(t, seg->ack, d);
 	/* it does not know its own block any more: all reports are void (RFC 2018, section 8) */
 	if (t->sent_bytes_sacked && (t->sent->flags & SENT_SACKED))

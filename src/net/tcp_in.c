@@ -91,7 +91,12 @@ void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 		tcp_done(t, err);
 	else if (hard && t->state == TCP_SYN_RECV && t->parent)
 		tcp_done(t, err);
-	/* established: only a hint (RFC 1122 4.2.3.9); the timeout decides */
+	else if (t->was_connected && t->i.recverr) {
+		socket_set_error(s, err);
+		socket_wake(s, POLLERR);
+	} else {
+		t->soft_error = err; /* only a hint (RFC 1122 4.2.3.9); the timeout decides */
+	}
 }
 
 /* ---- events before the connection is synchronised ---- */

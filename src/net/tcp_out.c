@@ -398,6 +398,8 @@ static bool send_new(struct tcp_sock *t, uint32_t *pipe, uint32_t limit, uint64_
 	t->snd_nxt += len + !!(flags & TCP_FIN);
 	if (flags & TCP_FIN)
 		t->fin_sent = true;
+	if (seq == t->snd_una) /* silence counts from here, not from before an idle time */
+		t->progress_time = now;
 	tcp_sent_append(t, seq, t->snd_nxt, 0, now);
 	if (len && now - t->last_rx < TCP_DELACK)
 		t->pingpong = true; /* an answer soon after a question: ACKs can ride */
@@ -481,9 +483,12 @@ static void transmit(struct tcp_sock *t)
 	 * time. */
 	if (t->snd_una == t->snd_nxt &&
 		(t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent)) &&
-		!t->when[TCP_T_PERSIST])
+		!t->when[TCP_T_PERSIST]) {
+		if (!t->probes)
+			t->progress_time = now;
 		tcp_timer_set(t, TCP_T_PERSIST,
 			now + (t->snd_wnd ? TCP_CORK_TIME : (uint64_t)t->rto * NSEC_PER_USEC));
+	}
 }
 
 void tcp_output(struct tcp_sock *t)

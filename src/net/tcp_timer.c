@@ -45,13 +45,22 @@ static uint64_t rto_ns(const struct tcp_sock *t)
 	return MIN(us, (uint64_t)TCP_RTO_MAX) * NSEC_PER_USEC;
 }
 
+/* The next look for an answer, no later than when the program wants to have given up. */
+static uint64_t next_look(const struct tcp_sock *t, uint64_t now)
+{
+	uint64_t when = now + rto_ns(t),
+		 end = t->progress_time + (uint64_t)t->user_timeout * NSEC_PER_MSEC;
+
+	return t->user_timeout && t->was_connected && end > now ? MIN(when, end) : when;
+}
+
 /*
  * For what is in flight, or nothing. One clock for three: RACK's look at reordering, the tail's
  * probe, and the timeout (RFC 8985, section 8). A probe is never later than the timeout would be.
  */
 void tcp_arm_retx(struct tcp_sock *t, uint64_t now)
 {
-	uint64_t probe, when = now + rto_ns(t);
+	uint64_t probe, when = next_look(t, now);
 
 	if (t->snd_una == t->snd_nxt) {
 		tcp_timer_stop(t, TCP_T_RETX);
@@ -89,6 +98,12 @@ void tcp_keepalive_reset(struct tcp_sock *t)
 	}
 }
 
+/* What a router said about it, if one did (RFC 1122 4.2.3.9); positive errno. */
+static int why_silent(const struct tcp_sock *t)
+{
+	return t->soft_error ? t->soft_error : ETIMEDOUT;
+}
+
 static bool given_up(struct tcp_sock *t)
 {
 	unsigned limit = t->i.s.detached ? TCP_ORPHAN_RETRIES : TCP_RETRIES;
@@ -111,9 +126,9 @@ static void retransmission_timeout(struct tcp_sock *t, uint64_t now)
 		return;
 	if (given_up(t)) {
 		if (t->was_connected)
-			tcp_abort(t, ETIMEDOUT);
+			tcp_abort(t, why_silent(t));
 		else
-			tcp_done(t, ETIMEDOUT);
+			tcp_done(t, why_silent(t));
 		return;
 	}
 	counter_inc(tcp_timeouts);
@@ -132,7 +147,7 @@ static void retransmission_timeout(struct tcp_sock *t, uint64_t now)
 		t->i.route.generation = 0; /* perhaps there is another way by now */
 	tcp_output(t);
 	t->retx_kind = RETX_TIMEOUT;
-	tcp_timer_set(t, TCP_T_RETX, now + rto_ns(t));
+	tcp_timer_set(t, TCP_T_RETX, next_look(t, now));
 }
 
 static void retransmission_timer(struct tcp_sock *t)
@@ -164,19 +179,19 @@ static void persist(struct tcp_sock *t)
 	if (t->probes >= (t->i.s.detached ? TCP_ORPHAN_RETRIES : TCP_RETRIES) &&
 		(t->i.s.detached ||
 			clock_now() - t->last_ack_rx > 2ull * TCP_RTO_MAX * NSEC_PER_USEC)) {
-		tcp_abort(t, ETIMEDOUT);
+		tcp_abort(t, why_silent(t));
 		return;
 	}
 	if (t->user_timeout && t->probes &&
 		clock_now() - t->progress_time >= (uint64_t)t->user_timeout * NSEC_PER_MSEC) {
-		tcp_abort(t, ETIMEDOUT);
+		tcp_abort(t, why_silent(t));
 		return;
 	}
 	counter_inc(tcp_zero_window_probes);
 	t->probes++;
 	tcp_send_segment(t, t->snd_una - 1, 0, TCP_ACK); /* an old byte: answered with the window */
 	t->backoff = MIN(t->probes, 10u);
-	tcp_timer_set(t, TCP_T_PERSIST, clock_now() + rto_ns(t));
+	tcp_timer_set(t, TCP_T_PERSIST, next_look(t, clock_now()));
 }
 
 /* RFC 1122 4.2.3.6 */
@@ -198,7 +213,7 @@ static void keepalive(struct tcp_sock *t)
 	}
 	if (t->user_timeout ? t->probes && idle >= (uint64_t)t->user_timeout * NSEC_PER_MSEC
 			    : t->probes >= t->keep_count) {
-		tcp_abort(t, ETIMEDOUT);
+		tcp_abort(t, why_silent(t));
 		return;
 	}
 	counter_inc(tcp_keepalive_probes);

@@ -315,7 +315,10 @@ TEST(connection_times_out_when_nobody_answers)
 {
 	open_passive();
 	env_write(c, "hello", 5, 0);
-	env_run(3600 * NSEC_PER_SEC);
+	for (int k = 0; k < 60; k++) {
+		env_run(60 * NSEC_PER_SEC);
+		meet_peer(); /* its host is there, only nobody in it */
+	}
 	CHECK_EQ(state(), TCP_CLOSE);
 	CHECK_EQ(env_read(c, buf, 10, 0), -ETIMEDOUT);
 	CHECK_EQ(env_read(c, buf, 10, 0), 0);

@@ -350,4 +350,39 @@ TEST(urgent_mark_before_its_byte)
 	CHECK_EQ(env_read(c, buf, 100, 0), 1);
 	close_all();
 }
+TEST(user_timeout_is_exact)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 5000);
+	write_segments(1);
+	after(4990);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	after(20);
+	CHECK_EQ(state(), TCP_CLOSE);
+	CHECK_EQ(env_read(c, buf, 1, 0), -ETIMEDOUT);
+	close_all();
+}
+TEST(user_timeout_does_not_count_idle_time)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 5000);
+	after(20000);
+	write_segments(1);
+	after(4900);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+}
+TEST(user_timeout_of_a_closed_window_does_not_count_idle_time)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 5000);
+	ack_window("0", -1);
+	after(20000);
+	write_segments(1);
+	after(4900);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	after(200);
+	CHECK_EQ(state(), TCP_CLOSE);
+	close_all();
+}
 #endif

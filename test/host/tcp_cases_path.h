@@ -297,6 +297,39 @@ TEST(unreachable_is_only_a_hint_when_connected)
 	CHECK_EQ(env_read(c, buf, 1, 0), -EAGAIN);
 	close_all();
 }
+TEST(unreachable_is_the_reason_of_a_timeout)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 5000);
+	write_segments(1);
+	icmp_about(ICMP_UNREACHABLE, 1, 0, iss + 1);
+	after(5100);
+	CHECK_EQ(env_read(c, buf, 1, 0), -EHOSTUNREACH);
+	close_all();
+}
+TEST(unreachable_is_forgotten_with_the_next_answer)
+{
+	open_with(0, 0);
+	set_option(SOL_TCP, TCP_USER_TIMEOUT, 5000);
+	write_segments(1);
+	icmp_about(ICMP_UNREACHABLE, 1, 0, iss + 1);
+	ack("1");
+	write_segments(1);
+	after(5100);
+	CHECK_EQ(env_read(c, buf, 1, 0), -ETIMEDOUT);
+	close_all();
+}
+TEST(unreachable_is_an_error_for_those_who_asked)
+{
+	open_with(0, 0);
+	set_option(SOL_IP, IP_RECVERR, 1);
+	write_segments(1);
+	icmp_about(ICMP_UNREACHABLE, 1, 0, iss + 1);
+	CHECK(env_poll(c) & POLLERR);
+	CHECK_EQ(env_read(c, buf, 1, 0), -EHOSTUNREACH);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+}
 TEST(icmp_port_unreachable_refuses_a_connect)
 {
 	struct seg s;
