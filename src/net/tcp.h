@@ -142,6 +142,7 @@ struct tcp_cong {
 };
 extern const struct tcp_cong tcp_reno, tcp_cubic;
 const struct tcp_cong *tcp_cong_find(const char *name);
+uint32_t tcp_hystart(struct tcp_sock *t, uint32_t acked, uint32_t rtt);
 
 /* A listener's queues. Lock order: a child's lock, then this one. */
 struct tcp_listener {
@@ -217,6 +218,11 @@ struct tcp_sock {
 	bool frto, frto_new; /* RFC 5682: still in doubt; new data is to tell */
 	const struct tcp_cong *cong;
 	struct tcp_cubic cubic, cubic_before;
+	struct { /* RFC 9406; us, 0: no sample */
+		uint32_t round_end, min, last_min, css_base, samples;
+		uint8_t css_rounds;
+		bool css;
+	} hystart;
 	struct tcp_undo undo;
 	struct {
 		uint32_t delivered, out, flight;

@@ -102,6 +102,52 @@ static uint32_t cubic_ssthresh(struct tcp_sock *t)
 
 const struct tcp_cong tcp_cubic = { "cubic", cubic_init, cubic_acked, cubic_ssthresh };
 
+/*
+ * HyStart++ (RFC 9406): the first slow start ends before the queue of the bottleneck overflows.
+ * When a round trip's shortest sample is well above that of the round before, the window grows by a
+ * quarter as much for five rounds (CSS); if the samples fall again it was a false alarm.
+ */
+#define HYSTART_SAMPLES	   8
+#define HYSTART_CSS_ROUNDS 5
+#define HYSTART_MIN	   4000u /* us */
+#define HYSTART_MAX	   16000u
+
+static void hystart_round(struct tcp_sock *t)
+{
+	t->hystart.round_end = t->snd_nxt;
+	t->hystart.last_min = t->hystart.min;
+	t->hystart.min = 0;
+	t->hystart.samples = 0;
+	if (t->hystart.css && ++t->hystart.css_rounds >= HYSTART_CSS_ROUNDS)
+		t->ssthresh = t->cwnd;
+}
+
+/* In slow start, before it grows: what acked bytes are to count, given a sample (us, 0: none). */
+uint32_t tcp_hystart(struct tcp_sock *t, uint32_t acked, uint32_t rtt)
+{
+	uint32_t last = t->hystart.last_min;
+
+	if (t->ssthresh != TCP_SSTHRESH_NONE)
+		return acked;
+	if (rtt) {
+		t->hystart.samples++;
+		if (!t->hystart.min || rtt < t->hystart.min)
+			t->hystart.min = rtt;
+	}
+	if (t->hystart.css) {
+		if (t->hystart.min && t->hystart.min < t->hystart.css_base)
+			t->hystart.css = false;
+	} else if (t->hystart.samples >= HYSTART_SAMPLES && last &&
+		   t->hystart.min >= last + MIN(MAX(last / 8, HYSTART_MIN), HYSTART_MAX)) {
+		t->hystart.css = true;
+		t->hystart.css_base = t->hystart.min;
+		t->hystart.css_rounds = 0;
+	}
+	if (seq_ge(t->snd_una, t->hystart.round_end))
+		hystart_round(t);
+	return t->hystart.css ? acked / 4 : acked;
+}
+
 const struct tcp_cong *tcp_cong_find(const char *name)
 {
 	if (strcmp(name, tcp_cubic.name) == 0)

@@ -107,15 +107,19 @@ static void proportional_rate(struct tcp_sock *t, uint32_t delivered, bool good)
 	t->cwnd = pipe + send;
 }
 
-static void grow_window(struct tcp_sock *t, uint32_t acked)
+static void grow_window(struct tcp_sock *t, const struct tcp_delivery *d)
 {
+	uint32_t acked = d->acked, rtt;
+
 	if (!t->cwnd_limited || !acked)
 		return;
 	if (t->cwnd < t->ssthresh) { /* slow start counts bytes, RFC 3465 */
-		uint32_t n = MIN(acked, t->ssthresh - t->cwnd);
+		rtt = d->first_sent ? (uint32_t)((d->now - d->first_sent) / NSEC_PER_USEC) : 0;
+		uint32_t n = tcp_hystart(t, acked, rtt);
 
+		n = MIN(n, t->ssthresh - MIN(t->cwnd, t->ssthresh));
 		t->cwnd += n;
-		acked -= n;
+		acked = t->cwnd < t->ssthresh ? 0 : acked - n;
 	}
 	if (acked)
 		t->cong->acked(t, acked);
@@ -213,7 +217,7 @@ void tcp_recovery_ack(
 	if (t->ca_state == CA_RECOVERY)
 		proportional_rate(t, d->bytes, d->acked && !more_lost);
 	else
-		grow_window(t, d->acked);
+		grow_window(t, d);
 	if (t->ca_state == CA_OPEN && seq_gt(t->snd_una, t->recover))
 		t->recover = t->snd_una - 1; /* never so old that it would look new */
 }

@@ -293,7 +293,7 @@ void tcp_init_established(struct tcp_sock *t)
 	/* RFC 5681, 3.1: the handshake lost a segment, so begin with one */
 	t->cwnd = (t->retransmits ? 1 : TCP_INIT_CWND) * (uint32_t)t->mss;
 	t->ssthresh = TCP_SSTHRESH_NONE;
-	t->rack.fack = t->rack.high_rxt = t->snd_una;
+	t->rack.fack = t->rack.high_rxt = t->hystart.round_end = t->snd_una;
 	t->cong->init(t);
 	t->quick = 16;
 	t->rcv_mss = MIN(t->mss, (uint16_t)TCP_DEFAULT_MSS);

@@ -908,4 +908,94 @@ TEST(short_idle_time_halves_once)
 	SILENCE();
 	close_all();
 }
+
+/* ---- HyStart++ ---- */
+
+/* A round trip of ms in slow start: all that is in flight is acknowledged, one by one. */
+static void slow_start_round(uint64_t ms, unsigned *acked)
+{
+	unsigned end;
+
+	while (sk_of(c)->write_seq - sk_of(c)->snd_nxt < 60 * SEG)
+		CHECK(env_write(c, buf, 20 * SEG, MSG_DONTWAIT) > 0);
+	out_clear();
+	end = (sk_of(c)->snd_nxt - iss - 1) / SEG;
+	after(ms);
+	while (*acked < end) {
+		char script[16];
+
+		snprintf(script, sizeof(script), "%u", ++*acked);
+		ack(script);
+	}
+	out_clear();
+}
+TEST(slow_start_doubles_while_the_round_trip_stays)
+{
+	unsigned acked = 0;
+
+	open_with(0, 40);
+	sk_of(c)->i.s.sndbuf = 1000000;
+	for (unsigned k = 1; k <= 2; k++) {
+		slow_start_round(40, &acked);
+		CHECK_EQ(sk_of(c)->cwnd, (10 * SEG) << k);
+	}
+	close_all();
+}
+TEST(slow_start_slows_down_when_the_round_trip_grows)
+{
+	unsigned acked = 0;
+	uint32_t before;
+
+	open_with(0, 40);
+	sk_of(c)->i.s.sndbuf = 1000000;
+	slow_start_round(40, &acked);
+	before = sk_of(c)->cwnd;
+	slow_start_round(46, &acked); /* more than an eighth */
+	CHECK(sk_of(c)->hystart.css);
+	/* 7 samples before it is sure count whole, 13 count a quarter */
+	CHECK_EQ(sk_of(c)->cwnd, before + 7 * SEG + 13 * SEG / 4);
+	close_all();
+}
+TEST(slow_start_does_not_mind_an_eighth)
+{
+	unsigned acked = 0;
+
+	open_with(0, 40);
+	sk_of(c)->i.s.sndbuf = 1000000;
+	slow_start_round(40, &acked);
+	slow_start_round(44, &acked);
+	CHECK(!sk_of(c)->hystart.css);
+	CHECK_EQ(sk_of(c)->cwnd, 40 * SEG);
+	close_all();
+}
+TEST(slow_start_goes_on_after_a_false_alarm)
+{
+	unsigned acked = 0;
+
+	open_with(0, 40);
+	sk_of(c)->i.s.sndbuf = 1000000;
+	slow_start_round(40, &acked);
+	slow_start_round(60, &acked);
+	CHECK(sk_of(c)->hystart.css);
+	slow_start_round(41, &acked);
+	CHECK(!sk_of(c)->hystart.css);
+	CHECK_EQ(sk_of(c)->ssthresh, TCP_SSTHRESH_NONE);
+	close_all();
+}
+TEST(slow_start_is_over_after_five_slow_rounds)
+{
+	unsigned acked = 0;
+
+	open_with(O_WSCALE, 40);
+	sk_of(c)->i.s.sndbuf = 1000000;
+	slow_start_round(40, &acked);
+	slow_start_round(60, &acked);
+	for (int k = 0; k < 4; k++) {
+		CHECK_EQ(sk_of(c)->ssthresh, TCP_SSTHRESH_NONE);
+		slow_start_round(60, &acked);
+	}
+	slow_start_round(60, &acked);
+	CHECK(sk_of(c)->ssthresh <= sk_of(c)->cwnd);
+	close_all();
+}
 #endif
