@@ -269,6 +269,8 @@ struct net_state {
 	unsigned conn_mask;
 	struct inet_bucket raw;
 	uint32_t tcp_time_wait; /* atomic: how many */
+	uint64_t tcp_bytes;	/* atomic: in the queues of all connections */
+	uint64_t tcp_bytes_max;
 	uint32_t ip_id, buffer_max, time_wait_max;
 	struct hash_key hash_key, isn_key;
 	uint64_t cookie_time; /* atomic: when the last SYN cookie was sent, 0: never */

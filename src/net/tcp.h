@@ -49,8 +49,9 @@
 #define TCP_SYNACK_RETRIES 5
 #define TCP_RETRIES	   15
 #define TCP_ORPHAN_RETRIES 8
-#define TCP_MAX_SENT	   2048 /* runs */
-#define TCP_MAX_OOO	   1024 /* packets */
+#define TCP_MAX_SENT	   2048	   /* runs */
+#define TCP_MAX_OOO	   1024	   /* packets */
+#define TCP_LITTLE	   KIB(16) /* bytes that every connection may queue */
 
 static inline bool seq_lt(uint32_t a, uint32_t b)
 {
@@ -265,6 +266,7 @@ struct tcp_sock {
 	struct packet *ooo; /* ascending, not overlapping */
 	unsigned ooo_count;
 	uint32_t ooo_bytes;
+	uint32_t charged; /* of what the queues hold, to all connections' account */
 	struct tcp_range last_ooo, dsack;
 	bool dsack_due, ack_now, ack_pending, fin_received;
 	unsigned quick; /* so many segments are acknowledged at once */
@@ -463,6 +465,10 @@ void tcp_keepalive_reset(struct tcp_sock *t);
 void tcp_info_fill(struct tcp_sock *t, struct tcp_info *i);
 void tcp_info_delivered(struct tcp_sock *t, const struct tcp_delivery *d);
 void tcp_info_chrono(struct tcp_sock *t, uint64_t now);
+
+/* tcp_memory.c: what all connections may hold together */
+void tcp_charge(struct tcp_sock *t); /* after its queues have changed; the socket's lock is held */
+bool tcp_pressure(void); /* there is too much of it: no connection gets more than a little */
 
 /* tcp_sockopt.c */
 int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len);

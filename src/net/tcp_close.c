@@ -28,6 +28,7 @@ void tcp_purge(struct tcp_sock *t)
 	t->rq_first = t->rq_last = t->ooo = NULL;
 	t->rq_truesize = t->ooo_bytes = t->ooo_count = 0;
 	free_chunks(t);
+	tcp_charge(t);
 }
 
 void tcp_done(struct tcp_sock *t, int err)
@@ -46,6 +47,7 @@ void tcp_done(struct tcp_sock *t, int err)
 	t->ooo = NULL;
 	t->ooo_count = t->ooo_bytes = 0;
 	free_chunks(t);
+	tcp_charge(t);
 	if (t->parent)
 		tcp_child_gone(t);
 	tcp_unhash(t);

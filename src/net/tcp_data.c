@@ -104,7 +104,8 @@ static void insert_ooo(struct tcp_sock *t, struct packet *p)
 
 	counter_inc(tcp_rx_out_of_order);
 	t->rcv_ooopack++;
-	if (t->ooo_count >= TCP_MAX_OOO || t->ooo_bytes > 2 * t->i.s.rcvbuf + 65536) {
+	if (t->ooo_count >= TCP_MAX_OOO || t->ooo_bytes > 2 * t->i.s.rcvbuf + 65536 ||
+		(t->ooo_bytes > TCP_LITTLE && tcp_pressure())) {
 		counter_inc(tcp_rx_pruned);
 		packet_free(p);
 		return;
@@ -215,6 +216,12 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 	}
 	bool filled = t->ooo != NULL;
 
+	if (t->rq_truesize > TCP_LITTLE && tcp_pressure()) {
+		counter_inc(tcp_rx_pruned);
+		t->ack_now = true;
+		packet_free(p);
+		return;
+	}
 	append(t, p);
 	take_from_ooo(t);
 	if (filled)
@@ -475,6 +482,7 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 			break;
 		}
 	}
+	tcp_charge(t);
 	socket_unlock(s);
 	return done ? (ssize_t)done : r;
 }

@@ -439,6 +439,7 @@ void tcp_work(struct socket *s, struct packet *batch)
 		p->next = NULL;
 		tcp_segment(t, p);
 	}
+	tcp_charge(t);
 	switch (t->state) {
 	case TCP_CLOSE:
 	case TCP_LISTEN:

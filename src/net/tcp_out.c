@@ -129,6 +129,8 @@ uint32_t tcp_receive_window(struct tcp_sock *t)
 
 	if (t->window_clamp)
 		space = MIN(space, t->window_clamp);
+	if (queued && tcp_pressure())
+		space = MIN(space, (uint32_t)TCP_LITTLE);
 	wnd = space > queued ? space - queued : 0;
 	if (t->rq_truesize > 2 * t->i.s.rcvbuf) /* much memory for few bytes */
 		wnd = 0;
@@ -514,6 +516,8 @@ size_t tcp_write_space(const struct tcp_sock *t)
 	/* Room for two windows, or a slow program would starve a fast path. */
 	if (!t->i.s.sndbuf_locked)
 		limit = MIN(MAX(limit, 2 * load_relaxed(&t->cwnd)), the_net()->buffer_max);
+	if (used >= TCP_LITTLE && tcp_pressure())
+		return 0;
 	return used < limit ? limit - used : 0;
 }
 
@@ -625,6 +629,7 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 		tcp_output(t);
 	}
 	t->more = false;
+	tcp_charge(t);
 	socket_unlock(s);
 	if (done)
 		return (ssize_t)done;

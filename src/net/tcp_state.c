@@ -31,6 +31,7 @@ void tcp_init(void)
 	/* One connection may queue a 32nd of memory, 4 MiB at most: Linux's tcp_rmem[2] in spirit.
 	 */
 	n->buffer_max = (uint32_t)MIN(MAX(page_stats().total * PAGE_SIZE / 32, KIB(256)), MIB(4));
+	n->tcp_bytes_max = page_stats().total * PAGE_SIZE / 4;
 	/* A 64th of it may remember connections that are over. */
 	n->time_wait_max = (uint32_t)MIN(
 		page_stats().total * PAGE_SIZE / 64 / sizeof(struct tcp_sock), 32768ul);

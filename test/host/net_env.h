@@ -605,6 +605,7 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		if (!list_empty(f)) { /* let them time out */
 			env_run(31 * NSEC_PER_SEC);
 		}
+		CHECK_EQ(net->tcp_bytes, 0); /* all that was charged is given back */
 		for (int k = 0; k < NEIGH_COUNT; k++)
 			pkt_free_list(net->neigh[k].pending);
 		timer_cancel(&net->neigh_timer);

@@ -416,4 +416,65 @@ TEST(every_second_full_segment_is_acknowledged)
 	}
 	close_all();
 }
+
+/* ---- the memory of all connections ---- */
+
+TEST(early_segments_of_all_connections_are_bounded)
+{
+	struct file *all[8];
+	uint64_t sum = 0;
+
+	open_with(O_SACK, 0);
+	all[0] = c;
+	me.net.tcp_bytes_max = 200000;
+	for (uint16_t k = 1; k < 8; k++) {
+		connect_from((uint16_t)(5000 + k), O_SACK, 0);
+		all[k] = c;
+	}
+	for (uint16_t k = 0; k < 8; k++) {
+		peer_port = (uint16_t)(5000 + k);
+		for (unsigned n = 1; n < 50; n++)
+			SEND(.flags = TCP_ACK, .seq = 1001 + n * SEG, .ack = sk_of(all[k])->snd_nxt,
+				.text = buf, .len = SEG);
+	}
+	for (int k = 0; k < 8; k++) {
+		CHECK(sk_of(all[k])->ooo_bytes >= TCP_LITTLE); /* everybody gets something */
+		sum += sk_of(all[k])->ooo_bytes;
+	}
+	CHECK(sum <= 200000 + 9 * (TCP_LITTLE + 4096));
+	for (int k = 1; k < 8; k++)
+		file_put(all[k]);
+	c = all[0];
+	out_clear();
+	close_all();
+}
+TEST(unread_data_is_bounded_under_pressure_and_flows_again)
+{
+	open_with(0, 0);
+	me.net.tcp_bytes_max = 20000;
+	fill_window();
+	CHECK(sk_of(c)->rq_truesize > 20000 && sk_of(c)->rq_truesize < 80000);
+	uint32_t got = sk_of(c)->rcv_nxt;
+
+	SEND(.flags = TCP_ACK, .seq = got, .ack = iss + 1, .text = "more");
+	CHECK_EQ(sk_of(c)->rcv_nxt, got); /* not now */
+	while (env_read(c, buf, sizeof(buf), 0) > 0)
+		;
+	SEND(.flags = TCP_ACK, .seq = got, .ack = iss + 1, .text = "more");
+	CHECK_EQ(env_read(c, buf, 100, 0), 4);
+	close_all();
+}
+TEST(unsent_data_is_bounded_under_pressure)
+{
+	size_t took = 0;
+	ssize_t r;
+
+	open_with(0, 0);
+	me.net.tcp_bytes_max = 20000;
+	while ((r = env_write(c, buf, 5000, MSG_DONTWAIT)) > 0)
+		took += (size_t)r;
+	CHECK_EQ(r, -EAGAIN);
+	CHECK(took >= TCP_LITTLE && took < 60000);
+	close_all();
+}
 #endif
