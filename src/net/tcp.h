@@ -467,8 +467,22 @@ void tcp_info_delivered(struct tcp_sock *t, const struct tcp_delivery *d);
 void tcp_info_chrono(struct tcp_sock *t, uint64_t now);
 
 /* tcp_memory.c: what all connections may hold together */
-void tcp_charge(struct tcp_sock *t); /* after its queues have changed; the socket's lock is held */
-bool tcp_pressure(void); /* there is too much of it: no connection gets more than a little */
+void tcp_charge_now(struct tcp_sock *t, uint32_t bytes);
+bool tcp_count_pressure(void);
+/* After its queues have changed; the socket's lock is held. */
+static inline void tcp_charge(struct tcp_sock *t)
+{
+	uint32_t now = t->rq_truesize + t->ooo_bytes + (t->write_seq - t->snd_base);
+
+	if (now - t->charged + TCP_LITTLE > 2 * TCP_LITTLE || (!now && t->charged))
+		tcp_charge_now(t, now);
+}
+/* There is too much of it: no connection gets more than a little. */
+static inline bool tcp_pressure(void)
+{
+	return unlikely(load_relaxed(&the_net()->tcp_bytes) > the_net()->tcp_bytes_max) &&
+	       tcp_count_pressure();
+}
 
 /* tcp_sockopt.c */
 int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len);

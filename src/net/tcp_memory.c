@@ -13,21 +13,16 @@
 
 COUNTER(tcp_memory_pressure);
 
-void tcp_charge(struct tcp_sock *t)
+void tcp_charge_now(struct tcp_sock *t, uint32_t bytes)
 {
-	uint32_t now = t->rq_truesize + t->ooo_bytes + (t->write_seq - t->snd_base);
-	int32_t change = (int32_t)(now - t->charged);
+	int32_t change = (int32_t)(bytes - t->charged);
 
-	if (change > (int32_t)TCP_LITTLE || change < -(int32_t)TCP_LITTLE || (!now && t->charged)) {
-		t->charged = now;
-		atomic_add(&the_net()->tcp_bytes, (uint64_t)(int64_t)change);
-	}
+	t->charged = bytes;
+	atomic_add(&the_net()->tcp_bytes, (uint64_t)(int64_t)change);
 }
 
-bool tcp_pressure(void)
+bool tcp_count_pressure(void)
 {
-	if (likely(load_relaxed(&the_net()->tcp_bytes) <= the_net()->tcp_bytes_max))
-		return false;
 	counter_inc(tcp_memory_pressure);
 	return true;
 }

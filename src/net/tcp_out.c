@@ -129,7 +129,7 @@ uint32_t tcp_receive_window(struct tcp_sock *t)
 
 	if (t->window_clamp)
 		space = MIN(space, t->window_clamp);
-	if (queued && tcp_pressure())
+	if (queued >= TCP_LITTLE / 2 && tcp_pressure())
 		space = MIN(space, (uint32_t)TCP_LITTLE);
 	wnd = space > queued ? space - queued : 0;
 	if (t->rq_truesize > 2 * t->i.s.rcvbuf) /* much memory for few bytes */

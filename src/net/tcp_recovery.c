@@ -187,10 +187,28 @@ static void repair_without_blame(struct tcp_sock *t)
 	t->undo.on = t->frto = false;
 }
 
+/* Nothing is wrong and the segment says nothing of it: the usual case. */
+static bool all_quiet(const struct tcp_sock *t, const struct tcp_seg *seg, bool duplicate)
+{
+	return t->ca_state == CA_OPEN && !duplicate && !seg->sack_count && !t->dupacks &&
+	       !(t->sent_bytes_sacked | t->sent_bytes_lost | t->sent_bytes_retrans) && !t->tlp.on &&
+	       !t->rack.dsack_round_on;
+}
+
 /* After the record of what is in flight is up to date. */
 void tcp_recovery_ack(
 	struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_delivery *d, bool duplicate)
 {
+	if (all_quiet(t, seg, duplicate)) {
+		/* these marks are never so old that they would look new */
+		t->rack.fack = seq_max(t->rack.fack, t->snd_una);
+		t->rack.high_rxt = seq_max(t->rack.high_rxt, t->snd_una);
+		t->recover = seq_max(t->recover, t->snd_una - 1);
+		t->rack.due = 0;
+		grow_window(t, d);
+		return;
+	}
+
 	uint32_t lost = t->sent_bytes_lost;
 	bool tail = tcp_probe_acked(t, seg, d);
 
