@@ -369,6 +369,33 @@ static int choose_port(struct tcp_sock *t)
 	return -EADDRNOTAVAIL;
 }
 
+/* A socket may have had a connection, or an attempt, before: nothing of it may show. */
+static void forget_connection(struct tcp_sock *t)
+{
+	t->ts_ok = t->sack_ok = t->wscale_ok = true;
+	t->rcv_wscale = TCP_WSCALE;
+	t->snd_wscale = 0;
+	t->peer_mss = 0;
+	t->pmtu = 0;
+	t->pmtu_locked = false;
+	memset(&t->mtup, 0, sizeof(t->mtup));
+	memset(&t->rack, 0, sizeof(t->rack));
+	memset(&t->tlp, 0, sizeof(t->tlp));
+	memset(&t->undo, 0, sizeof(t->undo));
+	memset(&t->hystart, 0, sizeof(t->hystart));
+	t->ca_state = CA_OPEN;
+	t->dupacks = 0;
+	t->frto = t->frto_new = t->from_cookie = t->syn_sent = false;
+	t->srtt = t->rttvar = t->min_rtt = 0;
+	t->rto = TCP_RTO_INIT;
+	t->backoff = t->retransmits = t->probes = 0;
+	t->soft_error = 0;
+	t->last_tx_data = 0;
+	t->snd_urgent = t->was_connected = false;
+	t->urg = URG_NONE;
+	t->fin_queued = t->fin_sent = t->fin_received = false;
+}
+
 static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
 {
 	struct socket *s = &t->i.s;
@@ -393,14 +420,13 @@ static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
 		t->i.rport = 0;
 		return err;
 	}
+	forget_connection(t);
 	t->iss = t->reused ? t->reused_seq : tcp_initial_seq(t);
 	t->ts_offset = tcp_ts_offset(t);
-	t->syn_sent = false;
 	t->snd_una = t->iss;
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
 	t->recover = t->iss;
 	t->connecting = true;
-	t->fin_queued = t->fin_sent = t->fin_received = false;
 	s->shut = 0;
 	store_relaxed(&s->error, 0);
 	tcp_update_mss(t);

@@ -297,4 +297,50 @@ TEST(handshake_gives_the_first_round_trip)
 	CHECK_EQ(sk_of(c)->srtt >> 3, 123000);
 	close_all();
 }
+static int dissolve(struct file *f)
+{
+	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+
+	return socket_connect(f, &a, 16, NULL);
+}
+TEST(a_second_attempt_is_a_whole_one)
+{
+	struct seg s;
+	unsigned n = 0;
+
+	open_active(&s);
+	after(200000);
+	CHECK_EQ(env_dial(c, PEER, 5000), -ETIMEDOUT);
+	meet_peer();
+	CHECK_EQ(env_dial(c, PEER, 5000), -EINPROGRESS);
+	after(200000);
+	while (sent(&s))
+		n += s.flags == TCP_SYN;
+	CHECK_EQ(n, 1 + TCP_SYN_RETRIES);
+	close_all();
+}
+TEST(a_dissolved_socket_starts_anew)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 1);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	write_segments(3);
+	after(1000);
+	out_clear();
+	CHECK_EQ(dissolve(c), 0);
+	CHECK(sent(&s) && (s.flags & TCP_RST));
+	CHECK_EQ(env_dial(c, PEER, 5000), -EINPROGRESS);
+	REQUIRE(sent(&s));
+	CHECK(s.flags == TCP_SYN && s.ts && s.wscale == TCP_WSCALE);
+	my_port = s.sport;
+	iss = s.seq;
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 7000, .ack = iss + 1);
+	EXPECT(s, TCP_ACK, iss + 1, 7001, 0);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK_EQ(sk_of(c)->cwnd, 10 * 536);
+	CHECK_EQ(ca_state(), CA_OPEN);
+	close_all();
+}
 #endif
