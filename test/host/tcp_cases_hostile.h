@@ -106,7 +106,8 @@ TEST(data_without_ack_is_dropped_in_every_state)
 	for (unsigned i = 0; i < ARRAY_SIZE(states); i++) {
 		states[i].reach();
 		out_clear();
-		SEND(.flags = TCP_PSH, .seq = sk_of(c)->rcv_nxt, .text = "x");
+		SEND(.flags = TCP_PSH, .seq = sk_of(c)->rcv_nxt, .ack = sk_of(c)->snd_una,
+			.text = "x");
 		CHECK_EQ(state(), states[i].state);
 		CHECK_EQ(tcp_readable_bytes(sk_of(c)), 0);
 		close_all();

@@ -158,6 +158,20 @@ TEST(rack_finds_a_lost_retransmission)
 	SENT(0, 1);
 	close_all();
 }
+TEST(rack_looks_behind_a_fresh_retransmission)
+{
+	open_with(O_SACK, 40);
+	write_segments(10);
+	SENT(0, 10);
+	after(40);
+	ack("0 sack 1-4");
+	SENT(0, 1);
+	after(1);
+	ack("0 sack 1-4 6-9"); /* 0 is younger than all that, 4 and 5 are not */
+	SENT(4, 6);
+	SILENCE();
+	close_all();
+}
 TEST(rack_does_not_resend_what_is_only_younger)
 {
 	open_with(O_SACK, 40);
@@ -525,6 +539,20 @@ TEST(recovery_of_reno_halves)
 	CHECK_EQ(sk_of(c)->cwnd, 5 * SEG);
 	close_all();
 }
+TEST(recovery_cut_short_ends_with_the_reduced_window)
+{
+	open_with(O_SACK, 40);
+	CHECK_EQ(socket_setopt(c, SOL_TCP, TCP_CONGESTION, "reno", 4), 0);
+	write_segments(10);
+	SENT(0, 10);
+	after(40);
+	ack("0 sack 1-4");
+	CHECK_EQ(sk_of(c)->cwnd, 7500); /* on the way: 6 out, half of 3 may go */
+	after(40);
+	ack("10");
+	CHECK_EQ(sk_of(c)->cwnd, 5 * SEG);
+	close_all();
+}
 TEST(one_recovery_reduces_once)
 {
 	open_with(O_SACK, 40);
@@ -736,6 +764,26 @@ TEST(rto_follows_the_round_trip)
 	SILENCE();
 	after(20);
 	SENT(0, 1);
+	close_all();
+}
+TEST(shortest_round_trip_lives_five_minutes)
+{
+	static const struct {
+		unsigned rtt, wait, min;
+	} step[] = { { 10, 0, 10 }, { 60, 0, 10 }, { 60, 299000, 10 }, { 60, 2000, 60 } };
+
+	open_with(0, 40);
+	for (unsigned k = 0; k < ARRAY_SIZE(step); k++) {
+		char script[8];
+
+		after(step[k].wait);
+		meet_peer();
+		write_segments(1);
+		after(step[k].rtt);
+		snprintf(script, sizeof(script), "%u", k + 1);
+		ack(script);
+		CHECK_EQ(info().tcpi_min_rtt, step[k].min * 1000);
+	}
 	close_all();
 }
 TEST(rto_is_at_least_200_ms_over_the_round_trip)
