@@ -165,10 +165,13 @@ static void delivered(struct tcp_sock *t, const struct tcp_sent *r, uint32_t sta
 
 void tcp_sent_acked(struct tcp_sock *t, uint32_t ack, struct tcp_delivery *d)
 {
+	bool again = false;
+
 	while (t->sent_count && seq_lt(t->sent->start, ack)) {
 		struct tcp_sent *r = t->sent, part = *r;
 		uint8_t flags = r->flags;
 
+		again |= flags & SENT_AGAIN;
 		if (!(flags & SENT_SACKED))
 			delivered(t, r, r->start, seq_min(r->end, ack), d);
 		if (seq_le(r->end, ack)) {
@@ -184,6 +187,8 @@ void tcp_sent_acked(struct tcp_sock *t, uint32_t ack, struct tcp_delivery *d)
 		}
 		r->start = ack;
 	}
+	if (again) /* what lies behind a filled hole arrived long ago: no round trip (Karn) */
+		d->first_sent = 0;
 	if (!t->sent_count) {
 		if (t->sent_base != t->sent_inline)
 			tcp_sent_free(t);

@@ -10,6 +10,7 @@
 #include "tcp_cases_data.h"
 #include "tcp_cases_window.h"
 #include "tcp_cases_loss.h"
+#include "tcp_cases_cong.h"
 #include "tcp_cases_spurious.h"
 #include "tcp_cases_path.h"
 #include "tcp_cases_close.h"
