@@ -114,6 +114,79 @@ struct icmp_header {
 	};
 } __packed;
 
+/* Extension headers (RFC 8200 4); ICMPv6 and AH, ESP are upper layers here. */
+#define IP6_HOPOPTS  0
+#define IP6_ROUTING  43
+#define IP6_FRAGMENT 44
+#define IP6_NONE     59
+#define IP6_DSTOPTS  60
+#define IP6_MF	     1
+#define IP6_MIN_MTU  1280
+struct ip6_fragment {
+	uint8_t next_header, reserved;
+	uint16_t offset; /* bytes, a multiple of 8, | IP6_MF */
+	uint32_t id;
+} __packed;
+
+/* ICMPv6 (RFC 4443), neighbour discovery (4861), MLD (2710, 3810) */
+#define ICMP6_UNREACHABLE   1
+#define ICMP6_TOO_BIG	    2
+#define ICMP6_TIME_EXCEEDED 3
+#define ICMP6_PARAMETER	    4
+#define ICMP6_ECHO	    128
+#define ICMP6_ECHO_REPLY    129
+#define ICMP6_MLD_QUERY	    130
+#define ICMP6_MLD_REPORT    131
+#define ICMP6_MLD_DONE	    132
+#define ICMP6_ROUTER_SOL    133
+#define ICMP6_ROUTER_ADV    134
+#define ICMP6_NEIGH_SOL	    135
+#define ICMP6_NEIGH_ADV	    136
+#define ICMP6_REDIRECT	    137
+#define ICMP6_MLD2_REPORT   143
+#define ICMP6_PORT_UNREACH  4 /* codes */
+#define ICMP6_BAD_HEADER    0
+#define ICMP6_BAD_NEXT	    1
+#define ICMP6_BAD_OPTION    2
+
+struct nd_neighbour { /* solicitation and advertisement */
+	uint8_t type, code;
+	uint16_t checksum;
+	uint32_t flags;
+	uint8_t target[16];
+} __packed;
+#define NA_ROUTER    0x80000000u
+#define NA_SOLICITED 0x40000000u
+#define NA_OVERRIDE  0x20000000u
+struct nd_router_adv {
+	uint8_t type, code;
+	uint16_t checksum;
+	uint8_t hop_limit, flags;
+	uint16_t lifetime;
+	uint32_t reachable, retransmit; /* ms */
+} __packed;
+#define RA_MANAGED 0x80
+#define RA_OTHER   0x40
+struct nd_redirect {
+	uint8_t type, code;
+	uint16_t checksum;
+	uint32_t reserved;
+	uint8_t target[16], dst[16];
+} __packed;
+#define ND_OPT_SOURCE 1
+#define ND_OPT_TARGET 2
+#define ND_OPT_PREFIX 3
+#define ND_OPT_MTU    5
+#define ND_OPT_RDNSS  25
+#define ND_OPT_DNSSL  31
+struct nd_prefix {
+	uint8_t type, len, prefix_len, flags;
+	uint32_t valid, preferred, reserved; /* s */
+	uint8_t prefix[16];
+} __packed;
+#define ND_PREFIX_ONLINK 0x80
+#define ND_PREFIX_AUTO	 0x40
+
 struct udp_header {
 	uint16_t sport, dport, len, checksum;
 } __packed;
@@ -173,6 +246,11 @@ _Static_assert(sizeof(struct arp_packet) == 28, "wire");
 _Static_assert(sizeof(struct ip_header) == 20, "wire");
 _Static_assert(sizeof(struct ip6_header) == 40, "wire");
 _Static_assert(sizeof(struct icmp_header) == 8, "wire");
+_Static_assert(sizeof(struct nd_neighbour) == 24, "wire");
+_Static_assert(sizeof(struct nd_router_adv) == 16, "wire");
+_Static_assert(sizeof(struct nd_redirect) == 40, "wire");
+_Static_assert(sizeof(struct nd_prefix) == 32, "wire");
+_Static_assert(sizeof(struct ip6_fragment) == 8, "wire");
 _Static_assert(sizeof(struct udp_header) == 8, "wire");
 _Static_assert(sizeof(struct tcp_header) == 20, "wire");
 _Static_assert(sizeof(struct dhcp_packet) == 240, "wire");

@@ -62,13 +62,16 @@ struct rtmsg {
 #define IFLA_GROUP     27
 #define IFLA_STATS64   23
 
-#define IFA_ADDRESS	1
-#define IFA_LOCAL	2
-#define IFA_LABEL	3
-#define IFA_BROADCAST	4
-#define IFA_CACHEINFO	6
-#define IFA_FLAGS	8
-#define IFA_F_PERMANENT 0x80
+#define IFA_ADDRESS	 1
+#define IFA_LOCAL	 2
+#define IFA_LABEL	 3
+#define IFA_BROADCAST	 4
+#define IFA_CACHEINFO	 6
+#define IFA_FLAGS	 8
+#define IFA_F_DADFAILED	 0x08
+#define IFA_F_DEPRECATED 0x20
+#define IFA_F_TENTATIVE	 0x40
+#define IFA_F_PERMANENT	 0x80
 
 #define RTA_DST	    1
 #define RTA_OIF	    4

@@ -118,6 +118,7 @@ struct cmsghdr {
 #define SOL_TCP	    6
 #define SOL_UDP	    17
 #define SOL_IPV6    41
+#define SOL_ICMPV6  58
 #define SOL_NETLINK 270
 
 #define SO_DEBUG	    1
@@ -223,7 +224,56 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 	int32_t imr_ifindex;
 };
 
-#define IPV6_V6ONLY 26
+#define IPV6_2292PKTINFO      2
+#define IPV6_CHECKSUM	      7
+#define IPV6_2292HOPLIMIT     8
+#define IPV6_FLOWINFO	      11
+#define IPV6_UNICAST_HOPS     16
+#define IPV6_MULTICAST_IF     17
+#define IPV6_MULTICAST_HOPS   18
+#define IPV6_MULTICAST_LOOP   19
+#define IPV6_JOIN_GROUP	      20
+#define IPV6_LEAVE_GROUP      21
+#define IPV6_ROUTER_ALERT     22
+#define IPV6_MTU_DISCOVER     23
+#define IPV6_MTU	      24
+#define IPV6_RECVERR	      25
+#define IPV6_V6ONLY	      26
+#define IPV6_MULTICAST_ALL    29
+#define IPV6_RECVPKTINFO      49
+#define IPV6_PKTINFO	      50
+#define IPV6_RECVHOPLIMIT     51
+#define IPV6_HOPLIMIT	      52
+#define IPV6_RECVPATHMTU      60
+#define IPV6_PATHMTU	      61
+#define IPV6_DONTFRAG	      62
+#define IPV6_RECVTCLASS	      66
+#define IPV6_TCLASS	      67
+#define IPV6_AUTOFLOWLABEL    70
+#define IPV6_ADDR_PREFERENCES 72
+#define IPV6_FREEBIND	      78
+#define MCAST_JOIN_GROUP      42
+#define MCAST_LEAVE_GROUP     45
+#define ICMP6_FILTER	      1
+
+#define SIN6_LEN_RFC2133 24 /* of a sockaddr_in6 without its scope: the least that Linux takes */
+
+struct in6_pktinfo {
+	uint8_t ipi6_addr[16];
+	int32_t ipi6_ifindex;
+};
+struct ipv6_mreq {
+	uint8_t ipv6mr_multiaddr[16];
+	int32_t ipv6mr_ifindex;
+};
+struct group_req {
+	uint32_t gr_interface;
+	struct sockaddr_storage gr_group;
+};
+struct ip6_mtuinfo {
+	struct sockaddr_in6 ip6m_addr;
+	uint32_t ip6m_mtu;
+};
 
 #define TCP_NODELAY		 1
 #define TCP_MAXSEG		 2

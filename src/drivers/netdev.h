@@ -23,7 +23,7 @@ struct packet {
 	uint16_t gso_size;		  /* payload bytes per segment */
 	uint16_t csum_start, csum_offset; /* from data, when PACKET_CSUM_PARTIAL */
 	uint16_t header_len;		  /* of all headers, for GSO */
-	uint16_t l3, l4;		  /* offsets from data, set while parsing */
+	uint16_t looped;		  /* loopback: ifindex it was sent to, 0: lo itself */
 	struct packet *frags;		  /* further payload pieces, linked by next, or NULL */
 	void (*free)(struct packet *p);
 	void *owner;	/* of free */

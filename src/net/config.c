@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot parameters ip=, dns= and hostname= say, and who hears of addresses and names. */
+/* What the boot parameters ip=, ip6=, dns= and hostname= say, and who hears of addresses and names.
+ */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "net/dhcp.h"
 #include "diag/log.h"
 #include "lib/cmdline.h"
@@ -15,13 +16,27 @@ void (*net_resolv_conf)(const char *text);
 void (*net_hostname)(const char *name);
 
 static struct {
-	bool read; /* net_configure has run */
-	enum { CONFIG_DHCP, CONFIG_NONE, CONFIG_STATIC } mode;
-	uint32_t addr, gateway;
-	unsigned prefix;
-	uint32_t dns[4];
+	bool read;						      /* net_configure has run */
+	enum { CONFIG_AUTO, CONFIG_NONE, CONFIG_STATIC } mode, mode6; /* IPv4: AUTO is DHCP */
+	struct ip_addr addr, gateway, addr6, gateway6;
+	unsigned prefix, prefix6;
+	struct ip_addr dns[4];
 	unsigned dns_count;
 } config;
+
+/* Where names were heard of. Guarded by servers_lock. */
+static DEFINE_MUTEX(servers_lock);
+static struct {
+	uint32_t dns[4];
+	unsigned count;
+	char search[256]; /* with its keyword's arguments, empty: none */
+	struct {
+		struct ip_addr dns[4];
+		unsigned count;
+		int ifindex;
+		char search[256];
+	} v6[NAMES_SOURCES];
+} names;
 
 uint64_t net_random(void)
 {
@@ -45,20 +60,24 @@ const char *net_parse_ipv4(const char *s, uint32_t *addr)
 	return s;
 }
 
-/* ADDR/LEN[,GW] */
-static bool parse_static(const char *s)
+/* ADDR/LEN[,GW] of one family */
+static bool parse_static(
+	const char *s, bool v4, struct ip_addr *addr, unsigned *prefix, struct ip_addr *gateway)
 {
-	uint64_t prefix;
+	uint64_t n;
 
-	s = net_parse_ipv4(s, &config.addr);
-	if (!s || *s != '/')
+	s = ip_parse(s, addr);
+	if (!s || *s != '/' || ip_is_v4(*addr) != v4)
 		return false;
-	s = str_to_u64(s + 1, 10, &prefix);
-	if (!s || prefix > 32)
+	s = str_to_u64(s + 1, 10, &n);
+	if (!s || n > (v4 ? 32 : 128))
 		return false;
-	config.prefix = (unsigned)prefix;
-	if (*s == ',')
-		s = net_parse_ipv4(s + 1, &config.gateway);
+	*prefix = (unsigned)n;
+	if (*s == ',') {
+		s = ip_parse(s + 1, gateway);
+		if (s && ip_is_v4(*gateway) != v4)
+			return false;
+	}
 	return s && !*s;
 }
 
@@ -78,41 +97,104 @@ void net_wait_configured(uint64_t ns)
 		&n->configured_wait, load_acquire(&n->configured), clock_now() + ns);
 }
 
-void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search)
+void net_ip6_ready(void)
+{
+	if (config.mode == CONFIG_NONE)
+		net_set_configured();
+}
+
+static int put_server(char *text, size_t size, int at, struct ip_addr a, int ifindex)
+{
+	char addr[IP_TEXT];
+	struct netdev *dev = ip_is_link_local(a) ? netdev_by_index(ifindex) : NULL;
+
+	if ((size_t)at >= size)
+		return at;
+	ip_format(a, addr);
+	return at + format(text + at, size - (size_t)at, "nameserver %s%s%s\n", addr,
+			    dev ? "%" : "", dev ? dev->name : "");
+}
+
+/* names.lock held. The first domain list wins; the command line's servers are the only ones. */
+static void write_names(void)
 {
 	struct net_state *n = the_net();
+	const char *search = names.search;
+	size_t size = sizeof(n->resolv);
 	int at = 0;
 
-	if (config.dns_count) {
-		dns = config.dns;
-		count = config.dns_count;
-	}
+	for (unsigned k = 0; k < NAMES_SOURCES && !search[0]; k++)
+		search = names.v6[k].search;
 	n->resolv[0] = 0;
-	if (search && search[0])
-		at += format(n->resolv, sizeof(n->resolv), "search %s\n", search);
-	else if (domain && domain[0])
-		at += format(n->resolv, sizeof(n->resolv), "search %s\n", domain);
-	for (unsigned i = 0; i < count && (size_t)at < sizeof(n->resolv); i++) {
-		const uint8_t *a = (const uint8_t *)&dns[i];
-
-		at += format(n->resolv + at, sizeof(n->resolv) - (size_t)at,
-			"nameserver %u.%u.%u.%u\n", a[0], a[1], a[2], a[3]);
-	}
+	if (search[0])
+		at += format(n->resolv, size, "search %s\n", search);
+	for (unsigned i = 0; i < config.dns_count; i++)
+		at = put_server(n->resolv, size, at, config.dns[i], 0);
+	for (unsigned i = 0; i < names.count && !config.dns_count; i++)
+		at = put_server(n->resolv, size, at, ip_map(names.dns[i]), 0);
+	for (unsigned k = 0; k < NAMES_SOURCES && !config.dns_count; k++)
+		for (unsigned i = 0; i < names.v6[k].count; i++)
+			at = put_server(
+				n->resolv, size, at, names.v6[k].dns[i], names.v6[k].ifindex);
 	if (net_resolv_conf)
 		net_resolv_conf(n->resolv);
 }
 
+void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search)
+{
+	mutex_lock(&servers_lock);
+	names.count = MIN(count, (unsigned)ARRAY_SIZE(names.dns));
+	if (names.count)
+		memcpy(names.dns, dns, names.count * sizeof(*dns));
+	str_copy(names.search,
+		search && search[0] ? search
+		: domain	    ? domain
+				    : "",
+		sizeof(names.search));
+	write_names();
+	mutex_unlock(&servers_lock);
+}
+
+void net_publish_names6(enum names_source from, const struct ip_addr *dns, unsigned count,
+	const char *search, int ifindex)
+{
+	mutex_lock(&servers_lock);
+	names.v6[from].count = MIN(count, (unsigned)ARRAY_SIZE(names.v6[from].dns));
+	for (unsigned i = 0; i < names.v6[from].count; i++)
+		names.v6[from].dns[i] = dns[i];
+	names.v6[from].ifindex = ifindex;
+	str_copy(names.v6[from].search, search, sizeof(names.v6[from].search));
+	write_names();
+	mutex_unlock(&servers_lock);
+}
+
 static void apply_static(struct netdev *dev)
 {
-	int err = netif_add_address(dev, config.addr, config.prefix);
+	int err = netif_add_address(dev, ip_v4(config.addr), config.prefix);
 
-	if (!err && config.gateway)
-		err = route_add(0, 0, config.gateway, dev, 0, 3);
+	if (!err && ip_v4(config.gateway))
+		err = route_add(0, 0, ip_v4(config.gateway), dev, 0, 3);
 	if (err)
 		log_err("net: the address cannot be set: %d", -err);
-	arp_announce(dev, config.addr);
+	arp_announce(dev, ip_v4(config.addr));
 	net_publish_names(NULL, 0, NULL, NULL);
 	net_set_configured();
+}
+
+/* A fixed address stands alone: routers are not listened to. */
+static void apply_static6(struct netdev *dev)
+{
+	nd_start(dev, false);
+	int err = nd_add_address(
+		dev, config.addr6, config.prefix6, ND_STATIC, ND_FOREVER, ND_FOREVER);
+
+	if (!err && !ip_is_any(config.gateway6))
+		err = route_insert(&(struct route){
+			.gateway = config.gateway6, .dev = dev, .protocol = 3, .metric = 1024 });
+	if (err)
+		log_err("net: the IPv6 address cannot be set: %d", -err);
+	if (config.dns_count)
+		net_publish_names(NULL, 0, NULL, NULL);
 }
 
 void net_config_device(struct netdev *dev)
@@ -123,10 +205,42 @@ void net_config_device(struct netdev *dev)
 		return;
 	first = dev;
 	switch (config.mode) {
-	case CONFIG_DHCP: dhcp_start(dev); break;
+	case CONFIG_AUTO: dhcp_start(dev); break;
 	case CONFIG_STATIC: apply_static(dev); break;
-	case CONFIG_NONE: net_set_configured(); break;
+	case CONFIG_NONE: break;
 	}
+	switch (config.mode6) {
+	case CONFIG_AUTO: nd_start(dev, true); break;
+	case CONFIG_STATIC: apply_static6(dev); break;
+	case CONFIG_NONE:
+		if (config.mode == CONFIG_NONE)
+			net_set_configured();
+	}
+}
+
+static void read_addresses(const char *cmdline)
+{
+	char text[128];
+
+	if (cmdline_get(cmdline, "ip", 0, text, sizeof(text)) > 0 && strcmp(text, "dhcp") != 0) {
+		config.mode = CONFIG_NONE;
+		if (strcmp(text, "none") != 0) {
+			if (parse_static(text, true, &config.addr, &config.prefix, &config.gateway))
+				config.mode = CONFIG_STATIC;
+			else
+				log_err("net: ip=%s is neither dhcp, none nor ADDR/LEN[,GW]", text);
+		}
+	}
+	config.mode6 = config.mode == CONFIG_NONE ? CONFIG_NONE : CONFIG_AUTO;
+	if (cmdline_get(cmdline, "ip6", 0, text, sizeof(text)) <= 0)
+		return;
+	config.mode6 = CONFIG_NONE;
+	if (strcmp(text, "auto") == 0)
+		config.mode6 = CONFIG_AUTO;
+	else if (parse_static(text, false, &config.addr6, &config.prefix6, &config.gateway6))
+		config.mode6 = CONFIG_STATIC;
+	else if (strcmp(text, "none") != 0)
+		log_err("net: ip6=%s is neither auto, none nor ADDR/LEN[,GW]", text);
 }
 
 void net_configure(const char *cmdline)
@@ -139,24 +253,16 @@ void net_configure(const char *cmdline)
 		str_copy(n->hostname, text, sizeof(n->hostname));
 	for (unsigned i = 0; i < ARRAY_SIZE(config.dns); i++)
 		if (cmdline_get(cmdline, "dns", i, text, sizeof(text)) > 0 &&
-			net_parse_ipv4(text, &config.dns[config.dns_count]))
+			ip_parse(text, &config.dns[config.dns_count]))
 			config.dns_count++;
-	if (cmdline_get(cmdline, "ip", 0, text, sizeof(text)) > 0 && strcmp(text, "dhcp") != 0) {
-		config.mode = CONFIG_NONE;
-		if (strcmp(text, "none") != 0) {
-			if (parse_static(text))
-				config.mode = CONFIG_STATIC;
-			else
-				log_err("net: ip=%s is neither dhcp, none nor ADDR/LEN[,GW]", text);
-		}
-	}
+	read_addresses(cmdline);
 	config.read = true;
 	for (struct netdev *d = netdev_first(); d; d = d->next)
 		if (!(d->features & NETDEV_LOOPBACK)) {
 			any = true;
 			net_config_device(d);
 		}
-	if (!any || config.mode == CONFIG_NONE) {
+	if (!any || (config.mode == CONFIG_NONE && config.mode6 == CONFIG_NONE)) {
 		if (config.dns_count)
 			net_publish_names(NULL, 0, NULL, NULL);
 		net_set_configured();
@@ -170,4 +276,5 @@ void net_shutdown(void)
 	while (tcp_closing_count() && clock_now() < deadline)
 		thread_sleep(NSEC_PER_MSEC, false, NULL);
 	dhcp_stop();
+	dhcp6_stop();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sockets that send and receive whole packets: the parts UDP, raw and ping sockets share. */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "cpu/uaccess.h"
 #include "diag/counter.h"
 
@@ -9,13 +9,13 @@ COUNTER(dgram_rx_queue_full);
 COUNTER(net_bytes_copied_tx);
 COUNTER(net_bytes_copied_rx);
 
-struct dgram_sock *dgram_create(const struct socket_ops *ops, int type, int protocol)
+struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int type, int protocol)
 {
 	struct dgram_sock *d = heap_alloc_zeroed(sizeof(*d));
 
 	if (!d)
 		return NULL;
-	socket_setup(&d->i.s, ops, AF_INET, type, protocol);
+	socket_setup(&d->i.s, ops, family, type, protocol);
 	inet_setup(&d->i);
 	return d;
 }
@@ -95,16 +95,13 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 	}
 }
 
-static void put_control(struct socket *s, const struct pkt_cb *cb, struct socket_message *m)
+static void put_control4(struct inet_sock *i, const struct pkt_cb *cb, struct socket_message *m)
 {
-	struct inet_sock *i = inet_sk(s);
-
-	if (s->timestamp || s->timestampns)
-		cmsg_put_timestamp(s, m, cb->time);
 	if (i->pktinfo) {
 		struct in_pktinfo info = { .ipi_ifindex = cb->ifindex,
-			.ipi_addr = cb->dst,
-			.ipi_spec_dst = ip_local_kind(cb->dst) == IP_LOCAL ? cb->dst : i->laddr };
+			.ipi_addr = ip_v4(cb->dst),
+			.ipi_spec_dst =
+				ip_v4(ip_local_kind(cb->dst) == IP_LOCAL ? cb->dst : i->laddr) };
 
 		cmsg_put(m, SOL_IP, IP_PKTINFO, &info, sizeof(info));
 	}
@@ -119,9 +116,37 @@ static void put_control(struct socket *s, const struct pkt_cb *cb, struct socket
 		struct sockaddr_storage a;
 		uint32_t n;
 
-		inet_addr(&a, &n, cb->dst, cb->dport);
+		inet_addr(&a, &n, ip_v4(cb->dst), cb->dport);
 		cmsg_put(m, SOL_IP, IP_RECVORIGDSTADDR, &a, n);
 	}
+}
+
+static void put_control6(struct inet_sock *i, const struct pkt_cb *cb, struct socket_message *m)
+{
+	int hops = cb->ttl, tclass = cb->tos;
+
+	if (i->v6.recvhops)
+		cmsg_put(m, SOL_IPV6, IPV6_HOPLIMIT, &hops, sizeof(hops));
+	if (i->v6.recvtclass)
+		cmsg_put(m, SOL_IPV6, IPV6_TCLASS, &tclass, sizeof(tclass));
+}
+
+static void put_control(struct socket *s, const struct pkt_cb *cb, struct socket_message *m)
+{
+	struct inet_sock *i = inet_sk(s);
+
+	if (s->timestamp || s->timestampns)
+		cmsg_put_timestamp(s, m, cb->time);
+	if (i->v6.pktinfo) {
+		struct in6_pktinfo info = { .ipi6_ifindex = cb->ifindex };
+
+		memcpy(info.ipi6_addr, cb->dst.b, 16);
+		cmsg_put(m, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	}
+	if (ip_is_v4(cb->dst))
+		put_control4(i, cb, m);
+	else
+		put_control6(i, cb, m);
 	if (s->rxq_ovfl) {
 		uint32_t drops = load_relaxed(&dgram_sk(s)->drops);
 
@@ -137,7 +162,7 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 	ssize_t r;
 
 	m->flags = total > n ? MSG_TRUNC : 0;
-	inet_addr(&m->name, &m->name_len, cb->src, cb->sport);
+	inet_put_addr(&m->name, &m->name_len, s->family, cb->src, cb->sport, cb->ifindex);
 	r = pkt_copy_to_iter(p, 0, m->data, n) == n ? (ssize_t)n : -EFAULT;
 	counter_add(net_bytes_copied_rx, n);
 	put_control(s, cb, m);
@@ -151,40 +176,40 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
 	const struct path_context *c)
 {
-	const struct sockaddr_in *in = (const void *)a;
 	struct inet_sock *i = inet_sk(s);
 	struct route_cache r;
-	int err = 0;
+	struct ip_addr dst;
+	uint16_t port;
+	int err, ifindex;
 
 	if (a->ss_family == AF_UNSPEC) {
 		socket_lock(s);
-		i->raddr = 0;
+		i->raddr = IP_ANY;
 		i->rport = 0;
 		if (!i->explicit_port) {
 			inet_unbind(i);
 			i->lport = 0;
+			i->laddr = IP_ANY;
 		}
-		i->laddr = i->explicit_port ? i->laddr : 0;
 		socket_unlock(s);
 		return 0;
 	}
-	if (len < sizeof(*in))
-		return -EINVAL;
-	if (in->sin_family != AF_INET)
-		return -EAFNOSUPPORT;
-	uint32_t dst = in->sin_addr ? in->sin_addr : IP4(127, 0, 0, 1);
-
+	err = inet_check_peer(i, a, len, &dst, &port, &ifindex);
+	if (err)
+		return err;
 	socket_lock(s);
+	if (ip_needs_scope(dst))
+		s->bound_if = ifindex;
 	err = inet_route(i, dst, &r);
 	if (!err && r.broadcast && !s->broadcast)
 		err = -EACCES;
 	if (!err && !i->lport && s->protocol == IPPROTO_UDP)
-		err = inet_bind_port(i, the_net()->udp_bind, 0, 0);
+		err = inet_bind_port(i, the_net()->udp_bind, IP_ANY, 0);
 	if (!err) {
-		if (!i->laddr)
+		if (ip_is_any(i->laddr))
 			i->laddr = r.src;
 		i->raddr = dst;
-		i->rport = be16(in->sin_port);
+		i->rport = port;
 		dgram_purge(dgram_sk(s)); /* what came from others before */
 	}
 	socket_unlock(s);
@@ -193,7 +218,7 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 
 int dgram_shutdown(struct socket *s, int how)
 {
-	if (!inet_sk(s)->raddr)
+	if (ip_is_any(inet_sk(s)->raddr))
 		return -ENOTCONN;
 	socket_lock(s);
 	s->shut |= (uint8_t)how;
@@ -243,6 +268,7 @@ void dgram_close(struct socket *s)
 	s->detached = true;
 	dgram_purge(dgram_sk(s));
 	socket_unlock(s);
+	inet_release(i); /* leaves its groups */
 	inet_unbind(i);
 }
 
@@ -250,6 +276,7 @@ void dgram_destroy(struct socket *s)
 {
 	pkt_free_list(s->channel);
 	dgram_purge(dgram_sk(s));
+	inet_release(inet_sk(s));
 	heap_free(dgram_sk(s));
 }
 
@@ -257,6 +284,8 @@ int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len
 {
 	if (level == SOL_IP)
 		return inet_getopt(inet_sk(s), name, val, len);
+	if (level == SOL_IPV6 && s->family == AF_INET6)
+		return inet6_getopt(inet_sk(s), name, val, len);
 	if (level == SOL_UDP && s->protocol == IPPROTO_UDP &&
 		(name == UDP_CORK || name == UDP_SEGMENT))
 		return opt_put_int(val, len, 0);
@@ -267,86 +296,169 @@ int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_
 {
 	if (level == SOL_IP)
 		return inet_setopt(inet_sk(s), name, val, len);
+	if (level == SOL_IPV6 && s->family == AF_INET6)
+		return inet6_setopt(inet_sk(s), name, val, len);
 	return -ENOPROTOOPT;
 }
 
 /* ---- sending ---- */
 
-static int parse_control(const struct socket_message *m, struct ip_send *how, int *ifindex)
+static int control4(
+	const struct cmsghdr *h, const uint8_t *data, size_t len, struct ip_send *how, int *ifindex)
 {
-	for (size_t off = 0; m->control_len >= off + sizeof(struct cmsghdr);) {
+	struct in_pktinfo info;
+	int v = 0;
+
+	if (len >= 4)
+		memcpy(&v, data, 4);
+	if (h->cmsg_type == IP_PKTINFO && len >= sizeof(info)) {
+		memcpy(&info, data, sizeof(info));
+		*ifindex = info.ipi_ifindex;
+		if (info.ipi_spec_dst)
+			how->src = ip_map(info.ipi_spec_dst);
+	} else if (h->cmsg_type == IP_TTL && len >= 4) {
+		if (v < 1 || v > 255)
+			return -EINVAL;
+		how->ttl = (uint8_t)v;
+	} else if (h->cmsg_type == IP_TOS && len >= 1) {
+		how->tos = *data;
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int control6(const struct inet_sock *i, const struct cmsghdr *h, const uint8_t *data,
+	size_t len, struct ip_send *how, int *ifindex)
+{
+	bool v4 = ip_is_v4(how->dst);
+	struct in6_pktinfo info;
+	int v = 0;
+
+	if (len >= 4)
+		memcpy(&v, data, 4);
+	if (h->cmsg_type == IPV6_PKTINFO || h->cmsg_type == IPV6_2292PKTINFO) {
+		if (len < sizeof(info))
+			return -EINVAL;
+		memcpy(&info, data, sizeof(info));
+		if (info.ipi6_ifindex) {
+			if (i->s.bound_if && i->s.bound_if != info.ipi6_ifindex)
+				return -EINVAL;
+			*ifindex = info.ipi6_ifindex;
+		}
+		struct ip_addr src = ip_from_bytes(info.ipi6_addr);
+
+		if (ip_is_any(src))
+			return 0;
+		if (ip_is_v4(src) != v4 || (ip_local_kind(src) != IP_LOCAL && !i->freebind))
+			return -EINVAL;
+		how->src = src;
+		return 0;
+	}
+	if (v4) /* the rest means nothing to an IPv4 packet */
+		return 0;
+	if (len < 4)
+		return -EINVAL;
+	switch (h->cmsg_type) {
+	case IPV6_HOPLIMIT:
+	case IPV6_2292HOPLIMIT:
+		if (v < -1 || v > 255)
+			return -EINVAL;
+		if (v >= 0)
+			how->ttl = (uint8_t)v;
+		return 0;
+	case IPV6_TCLASS:
+		if (v < -1 || v > 255)
+			return -EINVAL;
+		if (v >= 0)
+			how->tos = (uint8_t)v;
+		return 0;
+	case IPV6_DONTFRAG:
+		if (v < 0 || v > 1)
+			return -EINVAL;
+		how->dont_fragment = v != 0;
+		return 0;
+	default: return -EINVAL;
+	}
+}
+
+static int parse_control(const struct inet_sock *i, const struct socket_message *m,
+	struct ip_send *how, int *ifindex)
+{
+	int err = 0;
+
+	for (size_t off = 0; !err && m->control_len >= off + sizeof(struct cmsghdr);) {
 		struct cmsghdr h;
 		const uint8_t *data = m->control + off + sizeof(h);
-		int v = 0;
 
 		memcpy(&h, m->control + off, sizeof(h));
 		if (h.cmsg_len < sizeof(h) || h.cmsg_len > m->control_len - off)
 			return -EINVAL;
 		size_t len = h.cmsg_len - sizeof(h);
 
-		if (len >= 4)
-			memcpy(&v, data, 4);
-		if (h.cmsg_level == SOL_IP && h.cmsg_type == IP_PKTINFO &&
-			len >= sizeof(struct in_pktinfo)) {
-			struct in_pktinfo info;
-
-			memcpy(&info, data, sizeof(info));
-			*ifindex = info.ipi_ifindex;
-			if (info.ipi_spec_dst)
-				how->src = info.ipi_spec_dst;
-		} else if (h.cmsg_level == SOL_IP && h.cmsg_type == IP_TTL && len >= 4) {
-			if (v < 1 || v > 255)
-				return -EINVAL;
-			how->ttl = (uint8_t)v;
-		} else if (h.cmsg_level == SOL_IP && h.cmsg_type == IP_TOS && len >= 1) {
-			how->tos = *data;
-		} else if (h.cmsg_level == SOL_IP) {
-			return -EINVAL;
-		}
+		if (h.cmsg_level == SOL_IP && ip_is_v4(how->dst))
+			err = control4(&h, data, len, how, ifindex);
+		else if (h.cmsg_level == SOL_IPV6 && i->s.family == AF_INET6)
+			err = control6(i, &h, data, len, how, ifindex);
 		off += CMSG_ALIGN(h.cmsg_len);
 	}
-	return 0;
+	return err;
+}
+
+static struct ip_send headers_to(const struct inet_sock *i, struct ip_addr dst)
+{
+	bool group = ip_is_multicast(dst);
+	int hops = group ? (i->v6.mcast_hops < 0 ? 1 : i->v6.mcast_hops)
+			 : (i->v6.hops < 0 ? 0 : i->v6.hops);
+	struct ip_send how = { .src = i->laddr, .dst = dst, .protocol = (uint8_t)i->s.protocol };
+
+	if (ip_is_v4(dst)) {
+		how.ttl = group ? i->mcast_ttl : i->ttl;
+		how.tos = i->tos;
+		how.dont_fragment =
+			i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE;
+	} else {
+		how.ttl = (uint8_t)hops;
+		how.tos = i->v6.tclass;
+		how.flow = i->v6.flow;
+		how.dont_fragment = i->v6.dontfrag || i->v6.pmtudisc == IP_PMTUDISC_DO ||
+				    i->v6.pmtudisc == IP_PMTUDISC_PROBE;
+	}
+	return how;
 }
 
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t)
 {
 	struct inet_sock *i = inet_sk(s);
-	const struct sockaddr_in *in = (const void *)&m->name;
 	int err, dev = s->bound_if;
-	uint32_t dst = i->raddr;
+	struct ip_addr dst = i->raddr;
 
 	t->port = i->rport;
 	if (m->name_len) {
-		if (m->name_len < sizeof(*in))
-			return -EINVAL;
-		if (in->sin_family != AF_INET && in->sin_family != AF_UNSPEC)
-			return -EAFNOSUPPORT;
-		dst = in->sin_addr ? in->sin_addr : IP4(127, 0, 0, 1);
-		t->port = be16(in->sin_port);
+		err = inet_check_peer(i, &m->name, m->name_len, &dst, &t->port, &dev);
+		if (err)
+			return err == -EAFNOSUPPORT && m->name.ss_family == AF_INET ? -ENETUNREACH
+										    : err;
 		if (!t->port && s->protocol == IPPROTO_UDP)
 			return -EINVAL;
-	} else if (!dst) {
+	} else if (ip_is_any(dst)) {
 		return -EDESTADDRREQ;
 	}
-	t->how = (struct ip_send){ .src = i->laddr,
-		.dst = dst,
-		.protocol = (uint8_t)s->protocol,
-		.ttl = ip_is_multicast(dst) ? i->mcast_ttl : i->ttl,
-		.tos = i->tos,
-		.dont_fragment =
-			i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE };
-	err = parse_control(m, &t->how, &dev);
+	bool group = ip_is_multicast(dst), v4 = ip_is_v4(dst);
+
+	t->how = headers_to(i, dst);
+	err = parse_control(i, m, &t->how, &dev);
 	if (err)
 		return err;
-	if (!dev && ip_is_multicast(dst))
-		dev = i->mcast_if;
+	if (!dev && group)
+		dev = v4 ? i->mcast_if : i->v6.mcast_if;
 	if (ip_is_multicast(t->how.src))
-		t->how.src = 0;
+		t->how.src = IP_ANY;
 	err = route_lookup(dst, t->how.src, dev, &t->route);
 	if (err)
 		return err;
-	if (ip_is_multicast(dst) && !t->how.src && i->mcast_addr)
-		t->route.src = i->mcast_addr;
+	if (group && v4 && ip_is_any(t->how.src) && i->mcast_addr)
+		t->route.src = ip_map(i->mcast_addr);
 	t->how.src = t->route.src;
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;
 }
@@ -368,15 +480,19 @@ struct packet *dgram_copy(struct socket_message *m, size_t header)
 
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t)
 {
-	bool group = ip_is_multicast(t->how.dst) && i->mcast_loop;
+	bool group = ip_is_multicast(t->how.dst) &&
+		     (ip_is_v4(t->how.dst) ? i->mcast_loop : i->v6.mcast_loop);
 	struct packet *copy = NULL;
 	int err;
 
+	if (group && !ip_is_v4(t->how.dst) && !mld_is_member(t->route.dev, t->how.dst))
+		group = false;
 	if (!(t->route.dev->features & NETDEV_LOOPBACK) && (group || t->route.broadcast)) {
 		copy = pkt_linearise(p, TX_HEADROOM);
 		if (copy) {
 			struct route_cache lo = t->route;
 
+			copy->looped = (uint16_t)t->route.dev->index;
 			lo.dev = &the_net()->lo;
 			lo.mtu = lo.dev->mtu;
 			ip_output(copy, &t->how, &lo);

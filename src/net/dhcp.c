@@ -29,7 +29,7 @@ static int client_socket(struct dhcp_client *c)
 {
 	struct sockaddr_storage a;
 	uint32_t len;
-	struct socket *s = udp_create();
+	struct socket *s = udp_create(AF_INET);
 	int err;
 
 	if (IS_ERR(s))

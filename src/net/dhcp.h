@@ -44,4 +44,9 @@ struct dhcp_request {
 /* Into buf of DHCP_MAX_PACKET bytes; the length. */
 size_t dhcp_build(uint8_t *buf, const struct dhcp_request *r);
 
+/*
+ * DNS names in wire form, possibly compressed within these bytes (RFC 3397), as a list with blanks
+ * between. size includes the end.
+ */
+void dns_names(char *out, size_t size, const uint8_t *p, size_t n);
 const char *net_parse_ipv4(const char *s, uint32_t *addr); /* the end, or NULL */

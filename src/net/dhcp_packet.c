@@ -51,8 +51,7 @@ static void get_name(char *out, size_t size, const uint8_t *p, size_t n)
 	out[k] = 0;
 }
 
-/* Option 119: DNS names, possibly compressed within the option (RFC 3397). */
-static void get_search(char *out, size_t size, const uint8_t *p, size_t n)
+void dns_names(char *out, size_t size, const uint8_t *p, size_t n)
 {
 	size_t at = 0, len = 0;
 
@@ -136,7 +135,7 @@ static void take_option(
 		break;
 	case OPT_HOSTNAME: get_name(l->hostname, sizeof(l->hostname), p, n); break;
 	case OPT_DOMAIN: get_name(l->domain, sizeof(l->domain), p, n); break;
-	case OPT_SEARCH: get_search(l->search, sizeof(l->search), p, n); break;
+	case OPT_SEARCH: dns_names(l->search, sizeof(l->search), p, n); break;
 	case OPT_MTU:
 		if (n == 2)
 			l->mtu = get_be16(p);

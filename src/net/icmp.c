@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ICMP for IPv4 (RFC 792, 1122 3.2.2): echo, and errors both ways. */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "diag/counter.h"
 
 #define ICMP_INTERVAL (NSEC_PER_SEC / 1000) /* 1000 errors a second on average ... */
@@ -11,7 +11,7 @@ COUNTER(icmp_rx_malformed);
 COUNTER(icmp_rate_limited);
 
 /* A token bucket kept as the virtual time at which it was last empty. Lock-free. */
-static bool rate_ok(void)
+bool icmp_rate_ok(void)
 {
 	uint64_t *t = &the_net()->icmp_tokens_time, now = clock_now() + ICMP_BURST * ICMP_INTERVAL,
 		 old = load_relaxed(t), next;
@@ -28,7 +28,7 @@ static bool rate_ok(void)
 	return true;
 }
 
-static void icmp_send(struct packet *p, uint32_t src, uint32_t dst, uint8_t tos)
+static void icmp_send(struct packet *p, struct ip_addr src, struct ip_addr dst, uint8_t tos)
 {
 	struct icmp_header *h = (struct icmp_header *)p->data;
 	struct ip_send how = {
@@ -53,7 +53,7 @@ void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info
 	struct packet *e;
 	struct icmp_header *h;
 
-	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) || cb->src == 0 || !rate_ok())
+	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) || ip_v4(cb->src) == 0 || !icmp_rate_ok())
 		return;
 	e = packet_alloc(TX_HEADROOM, sizeof(*h) + n);
 	if (!e)
@@ -66,10 +66,26 @@ void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info
 	icmp_send(e, cb->dst, cb->src, 0xc0);
 }
 
+void icmp_send_timeout(struct packet *p)
+{
+	if (ip_is_v4(pkt_cb(p)->dst))
+		icmp_send_error(p, ICMP_TIME_EXCEEDED, 1, 0);
+	else
+		icmp6_send_error(p, ICMP6_TIME_EXCEEDED, 1, 0);
+}
+
+void icmp_send_port_unreachable(struct packet *p)
+{
+	if (ip_is_v4(pkt_cb(p)->dst))
+		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PORT_UNREACH, 0);
+	else
+		icmp6_send_error(p, ICMP6_UNREACHABLE, ICMP6_PORT_UNREACH, 0);
+}
+
 static void echo_reply(struct packet *p)
 {
 	struct pkt_cb *cb = pkt_cb(p);
-	uint32_t src = cb->dst, dst = cb->src;
+	struct ip_addr src = cb->dst, dst = cb->src;
 	uint8_t tos = cb->tos;
 	struct packet *q;
 
@@ -123,23 +139,16 @@ static uint32_t plateau(uint32_t len)
 static void error_input(struct packet *p)
 {
 	struct icmp_header *h = (struct icmp_header *)p->data;
-	const struct ip_header *ip;
-	size_t len, hlen;
+	struct ip_quote q;
 	int err = EPROTO;
 	bool hard = true;
 	uint32_t mtu = 0;
 
 	if (!pkt_pull_up(p, MIN(pkt_total(p), (size_t)(sizeof(*h) + 60 + 8))))
 		return;
-	if (p->len < sizeof(*h) + sizeof(*ip) + 8)
-		return;
 	h = (struct icmp_header *)p->data;
-	ip = (const struct ip_header *)(p->data + sizeof(*h));
-	len = p->len - sizeof(*h);
-	hlen = (ip->ver_ihl & 15) * 4u;
-	if (ip->ver_ihl >> 4 != 4 || hlen < sizeof(*ip) || len < hlen + 8)
-		return;
-	if (ip_local_kind(ip->src) != IP_LOCAL)
+	if (p->len < sizeof(*h) || !ip_quote(p->data + sizeof(*h), p->len - sizeof(*h), &q) ||
+		!ip_is_v4(q.src) || ip_local_kind(q.src) != IP_LOCAL)
 		return;
 	if (h->type == ICMP_UNREACHABLE) {
 		if (h->code >= ARRAY_SIZE(unreachable))
@@ -147,15 +156,13 @@ static void error_input(struct packet *p)
 		err = unreachable[h->code].err;
 		hard = unreachable[h->code].fatal;
 		if (h->code == ICMP_FRAG_NEEDED)
-			mtu = be16(h->frag.mtu) ? be16(h->frag.mtu) : plateau(be16(ip->total_len));
+			mtu = be16(h->frag.mtu) ? be16(h->frag.mtu)
+						: plateau(get_be16(p->data + sizeof(*h) + 2));
 	} else if (h->type == ICMP_TIME_EXCEEDED) {
 		err = EHOSTUNREACH;
 		hard = false;
 	}
-	if (ip->protocol == IPPROTO_TCP)
-		tcp_icmp_error(ip, len, err, hard, mtu);
-	else if (ip->protocol == IPPROTO_UDP)
-		udp_icmp_error(ip, len, err, hard, mtu);
+	ip_quote_error(&q, err, hard, mtu);
 }
 
 void icmp_input(struct rx *rx, struct packet *p)

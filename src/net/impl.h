@@ -27,9 +27,11 @@
 #include "lib/list.h"
 #include "lib/string.h"
 #include "mem/heap.h"
+#include "net/addr.h"
 #include "net/net.h"
 #include "sched/clock.h"
 #include "sched/mutex.h"
+#include "sched/rcu.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
 
@@ -37,24 +39,24 @@
 
 #define ENOIOCTLCMD 515 /* stays inside: try the next handler */
 
-#define TX_HEADROOM (NETDEV_HEADROOM + 96) /* device, Ethernet, IP with options, TCP */
+/* Device, Ethernet, IP with options or a fragment header, TCP. */
+#define TX_HEADROOM (NETDEV_HEADROOM + 96)
 
 enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4 };
 
-/* packet->cb while the packet is inside the stack. Ports host order, addresses network order. */
+/* packet->cb while the packet is inside the stack. Ports host order. */
 struct pkt_cb {
-	uint32_t src, dst;
+	struct ip_addr src, dst;
 	uint16_t sport, dport;
 	uint8_t ttl, tos, protocol, flags;
 	uint16_t ifindex;
-	uint16_t ip_len;       /* IP header length; it lies in front of data */
+	uint16_t ip_len;       /* of the IP headers; they lie in front of data */
 	uint32_t seq, end_seq; /* TCP, of the payload */
 	uint32_t truesize;     /* memory it pins */
-	uint64_t time;	       /* realtime ns of arrival */
-	uint16_t mss;	       /* payload per wire segment when merged */
-	uint16_t pad;
-	uint32_t icmp_error;
-	uint32_t spare;
+	union {
+		uint64_t time;	/* datagrams: realtime ns of arrival */
+		uint32_t spare; /* TCP: it gathers small pieces */
+	};
 };
 _Static_assert(sizeof(struct pkt_cb) <= 64, "fits packet->cb");
 
@@ -88,6 +90,13 @@ void pkt_free_list(struct packet *list);
 uint32_t csum_add(uint32_t sum, const void *data, size_t n); /* n even unless it is the last */
 uint16_t csum_fold(uint32_t sum);
 uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len);
+uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len);
+static inline uint32_t csum_pseudo_ip(
+	struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
+{
+	return ip_is_v4(dst) ? csum_pseudo(ip_v4(src), ip_v4(dst), protocol, len)
+			     : csum_pseudo6(src, dst, protocol, len);
+}
 uint32_t csum_packet(uint32_t sum, const struct packet *p);
 
 /* ---- sockets of every family ---- */
@@ -197,7 +206,7 @@ struct socket *file_socket(struct file *f); /* f is a socket */
 bool file_is_socket(struct file *f);
 ssize_t socket_sigpipe(const struct socket_message *m); /* -EPIPE, with the signal if wanted */
 
-struct socket *inet_create(int type, int protocol);
+struct socket *inet_create(int family, int type, int protocol);
 struct socket *unix_create(int type);
 int unix_pair(int type, struct socket *out[2]);
 struct socket *netlink_create(int type, int protocol);
@@ -215,27 +224,43 @@ long netif_ioctl(unsigned cmd, unsigned long arg);
 
 /* ---- the whole stack's state (one per machine; the host simulator has several) ---- */
 
+/* addr.h has the address type. */
 #define NEIGH_COUNT  256
 #define BIND_BUCKETS 256
 #define FRAG_BUCKETS 16
 
+enum {
+	ADDR_TENTATIVE = 1,  /* duplicate address detection runs: not ours yet (RFC 4862 5.4) */
+	ADDR_DEPRECATED = 2, /* for what uses it already */
+	ADDR_DYNAMIC = 4,    /* has a lifetime */
+	ADDR_DUPLICATE = 8,  /* somebody else has it: never used */
+	ADDR_NO_ROUTE = 16,  /* its prefix is not the link's: a router says which are */
+};
 struct net_addr {
 	struct netdev *dev;
-	uint32_t addr, mask, broadcast;
-	uint8_t prefix;
+	struct ip_addr addr;
+	uint32_t mask, broadcast; /* IPv4 */
+	uint8_t prefix;		  /* bits, as the family counts them */
+	uint8_t flags;		  /* ADDR_*; IPv6 */
 };
 struct route {
-	uint32_t dst, mask, gateway, src;
+	struct ip_addr dst, gateway, src; /* gateway any: on the link; src any: chosen */
 	struct netdev *dev;
-	uint8_t prefix, protocol, scope;
+	uint8_t prefix; /* bits, as the family counts them */
+	bool v4;
+	uint8_t protocol, scope;
 	uint32_t metric;
 };
-/* Immutable once published; replaced as a whole. Old ones are kept: changes come with leases. */
+/*
+ * Immutable once published; replaced as a whole, the old one freed after a grace period: readers
+ * are in an RCU read section from net_config() to their last look.
+ */
 struct net_config {
-	const struct net_config *older;
+	struct rcu_node rcu;
 	unsigned addr_count, route_count;
-	struct net_addr addr[16];
-	struct route route[48];
+	unsigned addr4_count; /* IPv4 addresses come first */
+	struct net_addr addr[24];
+	struct route route[64];
 };
 
 struct inet_bucket {
@@ -244,13 +269,15 @@ struct inet_bucket {
 };
 
 struct neigh {
-	uint32_t ip;	 /* atomic */
-	uint32_t change; /* atomic: odd while ip and mac change (a seqlock) */
-	uint64_t mac;	 /* atomic: bit 63 valid, 47..0 the address in network order */
+	struct ip_addr ip;    /* two atomic words; any: a free entry */
+	uint32_t change;      /* atomic: odd while ip and mac change (a seqlock) */
+	uint64_t mac;	      /* atomic: bit 63 valid, 47..0 the address in network order */
+	uint64_t fresh_until; /* atomic: REACHABLE before it, STALE after */
 	/* guarded by net_state.neigh_lock */
 	struct netdev *dev;
-	uint64_t confirmed, next_probe;
+	uint64_t next_probe; /* 0: no timer runs */
 	unsigned probes;
+	bool router;
 	struct packet *pending, **pending_tail;
 	unsigned pending_count;
 };
@@ -289,13 +316,16 @@ struct net_state {
 	struct timer frag_timer;
 	bool frag_timer_on;
 
+	struct mutex group_lock; /* the groups of all sockets; below bucket locks */
+
 	uint64_t icmp_tokens_time; /* rate limit, atomic */
+	struct nd_state *nd;	   /* IPv6's of the interfaces: ip6.h */
 	struct wait_queue configured_wait;
 	uint32_t configured;	  /* atomic: 0 not yet, 1 an address or given up */
 	struct socket *graveyard; /* atomic */
 	struct thread *thread;	  /* the network thread */
 	uint32_t thread_work;	  /* atomic */
-	char hostname[64], resolv[512];
+	char hostname[64], resolv[1024];
 };
 #ifdef SKIFF_HOST
 extern struct net_state *host_net; /* the simulator switches between stacks */
@@ -316,60 +346,66 @@ uint64_t net_random(void);
 void lo_run(void);
 void net_thread_kick(void);
 bool net_thread_work(void); /* what the network thread does when kicked; false: nothing was due */
-int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix);
-int netif_remove_addresses(struct netdev *dev);
+/* Addresses and routes. -ENOBUFS, -ENOMEM, -EEXIST; what is not there: -EADDRNOTAVAIL, -ESRCH. */
+int netif_add(const struct net_addr *a); /* with the route to its link, but for v6 hosts' /128 */
+int netif_set_flags(struct netdev *dev, struct ip_addr addr, uint8_t flags);
+int netif_remove(struct netdev *dev, struct ip_addr addr);
+int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix); /* IPv4 */
+int netif_remove_addresses(struct netdev *dev); /* IPv4, and its routes */
+int route_insert(const struct route *r);
+int route_remove(const struct route *r); /* the same dst, prefix, gateway and dev */
 int route_add(uint32_t dst, unsigned prefix, uint32_t gateway, struct netdev *dev, uint32_t metric,
-	uint8_t protocol);
+	uint8_t protocol); /* IPv4 */
 struct netdev *netdev_by_index(int index);
 struct netdev *netdev_by_name(const char *name);
 struct netdev *netdev_next(struct netdev *dev); /* NULL: first (lo); NULL after the last */
+/* In an RCU read section. The device's first IPv4 address, or NULL. */
 const struct net_addr *net_addr_of(const struct net_config *c, const struct netdev *dev);
+uint32_t net_addr4(const struct netdev *dev); /* its address, 0: none */
+struct net_config *net_config_copy(void);     /* for heap_free; NULL: no memory */
 static inline const struct net_config *net_config(void)
 {
-	return load_acquire(&the_net()->config);
+	return rcu_load(&the_net()->config);
 }
 
 /* ---- IP ---- */
 
-#define INADDR_ANY	 0u
-#define INADDR_BROADCAST 0xffffffffu
-static inline bool ip_is_loopback(uint32_t a)
-{
-	return (a & 0xff) == 127;
-}
-static inline bool ip_is_multicast(uint32_t a)
-{
-	return (a & 0xf0) == 0xe0;
-}
-#define IP4(a, b, c, d)                                                                            \
-	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
-
 /* The way to a destination, kept by sockets; valid while generation is the current one. */
 struct route_cache {
 	uint32_t generation; /* 0: none */
-	uint32_t dst, src;   /* src: preferred */
-	uint32_t next_hop;
-	struct netdev *dev;
 	uint32_t mtu;
+	uint8_t hops;		 /* IPv6: what to send with by default */
+	struct ip_addr dst, src; /* src: preferred */
+	struct ip_addr next_hop;
+	struct netdev *dev;
 	bool broadcast, local;
 };
-/* 0 or -ENETUNREACH. bound_if 0: any. */
-int route_lookup(uint32_t dst, uint32_t src, int bound_if, struct route_cache *out);
-static inline bool route_valid(const struct route_cache *r, uint32_t dst)
+/* 0, -ENETUNREACH, -EADDRNOTAVAIL (no source address). src any: chosen; bound_if 0: any. */
+int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct route_cache *out);
+static inline bool route_valid(const struct route_cache *r, struct ip_addr dst)
 {
-	return r->generation == load_relaxed(&the_net()->config_generation) && r->dst == dst &&
-	       r->generation != 0;
+	return r->generation == load_relaxed(&the_net()->config_generation) &&
+	       ip_equal(r->dst, dst) && r->generation != 0;
 }
 enum ip_local_kind { IP_NOT_LOCAL, IP_LOCAL, IP_LOCAL_BROADCAST, IP_LOCAL_MULTICAST };
-enum ip_local_kind ip_local_kind(uint32_t addr);
+enum ip_local_kind ip4_local_kind(uint32_t addr);
+enum ip_local_kind ip_local_kind(struct ip_addr addr);
 
 struct ip_send {
-	uint32_t src, dst;
-	uint8_t protocol, ttl, tos;
+	struct ip_addr src, dst;
+	uint32_t flow; /* IPv6: 20 bits */
+	uint8_t protocol, tos;
+	uint8_t ttl; /* IPv6: 0 is the route's */
 	bool dont_fragment;
 };
 /* p->data is at the transport header. Ownership passes. -EMSGSIZE, -ENOBUFS, -ENETUNREACH. */
 int ip_output(struct packet *p, const struct ip_send *how, const struct route_cache *route);
+/* The IP header is there: to loopback, a group, or the next hop. */
+int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cache *r);
+static inline unsigned ip_header_size(struct ip_addr dst)
+{
+	return ip_is_v4(dst) ? sizeof(struct ip_header) : sizeof(struct ip6_header);
+}
 /* One run of received packets: a socket is kicked once for neighbouring packets that it gets. */
 struct rx {
 	struct netdev *dev;
@@ -380,63 +416,177 @@ void rx_to_socket(
 void rx_flush(struct rx *rx);
 void net_rx(struct netdev *dev, struct packet *batch);
 void ip_input(struct rx *rx, struct packet *p); /* data at the IP header */
-/* The whole packet (header as of the first fragment), or NULL: not complete yet, or dropped. */
-struct packet *ip_reassemble(struct packet *p);
+/* To raw sockets and the protocol in cb; p's data is at its header. False: nobody knows it. */
+bool ip_dispatch(struct rx *rx, struct packet *p);
+/*
+ * p is a fragment, its data at the payload and its headers (cb->ip_len bytes) in front. The whole
+ * packet, with the headers of the first fragment, or NULL: not complete yet, or dropped.
+ */
+struct frag_key {
+	struct ip_addr src, dst;
+	uint32_t id;
+	uint8_t protocol; /* IPv6: 0 */
+};
+struct packet *ip_reassemble(
+	struct packet *p, const struct frag_key *key, uint32_t offset, bool more);
 void ip_frag_init(void);
 void csum_finish(struct packet *p); /* computes what PACKET_CSUM_PARTIAL left open */
 
 void icmp_input(struct rx *rx, struct packet *p);
 /* p: the packet complained about, not consumed. */
 void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info);
-/* From icmp_input: an error about one of our packets. quoted: its IP header, len bytes of it. */
-void tcp_icmp_error(const struct ip_header *quoted, size_t len, int err, bool hard, uint32_t mtu);
-void udp_icmp_error(const struct ip_header *quoted, size_t len, int err, bool hard, uint32_t mtu);
+/* A packet of ours that an ICMP error is about, as far as it is quoted. */
+struct ip_quote {
+	struct ip_addr src, dst;
+	uint8_t protocol;
+	const uint8_t *l4;
+	size_t len; /* from l4; at least 8 */
+};
+bool ip_quote(const uint8_t *header, size_t len, struct ip_quote *q); /* either family */
+/* Tells the socket that sent it. */
+void ip_quote_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);
+void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);
+void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);
+bool icmp_rate_ok(void);
+/* Either family's: nobody listens; a part of it has not come in time. */
+void icmp_send_port_unreachable(struct packet *p);
+void icmp_send_timeout(struct packet *p);
 
-void arp_init(void);
-void arp_input(struct netdev *dev, struct packet *p); /* data at the ARP header */
+/* neigh.c: who on the link has an address; ARP and neighbour discovery feed it. */
+enum {
+	NEIGH_CREATE = 1,    /* a new entry if there is none */
+	NEIGH_SOLICITED = 2, /* an answer: reachable */
+	NEIGH_OVERRIDE = 4,  /* replaces another address */
+	NEIGH_ROUTER = 8,
+	NEIGH_HOST = 16, /* said that it is no router */
+};
+void neigh_init(void);
 /* p->data at the IP header; ownership passes. */
-int arp_output(struct netdev *dev, struct packet *p, uint32_t next_hop);
+int neigh_output(struct netdev *dev, struct packet *p, struct ip_addr next_hop);
+/* mac NULL: it was not said. how: NEIGH_*; RFC 4861 7.2.5, where ARP is S and O. */
+void neigh_update(struct netdev *dev, struct ip_addr ip, const uint8_t *mac, unsigned how);
+
+void arp_input(struct netdev *dev, struct packet *p);		       /* data at the ARP header */
+void arp_solicit(struct netdev *dev, uint32_t ip, const uint8_t *mac); /* NULL: broadcast */
 void arp_announce(struct netdev *dev, uint32_t addr);
 int eth_output(struct netdev *dev, struct packet *p, const uint8_t *dst, uint16_t type);
 
-/* ---- AF_INET sockets ---- */
+/* ---- AF_INET and AF_INET6 sockets ---- */
 
+#define INET_GROUPS 20 /* as Linux's igmp_max_memberships */
+struct inet_group {
+	struct ip_addr group;
+	int ifindex;
+};
+/* What IPPROTO_IPV6 options say; of AF_INET6 sockets. */
+struct inet6_options {
+	int16_t hops, mcast_hops; /* -1: the default */
+	uint8_t tclass, pmtudisc;
+	bool v6only, pktinfo, recvhops, recvtclass, recverr, mcast_loop, mcast_all, dontfrag,
+		recvpathmtu, autoflow;
+	int32_t mcast_if;
+	int32_t checksum; /* raw: offset of the checksum, -1: none */
+	uint32_t flow;
+	uint32_t icmp_filter[8]; /* bit set: blocked */
+};
 struct inet_sock {
 	struct socket s;
 	struct list_node bind_link; /* guarded by the bucket's lock, with lport, explicit_port */
 	struct inet_bucket *bind_bucket;
-	uint32_t laddr, raddr; /* network order, 0: any */
-	uint16_t lport, rport; /* host order, 0: none */
-	bool explicit_port;    /* bound by bind(2), not by connect or send */
+	struct ip_addr laddr, raddr; /* any: not bound, not connected */
+	uint16_t lport, rport;	     /* host order, 0: none */
+	uint8_t families;	     /* IP_V4, IP_V6: whose packets it takes; with laddr */
+	bool explicit_port;	     /* bound by bind(2), not by connect or send */
 	struct route_cache route;
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	bool pktinfo, recvttl, recvtos, recverr, recvorigdst, freebind, mcast_loop, mcast_all,
 		hdrincl, bind_no_port;
 	uint32_t mcast_addr;
 	int32_t mcast_if;
-	uint32_t groups[16];
-	unsigned group_count;
-	uint64_t icmp_filter;
+	unsigned group_count;	   /* guarded by net_state.group_lock, with groups */
+	struct inet_group *groups; /* INET_GROUPS of them, made by the first join */
+	uint32_t icmp_filter;
+	struct inet6_options v6;
 };
 static inline struct inet_sock *inet_sk(struct socket *s)
 {
 	return container_of(s, struct inet_sock, s);
 }
+/* A packet to addr (of the bit's family) is for this socket, as far as its address says. */
+static inline bool inet_takes(const struct inet_sock *i, struct ip_addr addr)
+{
+	return ip_is_any(i->laddr) ? (i->families & ip_family_bit(addr)) != 0
+				   : ip_equal(i->laddr, addr);
+}
+/* Headers of what it sends to raddr, without options of one message. */
+static inline struct ip_send inet_how(const struct inet_sock *i, uint8_t protocol)
+{
+	if (likely(ip_is_v4(i->raddr)))
+		return (struct ip_send){ .src = i->laddr,
+			.dst = i->raddr,
+			.protocol = protocol,
+			.ttl = i->ttl,
+			.tos = i->tos,
+			.dont_fragment = i->pmtudisc != IP_PMTUDISC_DONT };
+	return (struct ip_send){ .src = i->laddr,
+		.dst = i->raddr,
+		.flow = i->v6.flow,
+		.protocol = protocol,
+		.ttl = i->v6.hops < 0 ? 0 : (uint8_t)i->v6.hops,
+		.tos = i->v6.tclass,
+		.dont_fragment = true };
+}
+/* A key for hash tables of connections. */
+static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr, uint16_t lport,
+	struct ip_addr raddr, uint16_t rport)
+{
+	if (likely(ip_is_v4(raddr))) {
+		uint32_t key[3] = { ip_v4(laddr), ip_v4(raddr), (uint32_t)lport << 16 | rport };
 
-void inet_setup(struct inet_sock *i);
+		return hash_siphash(k, key, sizeof(key));
+	}
+	struct {
+		struct ip_addr l, r;
+		uint32_t ports;
+	} key = { laddr, raddr, (uint32_t)lport << 16 | rport };
+
+	return hash_siphash(k, &key, 36);
+}
+/* Spreads peers over sockets that share a port. */
+static inline uint64_t inet_flow_hash(const struct pkt_cb *cb)
+{
+	return inet_hash(&the_net()->hash_key, IP_ANY, cb->dport, cb->src, cb->sport);
+}
+
+void inet_setup(struct inet_sock *i);	/* after socket_setup */
+void inet_release(struct inet_sock *i); /* when it is destroyed */
 /* Takes a local port. port 0: any free one. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES. */
-int inet_bind_port(struct inet_sock *i, struct inet_bucket *table, uint32_t addr, uint16_t port);
+int inet_bind_port(
+	struct inet_sock *i, struct inet_bucket *table, struct ip_addr addr, uint16_t port);
 /* A child shares its listener's port. */
 void inet_share_port(struct inet_sock *i, struct inet_bucket *table);
 void inet_unbind(struct inet_sock *i);
+/*
+ * The addresses that bind, connect and send get. bind: *addr is what may be bound (any of IPv4 in
+ * an AF_INET6 socket: mapped). peer: "any" is the own machine; a link's address binds the socket to
+ * the link (*ifindex, in: what it is bound to).
+ */
 int inet_check_bind(struct inet_sock *i, const struct sockaddr_storage *a, uint32_t len,
-	uint32_t *addr, uint16_t *port);
+	struct ip_addr *addr, uint16_t *port);
+int inet_check_peer(const struct inet_sock *i, const struct sockaddr_storage *a, uint32_t len,
+	struct ip_addr *addr, uint16_t *port, int *ifindex);
 int inet_getname(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len);
 int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len);
 int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
-int inet_route(struct inet_sock *i, uint32_t dst, struct route_cache *out);
+int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len);
+int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
+int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out);
 void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_t port);
-bool inet_in_group(const struct inet_sock *i, uint32_t group);
+/* As a socket of this family says it; ifindex: of a link's address. */
+void inet_put_addr(struct sockaddr_storage *a, uint32_t *len, int family, struct ip_addr addr,
+	uint16_t port, int ifindex);
+bool inet_in_group(const struct inet_sock *i, struct ip_addr group, int ifindex);
+int inet_change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex);
 uint16_t inet_ephemeral(unsigned *count); /* a random first candidate, and how many there are */
 uint16_t inet_ephemeral_next(uint16_t port);
 static inline struct inet_bucket *inet_port_bucket(struct inet_bucket *table, uint16_t port)
@@ -457,7 +607,7 @@ static inline struct dgram_sock *dgram_sk(struct socket *s)
 {
 	return container_of(s, struct dgram_sock, i.s);
 }
-struct dgram_sock *dgram_create(const struct socket_ops *ops, int type, int protocol);
+struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int type, int protocol);
 void dgram_work(struct socket *s, struct packet *batch);
 /* The oldest packet (its ownership passes unless MSG_PEEK, then with the lock held). */
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);
@@ -486,20 +636,25 @@ struct packet *dgram_copy(struct socket_message *m, size_t header);
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t);
 
 void udp_init(void);
-struct socket *udp_create(void);
+struct socket *udp_create(int family);
 void udp_input(struct rx *rx, struct packet *p); /* data at the UDP header */
 void raw_init(void);
-struct socket *raw_create(int protocol);
-struct socket *ping_create(void);
+struct socket *raw_create(int family, int protocol);
+struct socket *ping_create(int family);
 bool raw_input(struct rx *rx, struct packet *p); /* copies for raw sockets; true if there was one */
 void tcp_init(void);
 /* Connections to others that were closed but not acknowledged to the end yet. */
 unsigned tcp_closing_count(void);
-struct socket *tcp_create(void);
+struct socket *tcp_create(int family);
 void tcp_input(struct rx *rx, struct packet *p); /* data at the TCP header */
 
 void net_config_device(struct netdev *dev);
 void dhcp_start(struct netdev *dev);
 void dhcp_stop(void);
 void net_set_configured(void);
+void net_ip6_ready(void); /* an address that others reach has passed its test */
 void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search);
+enum names_source { NAMES_ROUTER, NAMES_DHCP6, NAMES_SOURCES };
+/* ifindex: of link-local servers. */
+void net_publish_names6(enum names_source from, const struct ip_addr *dns, unsigned count,
+	const char *search, int ifindex);

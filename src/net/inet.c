@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What AF_INET sockets share: local ports, addresses, SOL_IP options.
+ * What AF_INET and AF_INET6 sockets share: local ports, addresses, groups, SOL_IP options.
  *
  * A port table has a bucket per few ports; a socket that holds a port is on its bucket's list.
- * Conflicts follow Linux: same port, overlapping addresses and interfaces, unless both say
- * SO_REUSEPORT, or both say SO_REUSEADDR and (TCP) none listens.
+ * Conflicts follow Linux: same port, overlapping families, addresses and interfaces, unless both
+ * say SO_REUSEPORT, or both say SO_REUSEADDR and (TCP) none listens.
  */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_LAST	60999
@@ -31,6 +31,26 @@ void inet_setup(struct inet_sock *i)
 	i->mcast_ttl = 1;
 	i->mcast_loop = i->mcast_all = true;
 	i->pmtudisc = IP_PMTUDISC_WANT;
+	i->families = IP_V4;
+	i->v6 = (struct inet6_options){ .hops = -1,
+		.mcast_hops = -1,
+		.pmtudisc = IP_PMTUDISC_WANT,
+		.mcast_loop = true,
+		.mcast_all = true,
+		.autoflow = true,
+		.checksum = -1 };
+	if (i->s.family == AF_INET6) {
+		i->families = IP_V4 | IP_V6;
+		i->v6.flow = (uint32_t)net_random() & 0xfffff; /* RFC 6437: one per socket */
+	}
+}
+
+void inet_release(struct inet_sock *i)
+{
+	while (i->group_count)
+		inet_change_group(i, false, i->groups[0].group, i->groups[0].ifindex);
+	heap_free(i->groups);
+	i->groups = NULL;
 }
 
 uint16_t inet_ephemeral(unsigned *count)
@@ -44,12 +64,29 @@ uint16_t inet_ephemeral_next(uint16_t port)
 	return port == EPHEMERAL_LAST ? EPHEMERAL_FIRST : port + 1;
 }
 
-/* Bucket lock held. */
-static bool conflicts(const struct inet_sock *i, const struct inet_sock *o, uint32_t addr)
+/* Whose packets a socket takes that is bound to addr. */
+static uint8_t families_of(const struct inet_sock *i, struct ip_addr addr)
 {
+	if (i->s.family == AF_INET || ip_is_v4(addr))
+		return IP_V4;
+	return i->v6.v6only || !ip_is_any(addr) ? IP_V6 : IP_V4 | IP_V6;
+}
+
+/* 0.0.0.0 of an AF_INET6 socket is "any", of one family. */
+static struct ip_addr bound_addr(struct ip_addr addr)
+{
+	return ip_is_v4(addr) ? ip_map_any(ip_v4(addr)) : addr;
+}
+
+/* Bucket lock held. */
+static bool conflicts(
+	const struct inet_sock *i, const struct inet_sock *o, struct ip_addr addr, uint8_t families)
+{
+	if (!(families & o->families))
+		return false;
 	if (i->s.bound_if && o->s.bound_if && i->s.bound_if != o->s.bound_if)
 		return false;
-	if (addr && o->laddr && addr != o->laddr)
+	if (!ip_is_any(addr) && !ip_is_any(o->laddr) && !ip_equal(addr, o->laddr))
 		return false;
 	if (i->s.reuseport && o->s.reuseport)
 		return false;
@@ -58,20 +95,24 @@ static bool conflicts(const struct inet_sock *i, const struct inet_sock *o, uint
 	return true;
 }
 
-static bool take_port(struct inet_sock *i, struct inet_bucket *b, uint32_t addr, uint16_t port)
+static bool take_port(
+	struct inet_sock *i, struct inet_bucket *b, struct ip_addr given, uint16_t port)
 {
+	struct ip_addr addr = bound_addr(given);
+	uint8_t families = families_of(i, given);
 	struct inet_sock *o;
 	bool ok = true;
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (o, &b->head, bind_link)
-		if (o->lport == port && conflicts(i, o, addr)) {
+		if (o->lport == port && conflicts(i, o, addr, families)) {
 			ok = false;
 			break;
 		}
 	if (ok) {
 		i->lport = port;
 		i->laddr = addr;
+		i->families = families;
 		i->bind_bucket = b;
 		list_add(&b->head, &i->bind_link);
 	}
@@ -79,7 +120,8 @@ static bool take_port(struct inet_sock *i, struct inet_bucket *b, uint32_t addr,
 	return ok;
 }
 
-int inet_bind_port(struct inet_sock *i, struct inet_bucket *table, uint32_t addr, uint16_t port)
+int inet_bind_port(
+	struct inet_sock *i, struct inet_bucket *table, struct ip_addr addr, uint16_t port)
 {
 	unsigned count;
 
@@ -120,25 +162,108 @@ void inet_unbind(struct inet_sock *i)
 	mutex_unlock(&b->lock);
 }
 
-int inet_check_bind(struct inet_sock *i, const struct sockaddr_storage *a, uint32_t len,
-	uint32_t *addr, uint16_t *port)
-{
-	const struct sockaddr_in *in = (const void *)a;
+/* ---- addresses of calls ---- */
 
+static int check_bind4(const struct sockaddr_in *in, uint32_t len, struct ip_addr *addr)
+{
 	if (len < sizeof(*in))
 		return -EINVAL;
 	if (in->sin_family != AF_INET &&
 		!(in->sin_family == AF_UNSPEC && in->sin_addr == INADDR_ANY))
 		return -EAFNOSUPPORT;
-	if (in->sin_addr && !i->freebind) {
-		enum ip_local_kind kind = ip_local_kind(in->sin_addr);
+	*addr = ip_map_any(in->sin_addr);
+	return 0;
+}
+
+static int check_bind6(
+	struct inet_sock *i, const struct sockaddr_in6 *in, uint32_t len, struct ip_addr *addr)
+{
+	if (len < SIN6_LEN_RFC2133)
+		return -EINVAL;
+	if (in->sin6_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	*addr = ip_from_bytes(in->sin6_addr);
+	if (addr->b[0] == 0xff && i->s.type == SOCK_STREAM)
+		return -EINVAL;
+	if (ip_is_v4(*addr) && i->v6.v6only)
+		return -EINVAL;
+	if (ip_needs_scope(*addr)) {
+		int scope = len >= sizeof(*in) ? (int)in->sin6_scope_id : 0;
+
+		if (scope && i->s.bound_if && i->s.bound_if != scope)
+			return -EINVAL;
+		if (!scope && !i->s.bound_if && ip_is_link_local(*addr))
+			return -EINVAL;
+		if (scope && !netdev_by_index(scope))
+			return -ENODEV;
+		if (scope)
+			i->s.bound_if = scope;
+	}
+	return 0;
+}
+
+int inet_check_bind(struct inet_sock *i, const struct sockaddr_storage *a, uint32_t len,
+	struct ip_addr *addr, uint16_t *port)
+{
+	int err = i->s.family == AF_INET6 ? check_bind6(i, (const void *)a, len, addr)
+					  : check_bind4((const void *)a, len, addr);
+
+	if (err)
+		return err;
+	*port = be16(((const struct sockaddr_in *)a)->sin_port);
+	if (!ip_is_any(bound_addr(*addr)) && !i->freebind) {
+		enum ip_local_kind kind = ip_local_kind(*addr);
 
 		if (kind == IP_NOT_LOCAL || (kind != IP_LOCAL && i->s.type == SOCK_STREAM))
 			return -EADDRNOTAVAIL;
 	}
-	*addr = in->sin_addr;
-	*port = be16(in->sin_port);
 	return 0;
+}
+
+int inet_check_peer(const struct inet_sock *i, const struct sockaddr_storage *a, uint32_t len,
+	struct ip_addr *addr, uint16_t *port, int *ifindex)
+{
+	const struct sockaddr_in *in = (const void *)a;
+	const struct sockaddr_in6 *in6 = (const void *)a;
+	bool v6 = i->s.family == AF_INET6, dgram = i->s.type != SOCK_STREAM;
+
+	*ifindex = i->s.bound_if;
+	if (v6 && dgram && a->ss_family == AF_INET) {
+		if (i->v6.v6only || i->s.protocol == IPPROTO_ICMPV6)
+			return -EAFNOSUPPORT;
+		v6 = false; /* Linux takes plain IPv4 addresses here */
+	}
+	if (len < (v6 ? SIN6_LEN_RFC2133 : sizeof(*in)))
+		return -EINVAL;
+	*port = be16(in->sin_port);
+	if (!v6) {
+		if (in->sin_family != AF_INET && !(dgram && in->sin_family == AF_UNSPEC))
+			return -EAFNOSUPPORT;
+		*addr = ip_map(in->sin_addr ? in->sin_addr : IP4(127, 0, 0, 1));
+		return 0;
+	}
+	if (in6->sin6_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	*addr = ip_from_bytes(in6->sin6_addr);
+	if (ip_is_any(*addr))
+		*addr = i->families == IP_V4 ? ip_map(IP4(127, 0, 0, 1)) : IP6_ONE;
+	if (ip_is_v4(*addr) && !ip_v4(*addr))
+		*addr = ip_map(IP4(127, 0, 0, 1));
+	if (ip_is_v4(*addr) && i->v6.v6only)
+		return -ENETUNREACH;
+	if (!(i->families & ip_family_bit(*addr))) /* bound to the other family */
+		return ip_is_v4(*addr) ? -ENETUNREACH : -EINVAL;
+	if (!ip_needs_scope(*addr))
+		return 0;
+	int scope = len >= sizeof(*in6) ? (int)in6->sin6_scope_id : 0;
+
+	if (scope && i->s.bound_if && i->s.bound_if != scope)
+		return -EINVAL;
+	if (scope)
+		*ifindex = scope;
+	if (!*ifindex && ip_is_multicast(*addr))
+		*ifindex = i->v6.mcast_if;
+	return *ifindex || ip_is_multicast(*addr) ? 0 : -EINVAL;
 }
 
 void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_t port)
@@ -152,53 +277,128 @@ void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_
 	*len = sizeof(*in);
 }
 
+void inet_put_addr(struct sockaddr_storage *a, uint32_t *len, int family, struct ip_addr addr,
+	uint16_t port, int ifindex)
+{
+	struct sockaddr_in6 *in = (void *)a;
+
+	if (family == AF_INET) {
+		inet_addr(a, len, ip_v4(addr), port);
+		return;
+	}
+	memset(in, 0, sizeof(*in));
+	in->sin6_family = AF_INET6;
+	memcpy(in->sin6_addr, addr.b, 16);
+	in->sin6_port = be16(port);
+	in->sin6_scope_id = ip_needs_scope(addr) ? (uint32_t)ifindex : 0;
+	*len = sizeof(*in);
+}
+
 int inet_getname(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len)
 {
 	struct inet_sock *i = inet_sk(s);
+	struct ip_addr local = i->laddr;
 
-	if (peer && (!i->raddr || !i->rport))
+	if (peer && (ip_is_any(i->raddr) || !i->rport))
 		return -ENOTCONN;
-	if (peer)
-		inet_addr(a, len, i->raddr, i->rport);
-	else
-		inet_addr(a, len, i->laddr, i->lport);
+	if (i->lport && i->families == IP_V4 && ip_is_any(local))
+		local = ip_map(0);
+	inet_put_addr(a, len, s->family, peer ? i->raddr : local, peer ? i->rport : i->lport,
+		s->bound_if);
 	return 0;
 }
 
-int inet_route(struct inet_sock *i, uint32_t dst, struct route_cache *out)
+int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out)
 {
 	int err, dev = i->s.bound_if;
+	bool group = ip_is_multicast(dst), v4 = ip_is_v4(dst);
 
-	if (!dev && ip_is_multicast(dst))
-		dev = i->mcast_if;
+	if (!dev && group)
+		dev = v4 ? i->mcast_if : i->v6.mcast_if;
 	err = route_lookup(dst, i->laddr, dev, out);
-	if (!err && ip_is_multicast(dst) && !i->laddr && i->mcast_addr)
-		out->src = i->mcast_addr;
+	if (!err && group && v4 && ip_is_any(i->laddr) && i->mcast_addr)
+		out->src = ip_map(i->mcast_addr);
 	return err;
 }
 
-bool inet_in_group(const struct inet_sock *i, uint32_t group)
+/* ---- multicast groups ---- */
+
+bool inet_in_group(const struct inet_sock *i, struct ip_addr group, int ifindex)
 {
-	for (unsigned k = 0; k < i->group_count; k++)
-		if (i->groups[k] == group)
-			return true;
-	return i->mcast_all && group == IP4(224, 0, 0, 1);
+	bool v4 = ip_is_v4(group), found = false;
+	unsigned count;
+
+	mutex_lock(&the_net()->group_lock);
+	count = i->group_count;
+	for (unsigned k = 0; k < count; k++)
+		found |= ip_equal(i->groups[k].group, group) &&
+			 (v4 || !i->groups[k].ifindex || i->groups[k].ifindex == ifindex);
+	mutex_unlock(&the_net()->group_lock);
+	if (found || !v4) /* Linux: by default all groups that the machine is in */
+		return found || i->v6.mcast_all;
+	/* IPv4 hears what is on the wire: only who joined nothing at all takes that for its own. */
+	return i->mcast_all && (!count || ip_v4(group) == IP4(224, 0, 0, 1));
 }
 
-struct socket *inet_create(int type, int protocol)
+/* group_lock held. */
+static int edit_groups(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
 {
+	for (unsigned k = 0; k < i->group_count; k++) {
+		if (!ip_equal(i->groups[k].group, group) ||
+			(!ip_is_v4(group) && ifindex && i->groups[k].ifindex != ifindex))
+			continue;
+		if (join)
+			return -EADDRINUSE;
+		i->groups[k] = i->groups[--i->group_count];
+		return 0;
+	}
+	if (!join)
+		return -EADDRNOTAVAIL;
+	if (i->group_count == INET_GROUPS)
+		return -ENOBUFS;
+	i->groups[i->group_count++] = (struct inet_group){ group, ifindex };
+	return 0;
+}
+
+int inet_change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
+{
+	struct inet_group *fresh = NULL;
+	int err = 0;
+
+	if (!i->groups) {
+		fresh = heap_alloc_zeroed(INET_GROUPS * sizeof(*fresh));
+		if (!fresh)
+			return -ENOMEM;
+	}
+	mutex_lock(&the_net()->group_lock);
+	if (!i->groups) {
+		i->groups = fresh;
+		fresh = NULL;
+	}
+	err = edit_groups(i, join, group, ifindex);
+	mutex_unlock(&the_net()->group_lock);
+	heap_free(fresh);
+	if (!err && !ip_is_v4(group))
+		mld_change(netdev_by_index(ifindex), group, join);
+	return err;
+}
+
+struct socket *inet_create(int family, int type, int protocol)
+{
+	int icmp = family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+
 	if (protocol < 0 || protocol > 255)
 		return ERR_PTR(-EINVAL);
 	switch (type) {
 	case SOCK_STREAM:
 		return protocol && protocol != IPPROTO_TCP ? ERR_PTR(-EPROTONOSUPPORT)
-							   : tcp_create();
+							   : tcp_create(family);
 	case SOCK_DGRAM:
-		if (protocol == IPPROTO_ICMP)
-			return ping_create();
+		if (protocol == icmp)
+			return ping_create(family);
 		return protocol && protocol != IPPROTO_UDP ? ERR_PTR(-EPROTONOSUPPORT)
-							   : udp_create();
-	case SOCK_RAW: return protocol ? raw_create(protocol) : ERR_PTR(-EPROTONOSUPPORT);
+							   : udp_create(family);
+	case SOCK_RAW: return protocol ? raw_create(family, protocol) : ERR_PTR(-EPROTONOSUPPORT);
 	default: return ERR_PTR(-ESOCKTNOSUPPORT);
 	}
 }
@@ -238,7 +438,7 @@ int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 	case IP_MTU: {
 		struct route_cache r;
 
-		if (!i->raddr || inet_route(i, i->raddr, &r))
+		if (ip_is_any(i->raddr) || inet_route(i, i->raddr, &r))
 			return -ENOTCONN;
 		return opt_put_int(val, len, (int)r.mtu);
 	}
@@ -253,26 +453,13 @@ static int change_group(struct inet_sock *i, bool join, const void *val, uint32_
 	if (len < 8)
 		return -EINVAL;
 	memcpy(&m, val, MIN(len, (uint32_t)sizeof(m)));
-	if (!ip_is_multicast(m.imr_multiaddr))
+	if (!ip4_is_multicast(m.imr_multiaddr))
 		return join ? -EINVAL : -EADDRNOTAVAIL;
-	for (unsigned k = 0; k < i->group_count; k++) {
-		if (i->groups[k] != m.imr_multiaddr)
-			continue;
-		if (join)
-			return -EADDRINUSE;
-		i->groups[k] = i->groups[--i->group_count];
-		return 0;
-	}
-	if (!join)
-		return -EADDRNOTAVAIL;
-	if (i->group_count == ARRAY_SIZE(i->groups))
-		return -ENOBUFS;
 	struct route_cache r;
 
-	if (route_lookup(m.imr_multiaddr, 0, m.imr_ifindex, &r))
+	if (join && route_lookup(ip_map(m.imr_multiaddr), IP_ANY, m.imr_ifindex, &r))
 		return -ENODEV;
-	i->groups[i->group_count++] = m.imr_multiaddr;
-	return 0;
+	return inet_change_group(i, join, ip_map(m.imr_multiaddr), m.imr_ifindex);
 }
 
 static int set_multicast_if(struct inet_sock *i, const void *val, uint32_t len)
@@ -285,14 +472,16 @@ static int set_multicast_if(struct inet_sock *i, const void *val, uint32_t len)
 		memcpy(&m.imr_address, val, 4);
 	else
 		memcpy(&m, val, MIN(len, (uint32_t)sizeof(m)));
-	if (m.imr_address && ip_local_kind(m.imr_address) != IP_LOCAL)
+	if (m.imr_address && ip4_local_kind(m.imr_address) != IP_LOCAL)
 		return -EADDRNOTAVAIL;
+	i->mcast_if = m.imr_ifindex;
+	rcu_read_lock();
 	const struct net_config *c = net_config();
 
-	i->mcast_if = m.imr_ifindex;
-	for (unsigned k = 0; k < c->addr_count && m.imr_address; k++)
-		if (c->addr[k].addr == m.imr_address)
+	for (unsigned k = 0; k < c->addr4_count && m.imr_address; k++)
+		if (ip_v4(c->addr[k].addr) == m.imr_address)
 			i->mcast_if = c->addr[k].dev->index;
+	rcu_read_unlock();
 	i->mcast_addr = m.imr_address;
 	return 0;
 }

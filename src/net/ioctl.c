@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SIOCGIF* ioctls (netdevice(7)), and the tables that /proc/net shows. */
 
+#include "net/ip6.h"
 #include "net/tcp.h"
 #include "net/unix.h"
 #include "cpu/uaccess.h"
@@ -19,33 +20,43 @@ static uint32_t device_flags(const struct netdev *d)
 	       (d->features & NETDEV_LOOPBACK ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
 }
 
-static long list_addresses(unsigned long arg)
+static int put_addresses(const struct net_config *c, struct ifconf *conf)
 {
-	const struct net_config *c = net_config();
-	struct ifconf conf;
 	int used = 0;
 
-	if (copy_from_user(&conf, (void *)arg, sizeof(conf)))
-		return -EFAULT;
-	for (unsigned i = 0; i < c->addr_count; i++) {
+	for (unsigned i = 0; i < c->addr4_count; i++) { /* IPv4 only, as Linux */
 		struct ifreq r = { 0 };
 
-		if (conf.ifc_buf && used + (int)sizeof(r) > conf.ifc_len)
+		if (conf->ifc_buf && used + (int)sizeof(r) > conf->ifc_len)
 			break;
 		str_copy(r.ifr_name, c->addr[i].dev->name, IFNAMSIZ);
-		put_in(&r.u.addr, c->addr[i].addr);
-		if (conf.ifc_buf && copy_to_user((char *)conf.ifc_buf + used, &r, sizeof(r)))
+		put_in(&r.u.addr, ip_v4(c->addr[i].addr));
+		if (conf->ifc_buf && copy_to_user((char *)conf->ifc_buf + used, &r, sizeof(r)))
 			return -EFAULT;
 		used += (int)sizeof(r);
 	}
-	conf.ifc_len = used;
-	return copy_to_user((void *)arg, &conf, sizeof(conf));
+	conf->ifc_len = used;
+	return 0;
+}
+
+static long list_addresses(unsigned long arg)
+{
+	struct net_config *c;
+	struct ifconf conf;
+	int err;
+
+	if (copy_from_user(&conf, (void *)arg, sizeof(conf)))
+		return -EFAULT;
+	c = net_config_copy();
+	if (!c)
+		return -ENOMEM;
+	err = put_addresses(c, &conf);
+	heap_free(c);
+	return err ? err : copy_to_user((void *)arg, &conf, sizeof(conf));
 }
 
 static int fill(unsigned cmd, struct ifreq *r, struct netdev *d)
 {
-	const struct net_addr *a = net_addr_of(net_config(), d);
-
 	switch (cmd) {
 	case SIOCGIFNAME: str_copy(r->ifr_name, d->name, IFNAMSIZ); return 0;
 	case SIOCGIFINDEX: r->u.value = d->index; return 0;
@@ -59,13 +70,16 @@ static int fill(unsigned cmd, struct ifreq *r, struct netdev *d)
 		memcpy(r->u.hwaddr.data, d->mac, 6);
 		return 0;
 	}
-	if (!a)
-		return -EADDRNOTAVAIL;
-	put_in(&r->u.addr, cmd == SIOCGIFNETMASK ? a->mask
-			   : cmd == SIOCGIFBRDADDR
-				   ? (d->features & NETDEV_LOOPBACK ? 0 : a->broadcast)
-				   : a->addr);
-	return 0;
+	rcu_read_lock();
+	const struct net_addr *a = net_addr_of(net_config(), d);
+
+	if (a)
+		put_in(&r->u.addr, cmd == SIOCGIFNETMASK ? a->mask
+				   : cmd == SIOCGIFBRDADDR
+					   ? (d->features & NETDEV_LOOPBACK ? 0 : a->broadcast)
+					   : ip_v4(a->addr));
+	rcu_read_unlock();
+	return a ? 0 : -EADDRNOTAVAIL;
 }
 
 long netif_ioctl(unsigned cmd, unsigned long arg)
@@ -101,31 +115,51 @@ long netif_ioctl(unsigned cmd, unsigned long arg)
 
 /* ---- /proc/net, in Linux's columns ---- */
 
+/* Words as the machine reads them. */
+static void put_hex(char *out, struct ip_addr a, bool v6)
+{
+	if (v6)
+		format(out, 33, "%08X%08X%08X%08X", a.w[0], a.w[1], a.w[2], a.w[3]);
+	else
+		format(out, 33, "%08X", ip_v4(a));
+}
+
 static void line_of(struct net_text *t, unsigned n, const struct inet_sock *i, unsigned state,
 	uint32_t tx, uint32_t rx)
 {
-	char line[256];
+	char line[256], l[33], r[33];
+	bool v6 = i->s.family == AF_INET6;
 
+	put_hex(l, i->laddr, v6);
+	put_hex(r, i->raddr, v6);
 	format(line, sizeof(line),
-		"%4u: %08X:%04X %08X:%04X %02X %08X:%08X 00:00000000 00000000 %5u %8u %lu %u %016lx\n",
-		n, i->laddr, i->lport, i->raddr, i->rport, state, tx, rx, 0u, 0u,
-		(unsigned long)i->s.inode, load_relaxed(&i->s.refs), 0ul);
+		"%4u: %s:%04X %s:%04X %02X %08X:%08X 00:00000000 00000000 %5u %8u %lu %u %016lx\n",
+		n, l, i->lport, r, i->rport, state, tx, rx, 0u, 0u, (unsigned long)i->s.inode,
+		load_relaxed(&i->s.refs), 0ul);
 	t->print(t, line);
 }
 
-void net_show_tcp(struct net_text *t)
+static void head_of(struct net_text *t, bool v6, const char *rest)
+{
+	t->print(t,
+		v6 ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+		   : "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode");
+	t->print(t, rest);
+}
+
+static void show_tcp(struct net_text *t, int family)
 {
 	struct net_state *n = the_net();
 	unsigned row = 0;
 
-	t->print(t,
-		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
+	head_of(t, family == AF_INET6, "\n");
 	for (unsigned b = 0; b < BIND_BUCKETS; b++) {
 		struct tcp_sock *s;
 
 		mutex_lock(&n->tcp_listen[b].lock);
 		list_for_each_entry (s, &n->tcp_listen[b].head, listen_link)
-			line_of(t, row++, &s->i, TCP_LISTEN, 0, s->listener->accept_count);
+			if (s->i.s.family == family)
+				line_of(t, row++, &s->i, TCP_LISTEN, 0, s->listener->accept_count);
 		mutex_unlock(&n->tcp_listen[b].lock);
 	}
 	for (unsigned b = 0; b <= n->conn_mask; b++) {
@@ -133,28 +167,118 @@ void net_show_tcp(struct net_text *t)
 
 		mutex_lock(&n->tcp_conn[b].lock);
 		list_for_each_entry (s, &n->tcp_conn[b].head, conn_link)
-			line_of(t, row++, &s->i, s->state, s->write_seq - s->snd_una,
-				tcp_readable_bytes(s));
+			if (s->i.s.family == family)
+				line_of(t, row++, &s->i, s->state, s->write_seq - s->snd_una,
+					tcp_readable_bytes(s));
 		mutex_unlock(&n->tcp_conn[b].lock);
 	}
 }
 
-void net_show_udp(struct net_text *t)
+void net_show_tcp(struct net_text *t)
 {
-	struct net_state *n = the_net();
+	show_tcp(t, AF_INET);
+}
+
+void net_show_tcp6(struct net_text *t)
+{
+	show_tcp(t, AF_INET6);
+}
+
+static void show_bucket(
+	struct net_text *t, struct inet_bucket *b, int family, int type, unsigned *row)
+{
+	struct inet_sock *i;
+
+	mutex_lock(&b->lock);
+	list_for_each_entry (i, &b->head, bind_link)
+		if (i->s.family == family && i->s.type == type)
+			line_of(t, (*row)++, i, !ip_is_any(i->raddr) ? TCP_ESTABLISHED : TCP_CLOSE,
+				0, dgram_sk(&i->s)->rx_bytes);
+	mutex_unlock(&b->lock);
+}
+
+static void show_udp(struct net_text *t, int family)
+{
 	unsigned row = 0;
 
-	t->print(t,
-		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n");
-	for (unsigned b = 0; b < BIND_BUCKETS; b++) {
-		struct inet_sock *i;
+	head_of(t, family == AF_INET6, " ref pointer drops\n");
+	for (unsigned b = 0; b < BIND_BUCKETS; b++)
+		show_bucket(t, &the_net()->udp_bind[b], family, SOCK_DGRAM, &row);
+}
 
-		mutex_lock(&n->udp_bind[b].lock);
-		list_for_each_entry (i, &n->udp_bind[b].head, bind_link)
-			line_of(t, row++, i, i->raddr ? TCP_ESTABLISHED : TCP_CLOSE, 0,
-				dgram_sk(&i->s)->rx_bytes);
-		mutex_unlock(&n->udp_bind[b].lock);
+void net_show_udp(struct net_text *t)
+{
+	show_udp(t, AF_INET);
+}
+
+void net_show_udp6(struct net_text *t)
+{
+	show_udp(t, AF_INET6);
+}
+
+void net_show_raw(struct net_text *t)
+{
+	unsigned row = 0;
+
+	head_of(t, false, " ref pointer drops\n");
+	show_bucket(t, &the_net()->raw, AF_INET, SOCK_RAW, &row);
+}
+
+void net_show_raw6(struct net_text *t)
+{
+	unsigned row = 0;
+
+	head_of(t, true, " ref pointer drops\n");
+	show_bucket(t, &the_net()->raw, AF_INET6, SOCK_RAW, &row);
+}
+
+static void put_bytes(char *out, struct ip_addr a)
+{
+	for (unsigned i = 0; i < 16; i++)
+		format(out + 2 * i, 3, "%02x", a.b[i]);
+}
+
+void net_show_if_inet6(struct net_text *t)
+{
+	struct net_config *c = net_config_copy();
+	char line[160], addr[33];
+
+	for (unsigned i = c ? c->addr4_count : 0; c && i < c->addr_count; i++) {
+		const struct net_addr *a = &c->addr[i];
+		unsigned scope = a->dev->features & NETDEV_LOOPBACK ? 0x10
+				 : ip_is_link_local(a->addr)	    ? 0x20
+								    : 0;
+		unsigned flags = (a->flags & ADDR_DYNAMIC ? 0 : 0x80) |
+				 (a->flags & ADDR_TENTATIVE ? 0x40 : 0) |
+				 (a->flags & ADDR_DEPRECATED ? 0x20 : 0);
+
+		put_bytes(addr, a->addr);
+		format(line, sizeof(line), "%s %02x %02x %02x %02x %8s\n", addr, a->dev->index,
+			a->prefix, scope, flags, a->dev->name);
+		t->print(t, line);
 	}
+	heap_free(c);
+}
+
+void net_show_route6(struct net_text *t)
+{
+	struct net_config *c = net_config_copy();
+	char line[256], dst[33], gw[33];
+
+	for (unsigned i = 0; c && i < c->route_count; i++) {
+		const struct route *r = &c->route[i];
+
+		if (r->v4)
+			continue;
+		put_bytes(dst, r->dst);
+		put_bytes(gw, r->gateway);
+		format(line, sizeof(line), "%s %02x %s 00 %s %08x 00000001 00000000 %08x %8s\n",
+			dst, r->prefix, "00000000000000000000000000000000", gw, r->metric,
+			1u | (ip_is_any(r->gateway) ? 0 : 2u) | (r->prefix == 128 ? 4u : 0),
+			r->dev->name);
+		t->print(t, line);
+	}
+	heap_free(c);
 }
 
 void net_show_dev(struct net_text *t)
@@ -176,20 +300,23 @@ void net_show_dev(struct net_text *t)
 
 void net_show_route(struct net_text *t)
 {
-	const struct net_config *c = net_config();
+	struct net_config *c = net_config_copy();
 	char line[256];
 
 	t->print(t,
 		"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
-	for (unsigned i = 0; i < c->route_count; i++) {
+	for (unsigned i = 0; c && i < c->route_count; i++) {
 		const struct route *r = &c->route[i];
 
-		if (r->dev->features & NETDEV_LOOPBACK)
+		if (!r->v4 || (r->dev->features & NETDEV_LOOPBACK))
 			continue;
 		format(line, sizeof(line), "%s\t%08X\t%08X\t%04X\t0\t0\t%u\t%08X\t0\t0\t0\n",
-			r->dev->name, r->dst, r->gateway, r->gateway ? 3 : 1, r->metric, r->mask);
+			r->dev->name, ip_v4(r->dst), ip_v4(r->gateway),
+			ip_is_any(r->gateway) ? 1 : 3, r->metric,
+			r->prefix ? be32(~0u << (32 - r->prefix)) : 0);
 		t->print(t, line);
 	}
+	heap_free(c);
 }
 
 void net_show_arp(struct net_text *t)
@@ -202,12 +329,12 @@ void net_show_arp(struct net_text *t)
 	mutex_lock(&n->neigh_lock);
 	for (unsigned i = 0; i < NEIGH_COUNT; i++) {
 		struct neigh *e = &n->neigh[i];
-		const uint8_t *a = (const uint8_t *)&e->ip, *m = (const uint8_t *)&e->mac;
-		char ip[16];
+		const uint8_t *m = (const uint8_t *)&e->mac;
+		char ip[IP_TEXT];
 
-		if (!e->ip || !e->dev)
+		if (!ip_is_v4(e->ip) || !e->dev)
 			continue;
-		format(ip, sizeof(ip), "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
+		ip_format(e->ip, ip);
 		format(line, sizeof(line),
 			"%-16s 0x1         0x%x         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n",
 			ip, e->mac >> 63 ? 2 : 0, m[0], m[1], m[2], m[3], m[4], m[5], e->dev->name);

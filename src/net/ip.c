@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* IPv4 (RFC 791, 1122): input checks, output, fragmentation. */
+/* IPv4 (RFC 791, 1122): input checks, output, fragmentation; and what both families share. */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "diag/counter.h"
 
 COUNTER(ip_rx_malformed);
@@ -45,35 +45,76 @@ static bool is_martian(const struct rx *rx, const struct ip_header *ip)
 {
 	bool lo = rx->dev->features & NETDEV_LOOPBACK;
 
-	if (ip_is_multicast(ip->src) || ip->src == INADDR_BROADCAST || ip->dst == 0)
+	if (ip4_is_multicast(ip->src) || ip->src == INADDR_BROADCAST || ip->dst == 0)
 		return true;
-	if (!lo && (ip_is_loopback(ip->src) || ip_is_loopback(ip->dst)))
+	if (!lo && (ip4_is_loopback(ip->src) || ip4_is_loopback(ip->dst)))
 		return true;
-	return !lo && ip_local_kind(ip->src) == IP_LOCAL && ip->src != 0;
+	return !lo && ip4_local_kind(ip->src) == IP_LOCAL && ip->src != 0;
 }
 
 /* Before there is an address, DHCP answers may come to the one we are going to have. */
 static bool for_dhcp(
 	const struct rx *rx, const struct packet *p, const struct ip_header *ip, unsigned hlen)
 {
-	return ip->protocol == IPPROTO_UDP && p->len >= hlen + 8 &&
-	       !net_addr_of(net_config(), rx->dev) &&
+	return ip->protocol == IPPROTO_UDP && p->len >= hlen + 8 && !net_addr4(rx->dev) &&
 	       get_be16(p->data + hlen + 2) == DHCP_CLIENT_PORT;
 }
 
-static void dispatch(struct rx *rx, struct packet *p)
+bool ip_dispatch(struct rx *rx, struct packet *p)
 {
-	uint8_t protocol = pkt_cb(p)->protocol;
-	bool raw = the_net()->raw.head.next != &the_net()->raw.head && raw_input(rx, p);
+	const struct pkt_cb *cb = pkt_cb(p);
+	bool v4 = ip_is_v4(cb->dst),
+	     raw = the_net()->raw.head.next != &the_net()->raw.head && raw_input(rx, p);
 
-	switch (protocol) {
-	case IPPROTO_TCP: tcp_input(rx, p); return;
-	case IPPROTO_UDP: udp_input(rx, p); return;
-	case IPPROTO_ICMP: icmp_input(rx, p); return;
+	switch (cb->protocol) {
+	case IPPROTO_TCP: tcp_input(rx, p); return true;
+	case IPPROTO_UDP: udp_input(rx, p); return true;
+	case IPPROTO_ICMP:
+		if (!v4)
+			break;
+		icmp_input(rx, p);
+		return true;
+	case IPPROTO_ICMPV6:
+		if (v4)
+			break;
+		icmp6_input(rx, p);
+		return true;
 	}
-	if (!raw && !(pkt_cb(p)->flags & (PKT_BROADCAST | PKT_MULTICAST)))
-		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PROT_UNREACH, 0);
-	packet_free(p);
+	if (raw)
+		packet_free(p);
+	return raw;
+}
+
+/* The whole packet, its data at the payload, or NULL. */
+static struct packet *reassemble(struct packet *p, const struct ip_header *ip, unsigned hlen)
+{
+	unsigned frag = be16(ip->frag), offset = (frag & IP_OFFSET) * 8u;
+	struct frag_key key = { pkt_cb(p)->src, pkt_cb(p)->dst, ip->id, ip->protocol };
+
+	packet_pull(p, hlen);
+	if (offset + pkt_total(p) + hlen > IP_MAX_TOTAL) {
+		packet_free(p);
+		return NULL;
+	}
+	p = ip_reassemble(p, &key, offset, frag & IP_MF);
+	if (p) { /* whoever looks at the header again sees a whole packet */
+		struct ip_header *h = (struct ip_header *)(p->data - pkt_cb(p)->ip_len);
+
+		h->frag = 0;
+		h->total_len =
+			be16((uint16_t)MIN(pkt_total(p) + pkt_cb(p)->ip_len, (size_t)IP_MAX_TOTAL));
+	}
+	return p;
+}
+
+static void take_header(struct pkt_cb *cb, const struct ip_header *ip, unsigned hlen)
+{
+	cb->src = ip_map(ip->src);
+	cb->dst = ip_map(ip->dst);
+	cb->ttl = ip->ttl;
+	cb->tos = ip->tos;
+	cb->protocol = ip->protocol;
+	cb->ip_len = (uint16_t)hlen;
 }
 
 void ip_input(struct rx *rx, struct packet *p)
@@ -90,7 +131,7 @@ void ip_input(struct rx *rx, struct packet *p)
 		counter_inc(ip_rx_martian);
 		goto drop;
 	}
-	switch (ip_local_kind(ip->dst)) {
+	switch (ip4_local_kind(ip->dst)) {
 	case IP_LOCAL:
 		if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) /* RFC 1122 3.3.6 */
 			goto drop;
@@ -103,25 +144,49 @@ void ip_input(struct rx *rx, struct packet *p)
 			goto drop;
 		}
 	}
+	take_header(cb, ip, hlen);
 	if (be16(ip->frag) & (IP_MF | IP_OFFSET)) {
-		p = ip_reassemble(p);
+		p = reassemble(p, ip, hlen);
 		if (!p)
 			return;
-		ip = (struct ip_header *)p->data;
-		cb = pkt_cb(p);
-		hlen = (ip->ver_ihl & 15) * 4;
+	} else {
+		packet_pull(p, hlen);
 	}
-	cb->src = ip->src;
-	cb->dst = ip->dst;
-	cb->ttl = ip->ttl;
-	cb->tos = ip->tos;
-	cb->protocol = ip->protocol;
-	cb->ip_len = (uint16_t)hlen;
-	packet_pull(p, hlen);
-	dispatch(rx, p);
+	if (!ip_dispatch(rx, p)) {
+		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PROT_UNREACH, 0);
+		packet_free(p);
+	}
 	return;
 drop:
 	packet_free(p);
+}
+
+bool ip_quote(const uint8_t *header, size_t len, struct ip_quote *q)
+{
+	const struct ip_header *ip = (const struct ip_header *)header;
+	size_t hlen;
+
+	if (len && header[0] >> 4 == 6)
+		return ip6_quote(header, len, q);
+	if (len < sizeof(*ip) || ip->ver_ihl >> 4 != 4)
+		return false;
+	hlen = (ip->ver_ihl & 15) * 4u;
+	if (hlen < sizeof(*ip) || len < hlen + 8)
+		return false;
+	*q = (struct ip_quote){ .src = ip_map(ip->src),
+		.dst = ip_map(ip->dst),
+		.protocol = ip->protocol,
+		.l4 = header + hlen,
+		.len = len - hlen };
+	return true;
+}
+
+void ip_quote_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
+{
+	if (q->protocol == IPPROTO_TCP)
+		tcp_icmp_error(q, err, hard, mtu);
+	else if (q->protocol == IPPROTO_UDP)
+		udp_icmp_error(q, err, hard, mtu);
 }
 
 /* ---- output ---- */
@@ -153,12 +218,12 @@ static void fill_header(
 	ip->ttl = how->ttl;
 	ip->protocol = how->protocol;
 	ip->checksum = 0;
-	ip->src = how->src;
-	ip->dst = how->dst;
+	ip->src = ip_v4(how->src);
+	ip->dst = ip_v4(how->dst);
 	ip->checksum = csum_fold(csum_add(0, ip, sizeof(*ip)));
 }
 
-static int hand_over(struct packet *p, const struct ip_send *how, const struct route_cache *r)
+int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cache *r)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
@@ -166,13 +231,16 @@ static int hand_over(struct packet *p, const struct ip_send *how, const struct r
 		return r->dev->send(r->dev, p);
 	if (r->broadcast)
 		return eth_output(r->dev, p, all, ETH_IPV4);
-	if (ip_is_multicast(how->dst)) {
-		uint32_t a = be32(how->dst);
-		uint8_t mac[6] = { 1, 0, 0x5e, (a >> 16) & 0x7f, (a >> 8) & 0xff, a & 0xff };
+	if (ip_is_multicast(dst)) {
+		uint8_t mac[6] = { 1, 0, 0x5e, dst.b[13] & 0x7f, dst.b[14], dst.b[15] };
 
-		return eth_output(r->dev, p, mac, ETH_IPV4);
+		if (ip_is_v4(dst))
+			return eth_output(r->dev, p, mac, ETH_IPV4);
+		memset(mac, 0x33, 2);
+		memcpy(mac + 2, dst.b + 12, 4);
+		return eth_output(r->dev, p, mac, ETH_IPV6);
 	}
-	return arp_output(r->dev, p, r->next_hop);
+	return neigh_output(r->dev, p, r->next_hop);
 }
 
 static int send_fragments(struct packet *p, const struct ip_send *how, const struct route_cache *r)
@@ -195,7 +263,7 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			n + sizeof(struct ip_header), id,
 			(uint16_t)(off / 8) | (off + n < total ? IP_MF : 0));
 		counter_inc(ip_tx_fragments);
-		err = hand_over(f, how, r);
+		err = ip_link_output(f, how->dst, r);
 	}
 	packet_free(p);
 	return err;
@@ -206,6 +274,8 @@ int ip_output(struct packet *p, const struct ip_send *how, const struct route_ca
 	size_t total = pkt_total(p) + sizeof(struct ip_header);
 	bool merged = p->gso_type != PACKET_GSO_NONE;
 
+	if (!ip_is_v4(how->dst))
+		return ip6_output(p, how, route);
 	if (total > IP_MAX_TOTAL && !merged) {
 		packet_free(p);
 		return -EMSGSIZE;
@@ -224,5 +294,5 @@ int ip_output(struct packet *p, const struct ip_send *how, const struct route_ca
 		how->dont_fragment ? IP_DF : 0);
 	p->csum_start += sizeof(struct ip_header);
 	p->header_len += sizeof(struct ip_header);
-	return hand_over(p, how, route);
+	return ip_link_output(p, how->dst, route);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reassembly of IPv4 fragments (RFC 791, 5722's rule for overlaps: the whole packet is dropped).
- * Bounded in bytes, packets and time; the oldest goes first.
+ * Reassembly of fragments of both families (RFC 791, 8200 4.5; overlaps drop the whole packet,
+ * 5722). Bounded in bytes, packets and time; the oldest goes first.
  */
 
 #include "net/impl.h"
@@ -18,9 +18,7 @@ COUNTER(ip_frag_evicted);
 
 struct frag_queue {
 	struct list_node link;
-	uint32_t src, dst;
-	uint16_t id;
-	uint8_t protocol;
+	struct frag_key key;
 	uint64_t deadline;
 	struct packet
 		*pieces; /* by offset, linked by next; cb->seq = offset, data at the payload */
@@ -49,13 +47,18 @@ static unsigned queue_count(struct net_state *n)
 	return k;
 }
 
-static struct frag_queue *queue_find(struct net_state *n, const struct ip_header *ip)
+static bool same_key(const struct frag_key *a, const struct frag_key *b)
+{
+	return a->id == b->id && a->protocol == b->protocol && ip_equal(a->src, b->src) &&
+	       ip_equal(a->dst, b->dst);
+}
+
+static struct frag_queue *queue_find(struct net_state *n, const struct frag_key *key)
 {
 	struct frag_queue *q;
 
 	list_for_each_entry (q, &n->frags, link)
-		if (q->src == ip->src && q->dst == ip->dst && q->id == ip->id &&
-			q->protocol == ip->protocol)
+		if (same_key(&q->key, key))
 			return q;
 	while (!list_empty(&n->frags) &&
 		(n->frag_bytes > FRAG_MAX_BYTES || queue_count(n) >= FRAG_MAX_QUEUES)) {
@@ -65,10 +68,7 @@ static struct frag_queue *queue_find(struct net_state *n, const struct ip_header
 	q = heap_alloc_zeroed(sizeof(*q));
 	if (!q)
 		return NULL;
-	q->src = ip->src;
-	q->dst = ip->dst;
-	q->id = ip->id;
-	q->protocol = ip->protocol;
+	q->key = *key;
 	q->deadline = clock_now() + FRAG_TIMEOUT;
 	list_add_tail(&n->frags, &q->link);
 	if (!n->frag_timer_on) {
@@ -104,8 +104,6 @@ static bool queue_insert(struct net_state *n, struct frag_queue *q, struct packe
 static struct packet *queue_join(struct net_state *n, struct frag_queue *q)
 {
 	struct packet *p = q->pieces, **tail = &p->frags;
-	struct ip_header *ip;
-	unsigned hlen = pkt_cb(p)->ip_len;
 
 	while (*tail)
 		tail = &(*tail)->next;
@@ -120,43 +118,37 @@ static struct packet *queue_join(struct net_state *n, struct frag_queue *q)
 			tail = &(*tail)->next;
 	}
 	p->next = NULL;
-	ip = packet_push(p, hlen);
-	ip->frag = 0;
-	ip->total_len = be16((uint16_t)(q->total + hlen));
 	p->csum_flags = PACKET_CSUM_NONE; /* the card saw fragments only */
 	q->pieces = NULL;
 	queue_drop(n, q);
 	return p;
 }
 
-struct packet *ip_reassemble(struct packet *p)
+struct packet *ip_reassemble(
+	struct packet *p, const struct frag_key *key, uint32_t offset, bool more)
 {
 	struct net_state *n = the_net();
-	struct ip_header *ip = (struct ip_header *)p->data;
 	struct pkt_cb *cb = pkt_cb(p);
-	unsigned hlen = (ip->ver_ihl & 15) * 4, frag = be16(ip->frag);
-	size_t len = pkt_total(p) - hlen;
+	size_t len = pkt_total(p);
 	struct packet *whole = NULL;
 
-	cb->ip_len = (uint16_t)hlen;
-	cb->seq = (frag & IP_OFFSET) * 8u;
-	cb->end_seq = cb->seq + (uint32_t)len;
-	if (!len || cb->end_seq + hlen > IP_MAX_TOTAL || ((frag & IP_MF) && (len & 7))) {
+	cb->seq = offset;
+	cb->end_seq = offset + (uint32_t)len;
+	if (!len || cb->end_seq > IP_MAX_TOTAL - 20 || (more && (len & 7))) {
 		packet_free(p);
 		return NULL;
 	}
 	mutex_lock(&n->frag_lock);
-	struct frag_queue *q = queue_find(n, ip);
+	struct frag_queue *q = queue_find(n, key);
 	uint32_t end = cb->end_seq;
 
 	if (!q) {
 		packet_free(p);
 		goto out;
 	}
-	packet_pull(p, hlen);
-	bool bad = !(frag & IP_MF) && q->total && q->total != end;
+	bool bad = !more && q->total && q->total != end;
 
-	if (!(frag & IP_MF))
+	if (!more)
 		q->total = end;
 	if (bad || (q->total && end > q->total) || !queue_insert(n, q, p)) {
 		counter_inc(ip_frag_overlaps);
@@ -183,6 +175,8 @@ static void frag_timer_fired(struct timer *t)
 		if (q->deadline > now)
 			break;
 		counter_inc(ip_frag_timeouts);
+		if (q->pieces && pkt_cb(q->pieces)->seq == 0)
+			icmp_send_timeout(q->pieces);
 		queue_drop(n, q);
 	}
 	if (!list_empty(&n->frags)) {

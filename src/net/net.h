@@ -11,7 +11,8 @@
 #include "lib/types.h"
 
 void net_init(void); /* loopback, hooks netdev_registered; before drivers start */
-/* Applies ip=, dns=, hostname= of the command line; starts DHCP in its own thread if asked. */
+/* Applies ip=, ip6=, dns=, hostname= of the command line; starts DHCP in its own thread if asked.
+ */
 void net_configure(const char *cmdline);
 
 /* A message for sendmsg/recvmsg; memory is the kernel's except the iter. */
@@ -81,7 +82,8 @@ struct unix_path_ops {
 };
 extern const struct unix_path_ops *unix_path_ops;
 
-/* /proc/net/{tcp,udp,unix,dev,route,arp}: writes lines through the callback. */
+/* /proc/net/{tcp,udp,raw,unix,dev,route,arp,if_inet6,ipv6_route}: writes lines through the
+ * callback. */
 struct net_text {
 	void (*print)(struct net_text *t, const char *line);
 };
@@ -91,3 +93,9 @@ void net_show_unix(struct net_text *t);
 void net_show_dev(struct net_text *t);
 void net_show_route(struct net_text *t);
 void net_show_arp(struct net_text *t);
+void net_show_raw(struct net_text *t);
+void net_show_tcp6(struct net_text *t);
+void net_show_udp6(struct net_text *t);
+void net_show_raw6(struct net_text *t);
+void net_show_if_inet6(struct net_text *t);
+void net_show_route6(struct net_text *t);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interfaces: loopback, the way of received packets into the stack, addresses and routes, and the
- * network thread for what no caller waits for.
+ * Interfaces: loopback, the way of received packets into the stack, and the network thread for what
+ * no caller waits for.
  */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "diag/counter.h"
 #include "diag/log.h"
 
@@ -65,6 +65,7 @@ static void eth_input(struct rx *rx, struct packet *p)
 	packet_pull(p, sizeof(*eth));
 	switch (type) {
 	case ETH_IPV4: ip_input(rx, p); return;
+	case ETH_IPV6: ip6_input(rx, p); return;
 	case ETH_ARP: arp_input(rx->dev, p); return;
 	default: counter_inc(net_rx_unknown_type); packet_free(p);
 	}
@@ -122,10 +123,13 @@ static unsigned lo_run_batch(struct net_state *n)
 
 		batch->next = NULL;
 		memset(cb, 0, sizeof(*cb));
-		cb->ifindex = (uint16_t)n->lo.index;
+		cb->ifindex = batch->looped ? batch->looped : (uint16_t)n->lo.index;
 		cb->flags = PKT_LOOPBACK;
 		counter_inc(net_lo_packets);
-		ip_input(&rx, batch);
+		if (batch->data[0] >> 4 == 6)
+			ip6_input(&rx, batch);
+		else
+			ip_input(&rx, batch);
 		batch = next;
 		count++;
 	}
@@ -205,7 +209,7 @@ static void net_thread(void *arg)
 	}
 }
 
-/* ---- addresses and routes: a new table replaces the old one ---- */
+/* ---- interfaces by number and name ---- */
 
 struct netdev *netdev_next(struct netdev *dev)
 {
@@ -228,225 +232,6 @@ struct netdev *netdev_by_name(const char *name)
 	return NULL;
 }
 
-const struct net_addr *net_addr_of(const struct net_config *c, const struct netdev *dev)
-{
-	for (unsigned i = 0; i < c->addr_count; i++)
-		if (c->addr[i].dev == dev)
-			return &c->addr[i];
-	return NULL;
-}
-
-/* config_lock held. */
-static struct net_config *config_edit(void)
-{
-	struct net_config *c = heap_alloc(sizeof(*c));
-
-	if (c) {
-		memcpy(c, net_config(), sizeof(*c));
-		c->older = net_config();
-	}
-	return c;
-}
-
-static void config_publish(struct net_config *c)
-{
-	store_release(&the_net()->config, c);
-	atomic_add(&the_net()->config_generation, 1);
-}
-
-static uint32_t prefix_mask(unsigned prefix)
-{
-	return prefix ? be32(~0u << (32 - prefix)) : 0;
-}
-
-static int config_add_route(struct net_config *c, const struct route *r)
-{
-	unsigned at = 0;
-
-	if (c->route_count == ARRAY_SIZE(c->route))
-		return -ENOBUFS;
-	/* longest prefix first, then lowest metric */
-	while (at < c->route_count &&
-		(c->route[at].prefix > r->prefix ||
-			(c->route[at].prefix == r->prefix && c->route[at].metric <= r->metric)))
-		at++;
-	for (unsigned i = c->route_count; i > at; i--)
-		c->route[i] = c->route[i - 1];
-	c->route[at] = *r;
-	c->route_count++;
-	return 0;
-}
-
-int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix)
-{
-	struct net_state *n = the_net();
-	uint32_t mask = prefix_mask(prefix);
-	struct route connected = { .dst = addr & mask,
-		.mask = mask,
-		.src = addr,
-		.dev = dev,
-		.prefix = (uint8_t)prefix,
-		.protocol = 2 /* RTPROT_KERNEL */,
-		.scope = 253 };
-	int err = -ENOBUFS;
-
-	mutex_lock(&n->config_lock);
-	struct net_config *c = config_edit();
-
-	if (c && c->addr_count < ARRAY_SIZE(c->addr)) {
-		c->addr[c->addr_count++] = (struct net_addr){ .dev = dev,
-			.addr = addr,
-			.mask = mask,
-			.broadcast = prefix < 31 ? addr | ~mask : INADDR_BROADCAST,
-			.prefix = (uint8_t)prefix };
-		err = prefix < 32 ? config_add_route(c, &connected) : 0;
-	}
-	if (!err)
-		config_publish(c);
-	else
-		heap_free(c);
-	mutex_unlock(&n->config_lock);
-	return err;
-}
-
-int netif_remove_addresses(struct netdev *dev)
-{
-	struct net_state *n = the_net();
-	unsigned k = 0;
-
-	mutex_lock(&n->config_lock);
-	struct net_config *c = config_edit();
-
-	if (!c) {
-		mutex_unlock(&n->config_lock);
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; i < c->addr_count; i++)
-		if (c->addr[i].dev != dev)
-			c->addr[k++] = c->addr[i];
-	c->addr_count = k;
-	k = 0;
-	for (unsigned i = 0; i < c->route_count; i++)
-		if (c->route[i].dev != dev)
-			c->route[k++] = c->route[i];
-	c->route_count = k;
-	config_publish(c);
-	mutex_unlock(&n->config_lock);
-	return 0;
-}
-
-int route_add(uint32_t dst, unsigned prefix, uint32_t gateway, struct netdev *dev, uint32_t metric,
-	uint8_t protocol)
-{
-	struct net_state *n = the_net();
-	uint32_t mask = prefix_mask(prefix);
-	int err = -ENOBUFS;
-
-	mutex_lock(&n->config_lock);
-	struct net_config *c = config_edit();
-
-	if (c) {
-		const struct net_addr *a = net_addr_of(c, dev);
-		struct route r = { .dst = dst & mask,
-			.mask = mask,
-			.gateway = gateway,
-			.src = a ? a->addr : 0,
-			.dev = dev,
-			.prefix = (uint8_t)prefix,
-			.protocol = protocol,
-			.scope = gateway ? 0 : 253,
-			.metric = metric };
-
-		err = config_add_route(c, &r);
-	}
-	if (!err)
-		config_publish(c);
-	else
-		heap_free(c);
-	mutex_unlock(&n->config_lock);
-	return err;
-}
-
-enum ip_local_kind ip_local_kind(uint32_t addr)
-{
-	const struct net_config *c = net_config();
-
-	if (ip_is_loopback(addr))
-		return IP_LOCAL;
-	if (addr == INADDR_BROADCAST)
-		return IP_LOCAL_BROADCAST;
-	if (ip_is_multicast(addr))
-		return IP_LOCAL_MULTICAST;
-	for (unsigned i = 0; i < c->addr_count; i++) {
-		if (c->addr[i].addr == addr)
-			return IP_LOCAL;
-		if (c->addr[i].broadcast == addr ||
-			(c->addr[i].prefix < 31 && addr == (c->addr[i].addr & c->addr[i].mask)))
-			return IP_LOCAL_BROADCAST;
-	}
-	return IP_NOT_LOCAL;
-}
-
-static struct netdev *default_device(const struct net_config *c, int bound_if)
-{
-	if (bound_if)
-		return netdev_by_index(bound_if);
-	for (unsigned i = 0; i < c->route_count; i++)
-		if (c->route[i].prefix == 0)
-			return c->route[i].dev;
-	for (struct netdev *d = netdev_first(); d; d = d->next)
-		if (!(d->features & NETDEV_LOOPBACK))
-			return d;
-	return NULL;
-}
-
-static const struct route *find_route(const struct net_config *c, uint32_t dst, int bound_if)
-{
-	for (unsigned i = 0; i < c->route_count; i++)
-		if ((dst & c->route[i].mask) == c->route[i].dst &&
-			(!bound_if || c->route[i].dev->index == bound_if))
-			return &c->route[i];
-	return NULL;
-}
-
-int route_lookup(uint32_t dst, uint32_t src, int bound_if, struct route_cache *out)
-{
-	struct net_state *n = the_net();
-	uint32_t generation = load_acquire(&n->config_generation);
-	const struct net_config *c = net_config();
-	enum ip_local_kind kind = ip_local_kind(dst);
-	const struct net_addr *a;
-
-	*out = (struct route_cache){ .generation = generation, .dst = dst, .next_hop = dst };
-	if (kind == IP_LOCAL) {
-		out->dev = &n->lo;
-		out->src = dst;
-		out->local = true;
-	} else if (kind == IP_LOCAL_MULTICAST || dst == INADDR_BROADCAST) {
-		out->dev = default_device(c, bound_if);
-		if (!out->dev)
-			return -ENETUNREACH;
-		a = net_addr_of(c, out->dev);
-		out->src = a ? a->addr : 0;
-		out->broadcast = kind != IP_LOCAL_MULTICAST;
-	} else {
-		const struct route *r = find_route(c, dst, bound_if);
-
-		if (!r)
-			return -ENETUNREACH;
-		out->dev = r->dev;
-		a = net_addr_of(c, r->dev);
-		out->src = r->src ? r->src : a ? a->addr : 0;
-		if (r->gateway)
-			out->next_hop = r->gateway;
-		out->broadcast = kind == IP_LOCAL_BROADCAST;
-	}
-	if (src)
-		out->src = src;
-	out->mtu = out->dev->mtu;
-	return 0;
-}
-
 /* ---- start ---- */
 
 static void device_registered(struct netdev *dev)
@@ -462,12 +247,14 @@ static void init_loopback(struct net_state *n)
 	str_copy(n->lo.name, "lo", sizeof(n->lo.name));
 	n->lo.index = 1;
 	n->lo.mtu = 65536;
-	n->lo.features = NETDEV_TX_CSUM | NETDEV_RX_CSUM | NETDEV_TSO4 | NETDEV_LOOPBACK;
+	n->lo.features =
+		NETDEV_TX_CSUM | NETDEV_RX_CSUM | NETDEV_TSO4 | NETDEV_TSO6 | NETDEV_LOOPBACK;
 	n->lo.queues = 1;
 	n->lo.link_up = true;
 	n->lo.send = lo_send;
 	netdev_register(&n->lo);
 	BUG_ON(netif_add_address(&n->lo, IP4(127, 0, 0, 1), 8));
+	BUG_ON(netif_add(&(struct net_addr){ .dev = &n->lo, .addr = IP6_ONE, .prefix = 128 }));
 }
 
 void net_init(void)
@@ -482,9 +269,11 @@ void net_init(void)
 	n->isn_key = (struct hash_key){ net_random(), net_random() };
 	n->ip_id = (uint32_t)net_random();
 	mutex_init(&n->config_lock, "net_state.config_lock");
+	mutex_init(&n->group_lock, "net_state.group_lock");
 	wait_init(&n->configured_wait);
 	netdev_registered = device_registered;
-	arp_init();
+	neigh_init();
+	nd_init();
 	ip_frag_init();
 	raw_init();
 	udp_init();

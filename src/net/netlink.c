@@ -4,7 +4,7 @@
  * for them. Everything else is answered with -EOPNOTSUPP in an error message.
  */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "abi/netlink.h"
 #include "cpu/uaccess.h"
 
@@ -118,49 +118,74 @@ static void dump_links(struct reply *r, uint16_t flags, int only)
 	}
 }
 
-static void dump_addresses(struct reply *r, uint16_t flags)
+static const void *raw_addr(const struct ip_addr *a)
 {
-	const struct net_config *c = net_config();
+	return ip_is_v4(*a) ? a->b + 12 : a->b;
+}
 
-	for (unsigned k = 0; k < c->addr_count; k++) {
-		const struct net_addr *a = &c->addr[k];
-		bool lo = a->dev->features & NETDEV_LOOPBACK;
-		struct ifaddrmsg *m = begin(r, RTM_NEWADDR, flags, sizeof(*m));
-		uint32_t f = IFA_F_PERMANENT, forever[4] = { ~0u, ~0u, 0, 0 };
+static void address_attributes(struct reply *r, const struct net_addr *a)
+{
+	bool v4 = ip_is_v4(a->addr);
+	uint32_t life[4] = { ~0u, ~0u, 0, 0 }, f;
 
-		if (!m)
-			return;
-		m->ifa_family = AF_INET;
-		m->ifa_prefixlen = a->prefix;
-		m->ifa_flags = IFA_F_PERMANENT;
-		m->ifa_scope = lo ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
-		m->ifa_index = (uint32_t)a->dev->index;
-		attr(r, IFA_ADDRESS, &a->addr, 4);
-		attr(r, IFA_LOCAL, &a->addr, 4);
-		if (!lo)
+	f = (a->flags & ADDR_TENTATIVE ? IFA_F_TENTATIVE : 0) |
+	    (a->flags & ADDR_DUPLICATE ? IFA_F_DADFAILED : 0) |
+	    (a->flags & ADDR_DEPRECATED ? IFA_F_DEPRECATED : 0) |
+	    (a->flags & ADDR_DYNAMIC ? 0 : IFA_F_PERMANENT);
+	if (!v4)
+		nd_lifetimes(a, &life[0], &life[1]);
+	attr(r, IFA_ADDRESS, raw_addr(&a->addr), v4 ? 4 : 16);
+	if (v4) {
+		attr(r, IFA_LOCAL, raw_addr(&a->addr), 4);
+		if (!(a->dev->features & NETDEV_LOOPBACK))
 			attr(r, IFA_BROADCAST, &a->broadcast, 4);
 		attr(r, IFA_LABEL, a->dev->name, strlen(a->dev->name) + 1);
-		attr(r, IFA_FLAGS, &f, 4);
-		attr(r, IFA_CACHEINFO, forever, 16);
+	}
+	attr(r, IFA_FLAGS, &f, 4);
+	attr(r, IFA_CACHEINFO, life, 16);
+}
+
+static void dump_addresses(struct reply *r, uint16_t flags, int family, const struct net_config *c)
+{
+	for (unsigned k = 0; k < c->addr_count; k++) {
+		const struct net_addr *a = &c->addr[k];
+		bool lo = a->dev->features & NETDEV_LOOPBACK, v4 = ip_is_v4(a->addr);
+		struct ifaddrmsg *m;
+
+		if (family && family != (v4 ? AF_INET : AF_INET6))
+			continue;
+		m = begin(r, RTM_NEWADDR, flags, sizeof(*m));
+		if (!m)
+			return;
+		m->ifa_family = v4 ? AF_INET : AF_INET6;
+		m->ifa_prefixlen = a->prefix;
+		m->ifa_flags = (a->flags & ADDR_DYNAMIC ? 0 : IFA_F_PERMANENT) |
+			       (a->flags & ADDR_TENTATIVE ? IFA_F_TENTATIVE : 0) |
+			       (a->flags & ADDR_DEPRECATED ? IFA_F_DEPRECATED : 0);
+		m->ifa_scope = lo			   ? RT_SCOPE_HOST
+			       : ip_is_link_local(a->addr) ? RT_SCOPE_LINK
+							   : RT_SCOPE_UNIVERSE;
+		m->ifa_index = (uint32_t)a->dev->index;
+		address_attributes(r, a);
 		finish(r);
 	}
 }
 
-static void dump_routes(struct reply *r, uint16_t flags)
+static void dump_routes(struct reply *r, uint16_t flags, int family, const struct net_config *c)
 {
-	const struct net_config *c = net_config();
-
 	for (unsigned k = 0; k < c->route_count; k++) {
 		const struct route *t = &c->route[k];
 		struct rtmsg *m;
 		uint32_t table = RT_TABLE_MAIN;
+		size_t n = t->v4 ? 4 : 16;
 
-		if (t->dev->features & NETDEV_LOOPBACK)
+		if ((t->dev->features & NETDEV_LOOPBACK) ||
+			(family && family != (t->v4 ? AF_INET : AF_INET6)))
 			continue;
 		m = begin(r, RTM_NEWROUTE, flags, sizeof(*m));
 		if (!m)
 			return;
-		m->rtm_family = AF_INET;
+		m->rtm_family = t->v4 ? AF_INET : AF_INET6;
 		m->rtm_dst_len = t->prefix;
 		m->rtm_table = RT_TABLE_MAIN;
 		m->rtm_protocol = t->protocol;
@@ -168,11 +193,11 @@ static void dump_routes(struct reply *r, uint16_t flags)
 		m->rtm_type = RTN_UNICAST;
 		attr(r, RTA_TABLE, &table, 4);
 		if (t->prefix)
-			attr(r, RTA_DST, &t->dst, 4);
-		if (t->gateway)
-			attr(r, RTA_GATEWAY, &t->gateway, 4);
-		if (t->src)
-			attr(r, RTA_PREFSRC, &t->src, 4);
+			attr(r, RTA_DST, raw_addr(&t->dst), n);
+		if (!ip_is_any(t->gateway))
+			attr(r, RTA_GATEWAY, raw_addr(&t->gateway), n);
+		if (!ip_is_any(t->src))
+			attr(r, RTA_PREFSRC, raw_addr(&t->src), n);
 		uint32_t oif = (uint32_t)t->dev->index;
 
 		attr(r, RTA_OIF, &oif, 4);
@@ -202,12 +227,16 @@ static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 	struct reply r = { .seq = h->nlmsg_seq, .port = n->port };
 	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	uint16_t flags = dump ? NLM_F_MULTI : 0;
+	struct net_config *c = net_config_copy();
 	uint8_t family = len > sizeof(*h) ? ((const uint8_t *)(h + 1))[0] : 0;
 	int err = 0, index = 0;
 
 	r.m = heap_alloc(sizeof(*r.m) + REPLY_MAX);
-	if (!r.m)
+	if (!r.m || !c) {
+		heap_free(r.m);
+		heap_free(c);
 		return -ENOMEM;
+	}
 	r.m->size = 0;
 	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(*h) + sizeof(struct ifinfomsg))
 		index = ((const struct ifinfomsg *)(h + 1))->ifi_index;
@@ -216,11 +245,9 @@ static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 		if (!dump && !r.m->size)
 			err = -ENODEV;
 	} else if (h->nlmsg_type == RTM_GETADDR && dump) {
-		if (family == AF_UNSPEC || family == AF_INET)
-			dump_addresses(&r, flags);
+		dump_addresses(&r, flags, family, c);
 	} else if (h->nlmsg_type == RTM_GETROUTE && dump) {
-		if (family == AF_UNSPEC || family == AF_INET)
-			dump_routes(&r, flags);
+		dump_routes(&r, flags, family, c);
 	} else {
 		err = -EOPNOTSUPP;
 	}
@@ -238,6 +265,7 @@ static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 			finish(&r);
 		}
 	}
+	heap_free(c);
 	enqueue(n, r.m);
 	return 0;
 }

@@ -187,6 +187,17 @@ uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
 	return csum_add(0, &h, sizeof(h));
 }
 
+uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
+{
+	struct {
+		struct ip_addr src, dst;
+		uint32_t len;
+		uint8_t zero[3], protocol;
+	} h = { src, dst, be32(len), { 0 }, protocol };
+
+	return csum_add(0, &h, sizeof(h));
+}
+
 uint32_t csum_packet(uint32_t sum, const struct packet *p)
 {
 	bool odd = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Raw IPv4 sockets, and ping sockets (SOCK_DGRAM with IPPROTO_ICMP). */
+/* Raw sockets, and ping sockets (SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6). */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 
 static const struct socket_ops raw_ops, ping_ops;
 
@@ -11,15 +11,20 @@ void raw_init(void)
 	list_init(&the_net()->raw.head);
 }
 
-static struct socket *create(const struct socket_ops *ops, int type, int protocol)
+static struct socket *create(const struct socket_ops *ops, int family, int type, int protocol)
 {
 	struct inet_bucket *b = &the_net()->raw;
-	struct dgram_sock *d = dgram_create(ops, type, protocol);
+	struct dgram_sock *d = dgram_create(ops, family, type, protocol);
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	if (ops == &ping_ops)
 		d->i.lport = (uint16_t)(net_random() | 1); /* the echo id */
+	if (family == AF_INET6)
+		d->i.families =
+			type == SOCK_RAW || protocol == IPPROTO_ICMPV6 ? IP_V6 : IP_V4 | IP_V6;
+	if (type == SOCK_RAW && protocol == IPPROTO_ICMPV6)
+		d->i.v6.checksum = 2;
 	mutex_lock(&b->lock);
 	d->i.bind_bucket = b;
 	list_add(&b->head, &d->i.bind_link);
@@ -27,32 +32,60 @@ static struct socket *create(const struct socket_ops *ops, int type, int protoco
 	return &d->i.s;
 }
 
-struct socket *raw_create(int protocol)
+struct socket *raw_create(int family, int protocol)
 {
-	struct socket *s = create(&raw_ops, SOCK_RAW, protocol);
+	struct socket *s = create(&raw_ops, family, SOCK_RAW, protocol);
 
 	if (!IS_ERR(s) && protocol == IPPROTO_RAW)
 		inet_sk(s)->hdrincl = true;
 	return s;
 }
 
-struct socket *ping_create(void)
+struct socket *ping_create(int family)
 {
-	return create(&ping_ops, SOCK_DGRAM, IPPROTO_ICMP);
+	return create(
+		&ping_ops, family, SOCK_DGRAM, family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+/* RFC 3542 2.8: a checksum that the socket asked to be looked at. */
+static bool checksum_ok(const struct inet_sock *i, const struct packet *p, const struct pkt_cb *cb)
+{
+	if (i->s.family != AF_INET6 || i->v6.checksum < 0 || cb->protocol == IPPROTO_ICMPV6)
+		return true; /* ICMPv6's is looked at by ICMPv6 */
+	size_t n = pkt_total(p);
+
+	return n >= (size_t)i->v6.checksum + 2 &&
+	       csum_fold(csum_packet(
+		       csum_pseudo6(cb->src, cb->dst, cb->protocol, (uint32_t)n), p)) == 0;
+}
+
+static bool filtered(const struct inet_sock *i, const struct packet *p)
+{
+	uint8_t type = p->len ? p->data[0] : 0;
+
+	if (i->s.family == AF_INET6)
+		return i->v6.icmp_filter[type / 32] >> (type % 32) & 1;
+	return type < 32 && (i->icmp_filter >> type & 1);
 }
 
 static bool wants(const struct inet_sock *i, const struct packet *p)
 {
 	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
+	bool v4 = ip_is_v4(cb->dst);
 
-	if (i->s.protocol != cb->protocol || (i->laddr && i->laddr != cb->dst) ||
-		(i->raddr && i->raddr != cb->src) ||
+	if (i->s.protocol != cb->protocol || !inet_takes(i, cb->dst) ||
+		(!ip_is_any(i->raddr) && !ip_equal(i->raddr, cb->src)) ||
 		(i->s.bound_if && i->s.bound_if != cb->ifindex))
 		return false;
-	if (i->s.type == SOCK_RAW)
-		return !(cb->protocol == IPPROTO_ICMP && p->len && p->data[0] < 32 &&
-			 (i->icmp_filter >> p->data[0] & 1));
-	return p->len >= 8 && p->data[0] == ICMP_ECHO_REPLY && get_be16(p->data + 4) == i->lport;
+	if (i->s.type == SOCK_RAW) {
+		if (cb->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && filtered(i, p))
+			return false;
+		if (!v4 && ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst, cb->ifindex))
+			return false;
+		return checksum_ok(i, p, cb);
+	}
+	return p->len >= 8 && p->data[0] == (v4 ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY) &&
+	       get_be16(p->data + 4) == i->lport;
 }
 
 bool raw_input(struct rx *rx, struct packet *p)
@@ -70,9 +103,11 @@ bool raw_input(struct rx *rx, struct packet *p)
 		}
 	mutex_unlock(&b->lock);
 	for (unsigned k = 0; k < count; k++) {
-		unsigned header = who[k]->type == SOCK_RAW ? pkt_cb(p)->ip_len : 0;
+		unsigned header = who[k]->type == SOCK_RAW && who[k]->family == AF_INET
+					  ? pkt_cb(p)->ip_len
+					  : 0;
 
-		packet_push(p, header); /* raw sockets see the IP header */
+		packet_push(p, header); /* raw sockets see the IPv4 header */
 		struct packet *copy = pkt_linearise(p, 0);
 
 		packet_pull(p, header);
@@ -91,12 +126,14 @@ static int raw_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	const struct path_context *c)
 {
 	struct inet_sock *i = inet_sk(s);
-	uint32_t addr;
+	struct ip_addr addr;
 	uint16_t port;
 	int err = inet_check_bind(i, a, len, &addr, &port);
 
 	if (err)
 		return err;
+	if (!ip_is_any(addr) && !(i->families & ip_family_bit(addr)))
+		return -EADDRNOTAVAIL;
 	i->laddr = addr;
 	if (s->type == SOCK_DGRAM && port)
 		i->lport = port;
@@ -118,8 +155,42 @@ static int send_with_header(struct packet *p, struct dgram_target *t)
 	t->how.ttl = ip->ttl;
 	t->how.tos = ip->tos;
 	if (ip->src)
-		t->how.src = ip->src;
+		t->how.src = ip_map(ip->src);
 	packet_pull(p, (ip->ver_ihl & 15) * 4u);
+	return 0;
+}
+
+/* Our id and checksum into an echo request. */
+static int finish_ping(const struct inet_sock *i, struct packet *p, const struct dgram_target *t)
+{
+	bool v4 = ip_is_v4(t->how.dst);
+	uint32_t len = (uint32_t)pkt_total(p);
+
+	if (p->len < 8 || p->data[0] != (v4 ? ICMP_ECHO : ICMP6_ECHO) || p->data[1])
+		return -EINVAL;
+	put_be16(p->data + 4, i->lport);
+	memset(p->data + 2, 0, 2);
+	uint16_t sum = csum_fold(
+		csum_packet(v4 ? 0 : csum_pseudo6(t->how.src, t->how.dst, IPPROTO_ICMPV6, len), p));
+
+	memcpy(p->data + 2, &sum, 2);
+	return 0;
+}
+
+/* IPV6_CHECKSUM: where the program wants one. */
+static int finish_checksum(
+	const struct inet_sock *i, struct packet *p, const struct dgram_target *t)
+{
+	size_t at = (size_t)i->v6.checksum;
+	uint32_t len = (uint32_t)pkt_total(p);
+
+	if (p->len < at + 2)
+		return -EINVAL;
+	memset(p->data + at, 0, 2);
+	uint16_t sum = csum_fold(
+		csum_packet(csum_pseudo6(t->how.src, t->how.dst, t->how.protocol, len), p));
+
+	memcpy(p->data + at, &sum, 2);
 	return 0;
 }
 
@@ -143,21 +214,18 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 	p = dgram_copy(m, 0);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	if (i->hdrincl) {
+	if (i->hdrincl && s->family == AF_INET) {
 		err = send_with_header(p, &t);
 		if (err)
 			return err;
 	}
-	if (s->type == SOCK_DGRAM) { /* ping: our id and checksum */
-		if (p->len < 8 || p->data[0] != ICMP_ECHO || p->data[1]) {
-			packet_free(p);
-			return -EINVAL;
-		}
-		put_be16(p->data + 4, i->lport);
-		memset(p->data + 2, 0, 2);
-		uint16_t sum = csum_fold(csum_packet(0, p));
-
-		memcpy(p->data + 2, &sum, 2);
+	if (s->type == SOCK_DGRAM)
+		err = finish_ping(i, p, &t);
+	else if (s->family == AF_INET6 && i->v6.checksum >= 0)
+		err = finish_checksum(i, p, &t);
+	if (err) {
+		packet_free(p);
+		return err;
 	}
 	err = dgram_output(i, p, &t);
 	return err ? err : (ssize_t)n;
@@ -177,6 +245,8 @@ static ssize_t raw_recv(struct socket *s, struct socket_message *m)
 
 static int raw_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 {
+	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && s->protocol == IPPROTO_ICMPV6)
+		return opt_put(val, len, inet_sk(s)->v6.icmp_filter, 32);
 	if (level == 255 && name == 1) /* SOL_RAW, ICMP_FILTER */
 		return opt_put(val, len, &inet_sk(s)->icmp_filter, 4);
 	return dgram_getopt(s, level, name, val, len);
@@ -184,6 +254,10 @@ static int raw_getopt(struct socket *s, int level, int name, void *val, uint32_t
 
 static int raw_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
 {
+	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && s->protocol == IPPROTO_ICMPV6) {
+		memcpy(inet_sk(s)->v6.icmp_filter, val, MIN(len, 32u));
+		return 0;
+	}
 	if (level == 255 && name == 1) {
 		uint32_t v = 0;
 

@@ -320,7 +320,8 @@ struct file *socket_create(int family, int type, int protocol)
 	if (kind > SOCK_PACKET)
 		return ERR_PTR(-EINVAL);
 	switch (family) {
-	case AF_INET: s = inet_create(kind, protocol); break;
+	case AF_INET:
+	case AF_INET6: s = inet_create(family, kind, protocol); break;
 	case AF_UNIX:
 		if (protocol && protocol != AF_UNIX)
 			return ERR_PTR(-EPROTONOSUPPORT);
@@ -341,7 +342,7 @@ int socket_pair(int family, int type, int protocol, struct file *out[2])
 		return -EINVAL;
 	if (family < 0 || family >= AF_MAX)
 		return -EAFNOSUPPORT;
-	if (family == AF_INET || family == AF_NETLINK)
+	if (family == AF_INET || family == AF_INET6 || family == AF_NETLINK)
 		return -EOPNOTSUPP;
 	if (family != AF_UNIX)
 		return -EAFNOSUPPORT;
@@ -407,7 +408,8 @@ struct file *socket_accept(
 		return (void *)child;
 	if (addr && child->ops->getname(child, true, addr, len)) {
 		addr->ss_family = child->family; /* it is gone already: Linux gives what it knows */
-		*len = sizeof(struct sockaddr_in);
+		*len = child->family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						 : sizeof(struct sockaddr_in);
 	}
 	return socket_file(child, flags);
 }

@@ -322,17 +322,23 @@ bool tcp_parse(struct packet *p, struct tcp_seg *seg); /* header checks; data at
 unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32_t room);
 
 /* tcp_state.c: life of a connection */
-struct tcp_sock *tcp_alloc(void);
+struct tcp_sock *tcp_alloc(int family);
 int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE */
 void tcp_unhash(struct tcp_sock *t);
-struct tcp_sock *tcp_lookup(uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport);
-struct tcp_sock *tcp_lookup_listener(uint32_t laddr, uint16_t lport, const struct pkt_cb *cb);
+struct tcp_sock *tcp_lookup(
+	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport);
+struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const struct pkt_cb *cb);
 uint32_t tcp_initial_seq(const struct tcp_sock *t);
 uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);
 void tcp_init_established(struct tcp_sock *t);
 void tcp_update_mss(struct tcp_sock *t);
 struct route_cache *tcp_route(struct tcp_sock *t);
+/* Of IP and TCP, without options. */
+static inline uint32_t tcp_headers(const struct tcp_sock *t)
+{
+	return ip_header_size(t->i.raddr) + (uint32_t)sizeof(struct tcp_header);
+}
 uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
 uint32_t tcp_ts_now(const struct tcp_sock *t);
 

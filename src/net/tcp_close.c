@@ -182,6 +182,7 @@ void tcp_destroy(struct socket *s)
 	pkt_free_list(s->channel);
 	tcp_purge(t);
 	inet_unbind(&t->i);
+	inet_release(&t->i);
 	if (t->parent)
 		socket_put(&t->parent->i.s);
 	heap_free(t->listener);

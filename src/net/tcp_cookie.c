@@ -53,13 +53,15 @@ static bool key_of(uint64_t minute, struct hash_key *key)
 static bool mac(const struct tcp_sock *t, uint64_t minute, unsigned mss, uint32_t *cookie)
 {
 	uint32_t rest = (uint32_t)(minute & 31) << 27 | mss << 24;
-	uint32_t in[5] = { t->i.laddr, t->i.raddr, (uint32_t)t->i.lport << 16 | t->i.rport, t->irs,
-		rest };
+	struct {
+		struct ip_addr laddr, raddr;
+		uint32_t ports, irs, rest;
+	} in = { t->i.laddr, t->i.raddr, (uint32_t)t->i.lport << 16 | t->i.rport, t->irs, rest };
 	struct hash_key key;
 
 	if (!key_of(minute, &key))
 		return false;
-	*cookie = rest | (hash_siphash(&key, in, sizeof(in)) & 0xffffff);
+	*cookie = rest | (hash_siphash(&key, &in, 44) & 0xffffff);
 	return true;
 }
 

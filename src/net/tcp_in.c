@@ -23,7 +23,8 @@ static bool checksum_ok(struct packet *p)
 	if (p->csum_flags != PACKET_CSUM_NONE || (cb->flags & PKT_LOOPBACK))
 		return true;
 	return csum_fold(csum_packet(
-		       csum_pseudo(cb->src, cb->dst, IPPROTO_TCP, (uint32_t)pkt_total(p)), p)) == 0;
+		       csum_pseudo_ip(cb->src, cb->dst, IPPROTO_TCP, (uint32_t)pkt_total(p)), p)) ==
+	       0;
 }
 
 void tcp_input(struct rx *rx, struct packet *p)
@@ -58,19 +59,14 @@ drop:
 	packet_free(p);
 }
 
-void tcp_icmp_error(const struct ip_header *ip, size_t len, int err, bool hard, uint32_t mtu)
+void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 {
-	size_t hlen = (ip->ver_ihl & 15) * 4u;
-	const uint8_t *h = (const uint8_t *)ip + hlen;
-	struct tcp_sock *t;
+	struct tcp_sock *t = tcp_lookup(q->src, get_be16(q->l4), q->dst, get_be16(q->l4 + 2));
 
-	if (len < hlen + 8)
-		return;
-	t = tcp_lookup(ip->src, get_be16(h), ip->dst, get_be16(h + 2));
 	if (!t)
 		return;
 	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */
-	uint32_t seq = get_be32(h + 4);
+	uint32_t seq = get_be32(q->l4 + 4);
 
 	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt)))
 		socket_icmp(&t->i.s, err, hard, mtu);

@@ -18,7 +18,9 @@ static bool port_in_use(const struct tcp_sock *t)
 	mutex_lock(&b->lock);
 	list_for_each_entry (o, &b->head, listen_link)
 		found |= o->i.lport == t->i.lport && !(o->i.s.reuseport && t->i.s.reuseport) &&
-			 (!o->i.laddr || !t->i.laddr || o->i.laddr == t->i.laddr) &&
+			 (o->i.families & t->i.families) &&
+			 (ip_is_any(o->i.laddr) || ip_is_any(t->i.laddr) ||
+				 ip_equal(o->i.laddr, t->i.laddr)) &&
 			 (!o->i.s.bound_if || !t->i.s.bound_if ||
 				 o->i.s.bound_if == t->i.s.bound_if);
 	mutex_unlock(&b->lock);
@@ -191,6 +193,9 @@ static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
 	s->linger = o->linger;
 	t->i.ttl = l->i.ttl;
 	t->i.tos = l->i.tos;
+	t->i.v6.hops = l->i.v6.hops;
+	t->i.v6.tclass = l->i.v6.tclass;
+	t->i.v6.v6only = l->i.v6.v6only;
 	t->nodelay = l->nodelay;
 	t->cork = l->cork;
 	t->user_mss = l->user_mss;
@@ -222,11 +227,14 @@ static void agree(struct tcp_sock *t, const struct tcp_seg *seg)
 static struct tcp_sock *new_child(
 	struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg, uint32_t irs)
 {
-	struct tcp_sock *t = tcp_alloc();
+	struct tcp_sock *t = tcp_alloc(l->i.s.family);
 
 	if (!t)
 		return NULL;
 	inherit(t, l);
+	if (ip_needs_scope(cb->src))
+		t->i.s.bound_if = cb->ifindex;
+	t->i.families = ip_family_bit(cb->dst);
 	t->i.laddr = cb->dst;
 	t->i.lport = cb->dport;
 	t->i.raddr = cb->src;
@@ -358,7 +366,8 @@ void tcp_listen_segment(
 	if (!(seg->flags & TCP_SYN) || (seg->flags & TCP_FIN) ||
 		(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
 		goto drop;
-	if (ip_is_multicast(cb->src) || cb->src == INADDR_BROADCAST || !tcp_accept_room(l))
+	if (ip_is_multicast(cb->src) || ip_equal(cb->src, ip_map(INADDR_BROADCAST)) ||
+		!tcp_accept_room(l))
 		goto drop;
 	if (syn_queue_full(l->listener))
 		answer_with_cookie(l, cb, seg);

@@ -141,7 +141,7 @@ bool tcp_mtu_probe(struct tcp_sock *t, uint32_t pipe, uint64_t now)
 	if (size <= t->mtup.low || t->cwnd < 8u * t->mss || pipe + len > t->cwnd ||
 		t->write_seq - t->snd_nxt < len + 4u * t->mss ||
 		seq_gt(t->snd_nxt + len, t->snd_una + t->snd_wnd) ||
-		(t->peer_mss && size - 40 > t->peer_mss))
+		(t->peer_mss && size - tcp_headers(t) > t->peer_mss))
 		return false;
 	counter_inc(tcp_mtu_probes);
 	t->mtup.on = true;

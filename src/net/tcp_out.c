@@ -170,22 +170,19 @@ static void acked_with_this(struct tcp_sock *t, uint32_t len)
 
 static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r, uint32_t len)
 {
-	struct ip_send how = { .src = t->i.laddr,
-		.dst = t->i.raddr,
-		.protocol = IPPROTO_TCP,
-		.ttl = t->i.ttl,
-		.tos = t->i.tos,
-		.dont_fragment = tcp_mtu_dont_fragment(t) };
+	struct ip_send how = inet_how(&t->i, IPPROTO_TCP);
 	struct tcp_header *h = (struct tcp_header *)p->data;
+
+	how.dont_fragment = tcp_mtu_dont_fragment(t);
 	uint32_t total = (h->offset >> 4) * 4u + len;
 
-	h->checksum = (uint16_t)~csum_fold(csum_pseudo(how.src, how.dst, IPPROTO_TCP, total));
+	h->checksum = (uint16_t)~csum_fold(csum_pseudo_ip(how.src, how.dst, IPPROTO_TCP, total));
 	p->csum_flags = PACKET_CSUM_PARTIAL;
 	p->csum_start = 0;
 	p->csum_offset = offsetof(struct tcp_header, checksum);
 	p->header_len = (uint16_t)((h->offset >> 4) * 4);
 	if (len > t->mss) {
-		p->gso_type = PACKET_GSO_TCP4;
+		p->gso_type = ip_is_v4(how.dst) ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
 		p->gso_size = t->mss;
 	}
 	t->segs_out += len ? DIV_ROUND_UP(len, t->mss) : 1;
@@ -276,7 +273,7 @@ void tcp_reply_reset(const struct packet *in, const struct tcp_seg *seg)
 
 	if ((seg->flags & TCP_RST) || (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
 		return;
-	if (route_lookup(cb->src, cb->dst, 0, &r))
+	if (route_lookup(cb->src, cb->dst, ip_needs_scope(cb->src) ? cb->ifindex : 0, &r))
 		return;
 	p = packet_alloc(TX_HEADROOM, sizeof(*h));
 	if (!p)
@@ -294,7 +291,8 @@ void tcp_reply_reset(const struct packet *in, const struct tcp_seg *seg)
 		h->ack = be32(
 			seg->seq + seg->len + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN));
 	}
-	h->checksum = (uint16_t)~csum_fold(csum_pseudo(how.src, how.dst, IPPROTO_TCP, sizeof(*h)));
+	h->checksum =
+		(uint16_t)~csum_fold(csum_pseudo_ip(how.src, how.dst, IPPROTO_TCP, sizeof(*h)));
 	p->csum_flags = PACKET_CSUM_PARTIAL;
 	p->csum_offset = offsetof(struct tcp_header, checksum);
 	ip_output(p, &how, &r);
@@ -306,7 +304,7 @@ static uint32_t segment_limit(struct tcp_sock *t)
 {
 	struct route_cache *r = tcp_route(t);
 
-	if (!r || !(r->dev->features & NETDEV_TSO4))
+	if (!r || !(r->dev->features & (ip_is_v4(r->dst) ? NETDEV_TSO4 : NETDEV_TSO6)))
 		return t->mss;
 	return MAX(GSO_LIMIT / t->mss, 1u) * t->mss;
 }

@@ -20,6 +20,8 @@ int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 
 	if (level == SOL_IP)
 		return inet_getopt(&t->i, name, val, len);
+	if (level == SOL_IPV6 && s->family == AF_INET6)
+		return inet6_getopt(&t->i, name, val, len);
 	if (level != SOL_TCP)
 		return -ENOPROTOOPT;
 	switch (name) {
@@ -165,6 +167,8 @@ int tcp_setopt(struct socket *s, int level, int name, const void *val, uint32_t 
 
 	if (level == SOL_IP)
 		return inet_setopt(&t->i, name, val, len);
+	if (level == SOL_IPV6 && s->family == AF_INET6)
+		return inet6_setopt(&t->i, name, val, len);
 	if (level != SOL_TCP)
 		return -ENOPROTOOPT;
 	if (name == TCP_CONGESTION)

@@ -11,12 +11,11 @@ COUNTER(tcp_time_wait_reused);
 static const struct socket_ops tcp_ops;
 
 static struct inet_bucket *conn_bucket(
-	uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport)
 {
 	struct net_state *n = the_net();
-	uint32_t key[3] = { laddr, raddr, (uint32_t)lport << 16 | rport };
 
-	return &n->tcp_conn[hash_siphash(&n->hash_key, key, sizeof(key)) & n->conn_mask];
+	return &n->tcp_conn[inet_hash(&n->hash_key, laddr, lport, raddr, rport) & n->conn_mask];
 }
 
 void tcp_init(void)
@@ -37,13 +36,13 @@ void tcp_init(void)
 		page_stats().total * PAGE_SIZE / 64 / sizeof(struct tcp_sock), 32768ul);
 }
 
-struct tcp_sock *tcp_alloc(void)
+struct tcp_sock *tcp_alloc(int family)
 {
 	struct tcp_sock *t = heap_alloc_zeroed(sizeof(*t));
 
 	if (!t)
 		return NULL;
-	socket_setup(&t->i.s, &tcp_ops, AF_INET, SOCK_STREAM, IPPROTO_TCP);
+	socket_setup(&t->i.s, &tcp_ops, family, SOCK_STREAM, IPPROTO_TCP);
 	inet_setup(&t->i);
 	t->i.s.rcvbuf = 131072;
 	t->i.s.sndbuf = 87040;
@@ -68,23 +67,23 @@ struct tcp_sock *tcp_alloc(void)
 	return t;
 }
 
-struct socket *tcp_create(void)
+struct socket *tcp_create(int family)
 {
-	struct tcp_sock *t = tcp_alloc();
+	struct tcp_sock *t = tcp_alloc(family);
 
 	return t ? &t->i.s : ERR_PTR(-ENOMEM);
 }
 
 /* ---- tables ---- */
 
-static struct tcp_sock *find(
-	struct inet_bucket *b, uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+static struct tcp_sock *find(struct inet_bucket *b, struct ip_addr laddr, uint16_t lport,
+	struct ip_addr raddr, uint16_t rport)
 {
 	struct tcp_sock *t;
 
 	list_for_each_entry (t, &b->head, conn_link)
-		if (t->i.raddr == raddr && t->i.rport == rport && t->i.lport == lport &&
-			t->i.laddr == laddr)
+		if (t->i.rport == rport && t->i.lport == lport && ip_equal(t->i.raddr, raddr) &&
+			ip_equal(t->i.laddr, laddr))
 			return t;
 	return NULL;
 }
@@ -155,7 +154,8 @@ void tcp_unhash(struct tcp_sock *t)
 	}
 }
 
-struct tcp_sock *tcp_lookup(uint32_t laddr, uint16_t lport, uint32_t raddr, uint16_t rport)
+struct tcp_sock *tcp_lookup(
+	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport)
 {
 	struct inet_bucket *b = conn_bucket(laddr, lport, raddr, rport);
 	struct tcp_sock *t;
@@ -189,24 +189,24 @@ unsigned tcp_closing_count(void)
 }
 
 /* The most specific listener; equals with SO_REUSEPORT share by flow. */
-struct tcp_sock *tcp_lookup_listener(uint32_t laddr, uint16_t lport, const struct pkt_cb *cb)
+struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const struct pkt_cb *cb)
 {
 	struct net_state *n = the_net();
 	struct inet_bucket *b = inet_port_bucket(n->tcp_listen, lport);
 	struct tcp_sock *t, *best = NULL;
-	uint32_t flow[2] = { cb->src, (uint32_t)cb->sport << 16 | lport };
 	int best_score = -1;
 	unsigned ties = 0;
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (t, &b->head, listen_link) {
-		int score = (t->i.laddr != 0) + (t->i.s.bound_if != 0);
+		int score = 2 * (!ip_is_any(t->i.laddr) + (t->i.s.bound_if != 0)) +
+			    (t->i.s.family == AF_INET);
 
-		if (t->i.lport != lport || (t->i.laddr && t->i.laddr != laddr) ||
+		if (t->i.lport != lport || !inet_takes(&t->i, laddr) ||
 			(t->i.s.bound_if && t->i.s.bound_if != cb->ifindex) || score < best_score)
 			continue;
 		ties = score > best_score ? 1 : ties + 1;
-		if (ties > 1 && hash_siphash(&n->hash_key, flow, sizeof(flow)) % ties != 0)
+		if (ties > 1 && inet_flow_hash(cb) % ties != 0)
 			continue;
 		best_score = score;
 		best = t;
@@ -235,10 +235,12 @@ void tcp_update_mss(struct tcp_sock *t)
 	struct route_cache *r = tcp_route(t);
 	uint32_t mtu = r ? MIN(r->mtu, 65535u) : 1500, mss;
 
-	mss = tcp_mtu_limit(t, mtu) - 40;
+	unsigned headers = tcp_headers(t);
+
+	mss = tcp_mtu_limit(t, mtu) - headers;
 	if (t->user_mss)
 		mss = MIN(mss, (uint32_t)t->user_mss);
-	t->adv_mss = (uint16_t)MIN(mtu - 40, t->user_mss ? t->user_mss : 65535u);
+	t->adv_mss = (uint16_t)MIN(mtu - headers, t->user_mss ? t->user_mss : 65535u);
 	if (t->peer_mss)
 		mss = MIN(mss, (uint32_t)t->peer_mss);
 	if (t->ts_ok)
@@ -249,9 +251,8 @@ void tcp_update_mss(struct tcp_sock *t)
 /* RFC 6528: a keyed hash of the connection plus a clock of 64 ns ticks. */
 uint32_t tcp_initial_seq(const struct tcp_sock *t)
 {
-	uint32_t key[3] = { t->i.laddr, t->i.raddr, (uint32_t)t->i.lport << 16 | t->i.rport };
-
-	return (uint32_t)hash_siphash(&the_net()->isn_key, key, sizeof(key)) +
+	return (uint32_t)inet_hash(
+		       &the_net()->isn_key, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport) +
 	       (uint32_t)(clock_now() >> 6);
 }
 
@@ -259,9 +260,7 @@ uint32_t tcp_initial_seq(const struct tcp_sock *t)
  * pair, so that a new connection's timestamps are later than those of an old one (RFC 6191). */
 uint32_t tcp_ts_offset(const struct tcp_sock *t)
 {
-	uint32_t key[2] = { t->i.laddr, t->i.raddr };
-
-	return (uint32_t)hash_siphash(&the_net()->isn_key, key, sizeof(key));
+	return (uint32_t)inet_hash(&the_net()->isn_key, t->i.laddr, 0, t->i.raddr, 0);
 }
 
 uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time)
@@ -318,7 +317,7 @@ static int tcp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	const struct path_context *c)
 {
 	struct tcp_sock *t = tcp_sk(s);
-	uint32_t addr;
+	struct ip_addr addr;
 	uint16_t port;
 	int err = inet_check_bind(&t->i, a, len, &addr, &port);
 
@@ -396,19 +395,22 @@ static void forget_connection(struct tcp_sock *t)
 	t->fin_queued = t->fin_sent = t->fin_received = false;
 }
 
-static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
+static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, int ifindex)
 {
 	struct socket *s = &t->i.s;
 	struct route_cache r;
-	int err = inet_route(&t->i, dst, &r);
+	int err;
 
+	if (ip_needs_scope(dst))
+		s->bound_if = ifindex;
+	err = inet_route(&t->i, dst, &r);
 	if (err)
 		return err;
 	if (r.broadcast || ip_is_multicast(dst))
 		return -ENETUNREACH;
-	uint32_t old = t->i.laddr;
+	struct ip_addr old = t->i.laddr;
 
-	if (!t->i.laddr)
+	if (ip_is_any(t->i.laddr))
 		t->i.laddr = r.src;
 	t->i.raddr = dst;
 	t->i.rport = port;
@@ -416,7 +418,7 @@ static int start_connect(struct tcp_sock *t, uint32_t dst, uint16_t port)
 	err = choose_port(t);
 	if (err) {
 		t->i.laddr = old;
-		t->i.raddr = 0;
+		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
 		return err;
 	}
@@ -451,12 +453,12 @@ static int connect_result(struct tcp_sock *t)
 
 		t->connecting = false;
 		t->i.s.shut = 0; /* as fresh: it may try again, from elsewhere */
-		t->i.raddr = 0;
+		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
 		if (!t->i.explicit_port) {
 			inet_unbind(&t->i);
 			t->i.lport = 0;
-			t->i.laddr = 0;
+			t->i.laddr = IP_ANY;
 		}
 		return err ? err : -ECONNABORTED;
 	}
@@ -470,31 +472,30 @@ int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len
 	const struct path_context *c)
 {
 	struct tcp_sock *t = tcp_sk(s);
-	const struct sockaddr_in *in = (const void *)a;
 	uint64_t deadline = socket_deadline(s->sndtimeo);
+	struct ip_addr dst;
+	uint16_t port;
 	bool fresh = false;
-	int err = 0;
+	int err, ifindex;
 
 	if (a->ss_family == AF_UNSPEC) { /* dissolve the association */
 		socket_lock(s);
 		tcp_abort(t, 0);
 		t->connecting = false;
-		t->i.raddr = 0;
+		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
 		socket_unlock(s);
 		return 0;
 	}
-	if (len < sizeof(*in))
-		return -EINVAL;
-	if (in->sin_family != AF_INET)
-		return -EAFNOSUPPORT;
+	err = inet_check_peer(&t->i, a, len, &dst, &port, &ifindex);
+	if (err)
+		return err;
 	socket_lock(s);
 	if (!t->connecting) {
 		if (t->state != TCP_CLOSE)
 			err = -EISCONN;
 		else
-			err = start_connect(t, in->sin_addr ? in->sin_addr : IP4(127, 0, 0, 1),
-				be16(in->sin_port));
+			err = start_connect(t, dst, port, ifindex);
 		fresh = true;
 	}
 	while (!err && !connect_over(t)) {

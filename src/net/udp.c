@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* UDP (RFC 768, 1122 4.1). */
 
-#include "net/impl.h"
+#include "net/ip6.h"
 #include "diag/counter.h"
 
 COUNTER(udp_rx_no_port);
@@ -15,9 +15,9 @@ void udp_init(void)
 	the_net()->udp_bind = inet_table_create(BIND_BUCKETS);
 }
 
-struct socket *udp_create(void)
+struct socket *udp_create(int family)
 {
-	struct dgram_sock *d = dgram_create(&udp_ops, SOCK_DGRAM, IPPROTO_UDP);
+	struct dgram_sock *d = dgram_create(&udp_ops, family, SOCK_DGRAM, IPPROTO_UDP);
 
 	return d ? &d->i.s : ERR_PTR(-ENOMEM);
 }
@@ -29,19 +29,19 @@ static int score(const struct inet_sock *i, const struct pkt_cb *cb)
 {
 	int n = 0;
 
-	if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex))
+	if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex) ||
+		!inet_takes(i, cb->dst))
 		return -1;
 	if (i->s.bound_if)
+		n += 2;
+	if (i->s.family == AF_INET)
 		n += 1;
-	if (i->laddr) {
-		if (i->laddr != cb->dst)
+	if (!ip_is_any(i->laddr))
+		n += 2;
+	if (!ip_is_any(i->raddr)) {
+		if (!ip_equal(i->raddr, cb->src) || i->rport != cb->sport)
 			return -1;
-		n += 1;
-	}
-	if (i->raddr) {
-		if (i->raddr != cb->src || i->rport != cb->sport)
-			return -1;
-		n += 4;
+		n += 8;
 	}
 	return n;
 }
@@ -53,7 +53,6 @@ static struct socket *lookup(const struct pkt_cb *cb)
 	struct inet_bucket *b = inet_port_bucket(n->udp_bind, cb->dport);
 	struct inet_sock *i, *best = NULL;
 	int best_score = -1, ties = 0;
-	uint32_t flow[2] = { cb->src, (uint32_t)cb->sport << 16 | cb->dport };
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (i, &b->head, bind_link) {
@@ -65,8 +64,7 @@ static struct socket *lookup(const struct pkt_cb *cb)
 			ties = 1;
 		} else {
 			ties++;
-			if (!i->s.reuseport ||
-				hash_siphash(&n->hash_key, flow, sizeof(flow)) % ties != 0)
+			if (!i->s.reuseport || inet_flow_hash(cb) % ties != 0)
 				continue;
 		}
 		best_score = k;
@@ -90,12 +88,12 @@ static void deliver_to_all(struct rx *rx, struct packet *p)
 	mutex_lock(&b->lock);
 	list_for_each_entry (i, &b->head, bind_link) {
 		if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex) ||
-			(i->laddr && i->laddr != cb->dst && !(cb->flags & PKT_BROADCAST)) ||
-			(i->raddr && (i->raddr != cb->src || i->rport != cb->sport)))
+			!(inet_takes(i, cb->dst) ||
+				((cb->flags & PKT_BROADCAST) && (i->families & IP_V4))) ||
+			(!ip_is_any(i->raddr) &&
+				(!ip_equal(i->raddr, cb->src) || i->rport != cb->sport)))
 			continue;
-		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst) && !i->mcast_all)
-			continue;
-		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst) && i->group_count)
+		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst, cb->ifindex))
 			continue;
 		if (count < ARRAY_SIZE(who)) {
 			socket_get(&i->s);
@@ -131,9 +129,11 @@ static bool sound(struct packet *p)
 	if (len < sizeof(*h) || len > pkt_total(p))
 		return false;
 	pkt_truncate(p, len);
+	if (!h->checksum && !ip_is_v4(cb->dst)) /* RFC 8200 8.1 */
+		return false;
 	if (h->checksum && p->csum_flags == PACKET_CSUM_NONE && !(cb->flags & PKT_LOOPBACK) &&
 		csum_fold(csum_packet(
-			csum_pseudo(cb->src, cb->dst, IPPROTO_UDP, (uint32_t)len), p)) != 0) {
+			csum_pseudo_ip(cb->src, cb->dst, IPPROTO_UDP, (uint32_t)len), p)) != 0) {
 		counter_inc(udp_rx_bad_checksum);
 		return false;
 	}
@@ -162,7 +162,7 @@ void udp_input(struct rx *rx, struct packet *p)
 	s = lookup(cb);
 	if (!s) {
 		counter_inc(udp_rx_no_port);
-		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PORT_UNREACH, 0);
+		icmp_send_port_unreachable(p);
 		packet_free(p);
 		return;
 	}
@@ -172,20 +172,17 @@ void udp_input(struct rx *rx, struct packet *p)
 	rx_to_socket(rx, s, p);
 }
 
-void udp_icmp_error(const struct ip_header *ip, size_t len, int err, bool hard, uint32_t mtu)
+void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 {
-	size_t hlen = (ip->ver_ihl & 15) * 4u;
-	const struct udp_header *h = (const void *)((const uint8_t *)ip + hlen);
-	struct pkt_cb cb = { .src = ip->dst, .dst = ip->src };
-	struct socket *s;
+	struct pkt_cb cb = {
+		.src = q->dst, .dst = q->src, .sport = get_be16(q->l4 + 2), .dport = get_be16(q->l4)
+	};
+	struct socket *s = lookup(&cb);
 
-	if (len < hlen + sizeof(*h))
-		return;
-	cb.sport = be16(h->dport);
-	cb.dport = be16(h->sport);
-	s = lookup(&cb);
 	if (!s)
 		return;
+	if (mtu && !ip_is_v4(q->dst))
+		ip6_path_mtu_set(q->dst, mtu);
 	socket_icmp(s, err, hard, mtu);
 	socket_put(s);
 }
@@ -193,7 +190,9 @@ void udp_icmp_error(const struct ip_header *ip, size_t len, int err, bool hard, 
 /* Linux: only connected sockets hear of it, and of passing trouble only with IP_RECVERR. */
 static void udp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 {
-	if (inet_sk(s)->recverr || (inet_sk(s)->raddr && hard))
+	struct inet_sock *i = inet_sk(s);
+
+	if (i->recverr || i->v6.recverr || (!ip_is_any(i->raddr) && hard))
 		socket_set_error(s, err);
 }
 
@@ -203,7 +202,7 @@ static int udp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	const struct path_context *c)
 {
 	struct inet_sock *i = inet_sk(s);
-	uint32_t addr;
+	struct ip_addr addr;
 	uint16_t port;
 	int err = inet_check_bind(i, a, len, &addr, &port);
 
@@ -258,9 +257,9 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 	h->dport = be16(t.port);
 	h->len = be16((uint16_t)(n + sizeof(*h)));
 	h->checksum = 0;
-	if (!s->no_check) {
-		h->checksum = (uint16_t)~csum_fold(
-			csum_pseudo(t.how.src, t.how.dst, IPPROTO_UDP, (uint32_t)(n + sizeof(*h))));
+	if (!s->no_check || !ip_is_v4(t.how.dst)) {
+		h->checksum = (uint16_t)~csum_fold(csum_pseudo_ip(
+			t.how.src, t.how.dst, IPPROTO_UDP, (uint32_t)(n + sizeof(*h))));
 		p->csum_flags = PACKET_CSUM_PARTIAL;
 		p->csum_start = 0;
 		p->csum_offset = offsetof(struct udp_header, checksum);

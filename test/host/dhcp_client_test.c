@@ -170,7 +170,7 @@ static uint32_t address(void)
 {
 	const struct net_addr *a = net_addr_of(net_config(), &me.eth);
 
-	return a ? a->addr : 0;
+	return a ? ip_v4(a->addr) : 0;
 }
 
 static char resolv[600];
@@ -214,9 +214,9 @@ TEST(lease_life)
 	CHECK_STR(resolv, "nameserver 10.0.0.2\n");
 	struct route_cache r;
 
-	CHECK_EQ(route_lookup(IP4(8, 8, 8, 8), 0, 0, &r), 0);
-	CHECK_EQ(r.next_hop, IP4(10, 0, 0, 254));
-	CHECK_EQ(r.src, server.addr);
+	CHECK_EQ(route_lookup(ip_map(IP4(8, 8, 8, 8)), IP_ANY, 0, &r), 0);
+	CHECK_EQ(ip_v4(r.next_hop), IP4(10, 0, 0, 254));
+	CHECK_EQ(ip_v4(r.src), server.addr);
 
 	/* half of the lease later it is renewed, and nothing else changes */
 	uint32_t generation = me.net.config_generation;
@@ -232,7 +232,7 @@ TEST(lease_life)
 	CHECK(server.renewals >= 2);
 	CHECK(server.rebinds >= 1);
 	CHECK_EQ(address(), 0);
-	CHECK_EQ(route_lookup(IP4(8, 8, 8, 8), 0, 0, &r), -ENETUNREACH);
+	CHECK_EQ(route_lookup(ip_map(IP4(8, 8, 8, 8)), IP_ANY, 0, &r), -ENETUNREACH);
 
 	/* it comes back with another address */
 	server.silent = false;

@@ -8,6 +8,7 @@
 #ifndef TEST_HOST_NET_ENV_H
 #define TEST_HOST_NET_ENV_H
 
+#include "net/ip6.h"
 #include "net/tcp.h"
 #include "cpu/uaccess.h"
 #include "file/file.h"
@@ -238,6 +239,12 @@ static unsigned long env_wakes;
 void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
 	env_wakes++;
+}
+
+/* Nobody reads while somebody changes: the grace period is over at once. */
+void rcu_call(struct rcu_node *n, void (*fn)(struct rcu_node *))
+{
+	fn(n);
 }
 
 /* ---- memory, program memory, files ---- */
@@ -615,12 +622,9 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		heap_free(net->tcp_bind);
 		heap_free(net->udp_bind);
 		heap_free(net->neigh);
-		for (const struct net_config *c = net->config; c;) {
-			const struct net_config *older = c->older;
-
-			heap_free((void *)c);
-			c = older;
-		}
+		timer_cancel(&net->nd->timer);
+		heap_free(net->nd);
+		heap_free((void *)net->config);
 	}
 	memset(env_devices, 0, sizeof(env_devices));
 	env_thread.flags = 0;

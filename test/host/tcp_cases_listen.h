@@ -198,8 +198,8 @@ TEST(cookie_means_nothing_when_none_was_sent)
 	peer_setup();
 	my_port = 80;
 	l = listener_at(80);
-	fake.i.laddr = ME;
-	fake.i.raddr = PEER;
+	fake.i.laddr = ip_map(ME);
+	fake.i.raddr = ip_map(PEER);
 	fake.i.lport = 80;
 	fake.i.rport = 5000;
 	uint32_t cookie = tcp_cookie_make(&fake); /* somebody who knows the key */

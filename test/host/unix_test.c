@@ -224,7 +224,7 @@ TEST(netlink_lists_addresses)
 TEST(families_and_types)
 {
 	peer_setup();
-	CHECK_EQ(PTR_ERR(socket_create(AF_INET6, SOCK_STREAM, 0)), -EAFNOSUPPORT);
+	CHECK_EQ(PTR_ERR(socket_create(AF_PACKET, SOCK_RAW, 0)), -EAFNOSUPPORT);
 	CHECK_EQ(PTR_ERR(socket_create(99, SOCK_STREAM, 0)), -EAFNOSUPPORT);
 	CHECK_EQ(PTR_ERR(socket_create(AF_INET, 0, 0)), -ESOCKTNOSUPPORT);
 	CHECK_EQ(PTR_ERR(socket_create(AF_INET, SOCK_STREAM, IPPROTO_UDP)), -EPROTONOSUPPORT);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SOL_IPV6 options (ipv6(7), RFC 3493, 3542), with Linux's limits and errors. */
+
+#include "net/ip6.h"
+
+static bool *ip6_flag(struct inet_sock *i, int name)
+{
+	switch (name) {
+	case IPV6_RECVPKTINFO: return &i->v6.pktinfo;
+	case IPV6_RECVHOPLIMIT: return &i->v6.recvhops;
+	case IPV6_RECVTCLASS: return &i->v6.recvtclass;
+	case IPV6_RECVERR: return &i->v6.recverr;
+	case IPV6_RECVPATHMTU: return &i->v6.recvpathmtu;
+	case IPV6_DONTFRAG: return &i->v6.dontfrag;
+	case IPV6_MULTICAST_LOOP: return &i->v6.mcast_loop;
+	case IPV6_MULTICAST_ALL: return &i->v6.mcast_all;
+	case IPV6_AUTOFLOWLABEL: return &i->v6.autoflow;
+	case IPV6_FREEBIND: return &i->freebind;
+	default: return NULL;
+	}
+}
+
+static int path_mtu(struct inet_sock *i, uint32_t *mtu)
+{
+	struct route_cache r;
+
+	if (ip_is_any(i->raddr) || inet_route(i, i->raddr, &r))
+		return -ENOTCONN;
+	*mtu = r.mtu;
+	return 0;
+}
+
+int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
+{
+	bool *flag = ip6_flag(i, name);
+	uint32_t mtu;
+
+	if (flag)
+		return opt_put_int(val, len, *flag);
+	switch (name) {
+	case IPV6_V6ONLY: return opt_put_int(val, len, i->v6.v6only);
+	case IPV6_UNICAST_HOPS: return opt_put_int(val, len, i->v6.hops < 0 ? 64 : i->v6.hops);
+	case IPV6_MULTICAST_HOPS:
+		return opt_put_int(val, len, i->v6.mcast_hops < 0 ? 1 : i->v6.mcast_hops);
+	case IPV6_MULTICAST_IF: return opt_put_int(val, len, i->v6.mcast_if);
+	case IPV6_TCLASS: return opt_put_int(val, len, i->v6.tclass);
+	case IPV6_MTU_DISCOVER: return opt_put_int(val, len, i->v6.pmtudisc);
+	case IPV6_ADDR_PREFERENCES: return opt_put_int(val, len, 0x500); /* none said */
+	case IPV6_CHECKSUM:
+		if (i->s.type != SOCK_RAW)
+			return -ENOPROTOOPT;
+		return opt_put_int(val, len, i->v6.checksum);
+	case IPV6_MTU:
+		if (path_mtu(i, &mtu))
+			return -ENOTCONN;
+		return opt_put_int(val, len, (int)mtu);
+	case IPV6_PATHMTU: {
+		struct ip6_mtuinfo info = { 0 };
+		struct sockaddr_storage a;
+		uint32_t n;
+
+		if (*len < sizeof(info))
+			return -EINVAL;
+		if (path_mtu(i, &info.ip6m_mtu))
+			return -ENOTCONN;
+		inet_put_addr(&a, &n, AF_INET6, i->raddr, 0, i->s.bound_if);
+		memcpy(&info.ip6m_addr, &a, sizeof(info.ip6m_addr));
+		return opt_put(val, len, &info, sizeof(info));
+	}
+	default: return -ENOPROTOOPT;
+	}
+}
+
+static int change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
+{
+	struct route_cache r;
+
+	if (i->s.type == SOCK_STREAM)
+		return -EPROTO;
+	if (!ip_is_multicast(group) || ip_is_v4(group))
+		return -EINVAL;
+	if (!ifindex && join) {
+		if (route_lookup(group, IP6_ONE, 0, &r))
+			return -ENODEV;
+		ifindex = r.dev->index;
+	}
+	if (ifindex && !netdev_by_index(ifindex))
+		return -ENODEV;
+	return inet_change_group(i, join, group, ifindex);
+}
+
+static int group_option(struct inet_sock *i, int name, const void *val, uint32_t len)
+{
+	struct ipv6_mreq m;
+	struct group_req g;
+	struct sockaddr_in6 in;
+
+	if (name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP) {
+		if (len < sizeof(m))
+			return -EINVAL;
+		memcpy(&m, val, sizeof(m));
+		return change_group(i, name == IPV6_JOIN_GROUP, ip_from_bytes(m.ipv6mr_multiaddr),
+			m.ipv6mr_ifindex);
+	}
+	if (len < sizeof(g))
+		return -EINVAL;
+	memcpy(&g, val, sizeof(g));
+	memcpy(&in, &g.gr_group, sizeof(in));
+	if (in.sin6_family != AF_INET6)
+		return -EADDRNOTAVAIL;
+	return change_group(
+		i, name == MCAST_JOIN_GROUP, ip_from_bytes(in.sin6_addr), (int)g.gr_interface);
+}
+
+static int set_hops(int16_t *field, int v)
+{
+	if (v < -1 || v > 255)
+		return -EINVAL;
+	*field = (int16_t)v;
+	return 0;
+}
+
+static int set_multicast_if(struct inet_sock *i, int v)
+{
+	if (i->s.type == SOCK_STREAM)
+		return -ENOPROTOOPT;
+	if (v && i->s.bound_if && i->s.bound_if != v)
+		return -EINVAL;
+	if (v && !netdev_by_index(v))
+		return -ENODEV;
+	i->v6.mcast_if = v;
+	return 0;
+}
+
+static int set_number(struct inet_sock *i, int name, int v)
+{
+	bool stream = i->s.type == SOCK_STREAM;
+
+	switch (name) {
+	case IPV6_V6ONLY:
+		if (i->lport)
+			return -EINVAL;
+		i->v6.v6only = v != 0;
+		i->families = v ? IP_V6 : IP_V4 | IP_V6;
+		return 0;
+	case IPV6_UNICAST_HOPS: return set_hops(&i->v6.hops, v);
+	case IPV6_MULTICAST_HOPS: return stream ? -ENOPROTOOPT : set_hops(&i->v6.mcast_hops, v);
+	case IPV6_MULTICAST_IF: return set_multicast_if(i, v);
+	case IPV6_TCLASS:
+		if (v < -1 || v > 255)
+			return -EINVAL;
+		v = MAX(v, 0);
+		i->v6.tclass = (uint8_t)(stream ? v & ~3 : v);
+		return 0;
+	case IPV6_MTU_DISCOVER:
+		if (v < 0 || v > 5)
+			return -EINVAL;
+		i->v6.pmtudisc = (uint8_t)v;
+		return 0;
+	case IPV6_MTU: return v && v < IP6_MIN_MTU ? -EINVAL : 0;
+	case IPV6_CHECKSUM:
+		if (i->s.type != SOCK_RAW)
+			return -ENOPROTOOPT;
+		if (i->s.protocol == IPPROTO_ICMPV6 || (v > 0 && (v & 1)))
+			return -EINVAL; /* RFC 3542 3.1 */
+		i->v6.checksum = v < 0 ? -1 : v;
+		return 0;
+	case IPV6_ADDR_PREFERENCES: return 0; /* there are no temporary or home addresses */
+	default: return -ENOPROTOOPT;
+	}
+}
+
+int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
+{
+	bool *flag = ip6_flag(i, name);
+	int v;
+
+	switch (name) {
+	case IPV6_JOIN_GROUP:
+	case IPV6_LEAVE_GROUP:
+	case MCAST_JOIN_GROUP:
+	case MCAST_LEAVE_GROUP: return group_option(i, name, val, len);
+	}
+	if (opt_get_int(val, len, &v))
+		return -EINVAL;
+	if ((name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_ALL) && v != 0 && v != 1)
+		return -EINVAL;
+	if (flag) {
+		*flag = v != 0;
+		return 0;
+	}
+	return set_number(i, name, v);
+}
