@@ -137,7 +137,7 @@ static void put_control(struct socket *s, const struct pkt_cb *cb, struct socket
 
 	if (s->timestamp || s->timestampns)
 		cmsg_put_timestamp(s, m, cb->time);
-	if (i->v6.pktinfo) {
+	if (unlikely(i->v6.pktinfo)) {
 		struct in6_pktinfo info = { .ipi6_ifindex = cb->ifindex };
 
 		memcpy(info.ipi6_addr, cb->dst.b, 16);
@@ -405,60 +405,70 @@ static int parse_control(const struct inet_sock *i, const struct socket_message 
 	return err;
 }
 
-static struct ip_send headers_to(const struct inet_sock *i, struct ip_addr dst)
+static void fill_headers4(const struct inet_sock *i, struct ip_send *how)
 {
-	bool group = ip_is_multicast(dst);
-	int hops = group ? (i->v6.mcast_hops < 0 ? 1 : i->v6.mcast_hops)
-			 : (i->v6.hops < 0 ? 0 : i->v6.hops);
-	struct ip_send how = { .src = i->laddr, .dst = dst, .protocol = (uint8_t)i->s.protocol };
+	how->ttl = unlikely(ip_is_multicast(how->dst)) ? i->mcast_ttl : i->ttl;
+	how->tos = i->tos;
+	how->dont_fragment = i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE;
+}
 
-	if (ip_is_v4(dst)) {
-		how.ttl = group ? i->mcast_ttl : i->ttl;
-		how.tos = i->tos;
-		how.dont_fragment =
-			i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE;
-	} else {
-		how.ttl = (uint8_t)hops;
-		how.tos = i->v6.tclass;
-		how.flow = i->v6.flow;
-		how.dont_fragment = i->v6.dontfrag || i->v6.pmtudisc == IP_PMTUDISC_DO ||
-				    i->v6.pmtudisc == IP_PMTUDISC_PROBE;
-	}
-	return how;
+static void fill_headers6(const struct inet_sock *i, struct ip_send *how)
+{
+	if (ip_is_multicast(how->dst))
+		how->ttl = i->v6.mcast_hops < 0 ? 1 : (uint8_t)i->v6.mcast_hops;
+	else
+		how->ttl = i->v6.hops < 0 ? 0 : (uint8_t)i->v6.hops;
+	how->tos = i->v6.tclass;
+	how->flow = i->v6.flow;
+	how->dont_fragment = i->v6.dontfrag || i->v6.pmtudisc == IP_PMTUDISC_DO ||
+			     i->v6.pmtudisc == IP_PMTUDISC_PROBE;
+}
+
+/* The interface and source of a message to a group, where nothing else says them. */
+static void group_defaults(const struct inet_sock *i, struct dgram_target *t, int *dev)
+{
+	bool v4 = ip_is_v4(t->how.dst);
+
+	if (!*dev)
+		*dev = v4 ? i->mcast_if : i->v6.mcast_if;
+	if (v4 && ip_is_any(t->how.src) && i->mcast_addr)
+		t->how.src = ip_map(i->mcast_addr);
 }
 
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t)
 {
 	struct inet_sock *i = inet_sk(s);
-	int err, dev = s->bound_if;
-	struct ip_addr dst = i->raddr;
+	int err = 0, dev = s->bound_if;
 
+	t->how.src = i->laddr;
+	t->how.dst = i->raddr;
+	t->how.protocol = (uint8_t)s->protocol;
 	t->port = i->rport;
 	if (m->name_len) {
-		err = inet_check_peer(i, &m->name, m->name_len, &dst, &t->port, &dev);
+		err = inet_check_peer(i, &m->name, m->name_len, &t->how.dst, &t->port, &dev);
 		if (err)
 			return err == -EAFNOSUPPORT && m->name.ss_family == AF_INET ? -ENETUNREACH
 										    : err;
 		if (!t->port && s->protocol == IPPROTO_UDP)
 			return -EINVAL;
-	} else if (ip_is_any(dst)) {
+	} else if (ip_is_any(t->how.dst)) {
 		return -EDESTADDRREQ;
 	}
-	bool group = ip_is_multicast(dst), v4 = ip_is_v4(dst);
-
-	t->how = headers_to(i, dst);
-	err = parse_control(i, m, &t->how, &dev);
+	if (ip_is_v4(t->how.dst))
+		fill_headers4(i, &t->how);
+	else
+		fill_headers6(i, &t->how);
+	if (unlikely(m->control_len))
+		err = parse_control(i, m, &t->how, &dev);
 	if (err)
 		return err;
-	if (!dev && group)
-		dev = v4 ? i->mcast_if : i->v6.mcast_if;
-	if (ip_is_multicast(t->how.src))
+	if (unlikely(ip_is_multicast(t->how.src)))
 		t->how.src = IP_ANY;
-	err = route_lookup(dst, t->how.src, dev, &t->route);
+	if (unlikely(ip_is_multicast(t->how.dst)))
+		group_defaults(i, t, &dev);
+	err = route_lookup(t->how.dst, t->how.src, dev, &t->route);
 	if (err)
 		return err;
-	if (group && v4 && ip_is_any(t->how.src) && i->mcast_addr)
-		t->route.src = ip_map(i->mcast_addr);
 	t->how.src = t->route.src;
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;
 }

@@ -140,7 +140,7 @@ static bool advertised(struct netdev *dev, const struct pkt_cb *cb, const struct
 
 	if (ip_is_multicast(target) || ((flags & NA_SOLICITED) && ip_is_multicast(cb->dst)))
 		return false;
-	if (nd_duplicate(dev, target, false))
+	if (nd_duplicate(dev, target, true))
 		return true;
 	neigh_update(dev, target, mac,
 		(flags & NA_SOLICITED ? NEIGH_SOLICITED : 0) |

@@ -469,7 +469,10 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 	uint32_t generation = load_acquire(&the_net()->config_generation);
 	enum ip_local_kind kind = ip_local_kind(dst);
 
-	*out = (struct route_cache){ .generation = generation, .dst = dst, .next_hop = dst };
+	out->generation = generation;
+	out->dst = out->next_hop = dst;
+	out->src = IP_ANY;
+	out->broadcast = out->local = false;
 	rcu_read_lock();
 	int err = lookup(net_config(), dst, bound_if, kind, out);
 

@@ -24,13 +24,13 @@ struct socket *udp_create(int family)
 
 /* ---- receiving ---- */
 
-/* How well a socket fits a packet; -1: not at all. Bucket lock held. */
+/* How well a socket fits a packet (ifindex 0: of any link); -1: not at all. Bucket lock held. */
 static int score(const struct inet_sock *i, const struct pkt_cb *cb)
 {
 	int n = 0;
 
-	if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex) ||
-		!inet_takes(i, cb->dst))
+	if (i->lport != cb->dport || !inet_takes(i, cb->dst) ||
+		(i->s.bound_if && i->s.bound_if != cb->ifindex && cb->ifindex))
 		return -1;
 	if (i->s.bound_if)
 		n += 2;

@@ -496,6 +496,53 @@ static void env_transmit(struct env_link *l, int from, struct packet *p)
 	env_enqueue(l, !from, p, when);
 }
 
+/* The length and checksums of a cut segment whose TCP header is at tcp. */
+static void env_fix_segment(struct packet *s, unsigned tcp, bool v6)
+{
+	uint8_t *ip = s->data + 14;
+	uint32_t src, dst, pseudo, n = s->len - tcp;
+	uint16_t sum;
+
+	memset(s->data + tcp + 16, 0, 2);
+	if (v6) {
+		put_be16(ip + 4, (uint16_t)n);
+		pseudo =
+			csum_pseudo6(ip_from_bytes(ip + 8), ip_from_bytes(ip + 24), IPPROTO_TCP, n);
+	} else {
+		put_be16(ip + 2, (uint16_t)(s->len - 14));
+		put_be16(ip + 10, 0);
+		sum = csum_fold(csum_add(0, ip, 20));
+		memcpy(ip + 10, &sum, 2);
+		memcpy(&src, ip + 12, 4);
+		memcpy(&dst, ip + 16, 4);
+		pseudo = csum_pseudo(src, dst, IPPROTO_TCP, n);
+	}
+	sum = csum_fold(csum_add(pseudo, s->data + tcp, n));
+	memcpy(s->data + tcp + 16, &sum, 2);
+}
+
+static void env_cut(struct env_link *l, int from, struct packet *q)
+{
+	unsigned hlen = q->header_len, tcp = q->csum_start;
+	uint32_t payload = q->len - hlen, seq = get_be32(q->data + tcp + 4);
+
+	for (uint32_t off = 0; off < payload; off += q->gso_size) {
+		uint32_t n = MIN(payload - off, (uint32_t)q->gso_size);
+		struct packet *s = packet_alloc(0, hlen + n);
+
+		if (!s)
+			break;
+		memcpy(packet_put(s, hlen), q->data, hlen);
+		memcpy(packet_put(s, n), q->data + hlen + off, n);
+		put_be32(s->data + tcp + 4, seq + off);
+		if (off + n < payload)
+			s->data[tcp + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		env_fix_segment(s, tcp, q->gso_type == PACKET_GSO_TCP6);
+		env_transmit(l, from, s);
+	}
+	packet_free(q);
+}
+
 static int env_send(struct netdev *dev, struct packet *p)
 {
 	struct env_link *l = dev->driver;
@@ -506,40 +553,8 @@ static int env_send(struct netdev *dev, struct packet *p)
 	if (!q)
 		return -ENOBUFS;
 	BUG_ON(q->len > dev->mtu + 14 && q->gso_type == PACKET_GSO_NONE);
-	if (q->gso_type == PACKET_GSO_TCP4) { /* cut as a card would */
-		unsigned hlen = q->header_len,
-			 tcp = hlen - (q->csum_start - 0) ? q->csum_start : q->csum_start;
-		uint32_t payload = q->len - hlen, seq = get_be32(q->data + tcp + 4);
-
-		for (uint32_t off = 0; off < payload; off += q->gso_size) {
-			uint32_t n = MIN(payload - off, (uint32_t)q->gso_size);
-			struct packet *s = packet_alloc(0, hlen + n);
-			uint8_t *ip;
-			uint16_t sum;
-
-			if (!s)
-				break;
-			memcpy(packet_put(s, hlen), q->data, hlen);
-			memcpy(packet_put(s, n), q->data + hlen + off, n);
-			ip = s->data + 14;
-			put_be16(ip + 2, (uint16_t)(hlen - 14 + n));
-			put_be16(ip + 10, 0);
-			sum = csum_fold(csum_add(0, ip, 20));
-			memcpy(ip + 10, &sum, 2);
-			put_be32(s->data + tcp + 4, seq + off);
-			if (off + n < payload)
-				s->data[tcp + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-			memset(s->data + tcp + 16, 0, 2);
-			uint32_t src, dst;
-
-			memcpy(&src, ip + 12, 4);
-			memcpy(&dst, ip + 16, 4);
-			sum = csum_fold(csum_add(csum_pseudo(src, dst, IPPROTO_TCP, hlen - tcp + n),
-				s->data + tcp, hlen - tcp + n));
-			memcpy(s->data + tcp + 16, &sum, 2);
-			env_transmit(l, from, s);
-		}
-		packet_free(q);
+	if (q->gso_type != PACKET_GSO_NONE) { /* cut as a card would */
+		env_cut(l, from, q);
 		return 0;
 	}
 	csum_finish(q);
