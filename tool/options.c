@@ -164,11 +164,41 @@ static bool host_number_ok(uint32_t address, unsigned long len)
 	return address && (!mask || ((address & mask) && (address & mask) != mask));
 }
 
+/* An address of its own: no group, no loopback, and not "any", which :: and ::/len would be. */
+static bool address6_ok(const struct in6_addr *a)
+{
+	return !IN6_IS_ADDR_MULTICAST(a) && !IN6_IS_ADDR_LOOPBACK(a) &&
+	       !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_V4MAPPED(a);
+}
+
+/* The part before the slash and the gateway are of one family; *v6 says which. */
+static int check_ip(
+	const char *address, const char *gateway, const char *slash, bool *v6, unsigned long *len)
+{
+	struct in6_addr in6;
+	struct in_addr in;
+
+	*v6 = strchr(address, ':');
+	if (*v6)
+		return inet_pton(AF_INET6, address, &in6) == 1 && address6_ok(&in6) &&
+				       (!gateway || inet_pton(AF_INET6, gateway,
+							    &(struct in6_addr){}) == 1) &&
+				       !parse_number(slash, 128, len) && *len
+			       ? 0
+			       : -EINVAL;
+	return (!gateway || inet_pton(AF_INET, gateway, &in) == 1) &&
+			       inet_pton(AF_INET, address, &in) == 1 &&
+			       !parse_number(slash, 32, len) && *len &&
+			       host_number_ok(ntohl(in.s_addr), *len)
+		       ? 0
+		       : -EINVAL;
+}
+
 int options_parse_ip(const char *s, struct options *o)
 {
 	char *copy = xstrdup(s), *comma = strchr(copy, ','), *slash;
-	struct in_addr in;
 	unsigned long len;
+	bool v6;
 	int err = -EINVAL;
 
 	if (comma)
@@ -176,16 +206,15 @@ int options_parse_ip(const char *s, struct options *o)
 	slash = strchr(copy, '/');
 	if (slash) {
 		*slash++ = 0;
-		if ((!comma || inet_pton(AF_INET, comma, &in) == 1) &&
-			inet_pton(AF_INET, copy, &in) == 1 && !parse_number(slash, 32, &len) &&
-			len && host_number_ok(ntohl(in.s_addr), len))
-			err = 0;
+		err = check_ip(copy, comma, slash, &v6, &len);
 	}
 	if (!err) {
-		free(o->ip);
-		free(o->gateway);
-		o->ip = xasprintf("%s/%lu", copy, len);
-		o->gateway = comma ? xstrdup(comma) : NULL;
+		char **ip = v6 ? &o->ip6 : &o->ip, **gateway = v6 ? &o->gateway6 : &o->gateway;
+
+		free(*ip);
+		free(*gateway);
+		*ip = xasprintf("%s/%lu", copy, len);
+		*gateway = comma ? xstrdup(comma) : NULL;
 	}
 	free(copy);
 	return err;
@@ -318,8 +347,8 @@ static void parse_one(int opt, const char *command, struct options *o)
 	case OPT_IP:
 		if (options_parse_ip(optarg, o))
 			die(EXIT_SKIFF,
-				"--ip %s: use ADDRESS/LENGTH or ADDRESS/LENGTH,GATEWAY; the address is "
-				"not the network's own or its broadcast",
+				"--ip %s: use ADDRESS/LENGTH or ADDRESS/LENGTH,GATEWAY, of IPv4 or IPv6; "
+				"the address is not the network's own or its broadcast",
 				optarg);
 		break;
 	case OPT_MACHINE: o->machine = pick("--machine", optarg, machines); break;
@@ -377,7 +406,7 @@ void options_parse(const char *command, int argc, char **argv, struct options *o
 	if (o->npublish && o->net != NET_USER)
 		die(EXIT_SKIFF,
 			"-p needs --net user; on a tap interface every port can be reached");
-	if (o->ip && o->net == NET_NONE)
+	if ((o->ip || o->ip6) && o->net == NET_NONE)
 		die(EXIT_SKIFF, "--ip needs a network: leave --net none out");
 }
 

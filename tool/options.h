@@ -31,7 +31,8 @@ struct options {
 	const char *hostname, *name;
 	enum net net;
 	const char *tap;
-	char *ip, *gateway; /* "10.0.0.2/24"; NULL: DHCP, no gateway */
+	char *ip, *gateway;   /* "10.0.0.2/24"; NULL: DHCP, no gateway */
+	char *ip6, *gateway6; /* "2001:db8::2/64"; NULL: what routers say, no gateway */
 	enum machine machine;
 	enum accel accel;
 	struct strv kernel_args, qemu_args;
@@ -49,7 +50,8 @@ void options_parse(const char *command, int argc, char **argv, struct options *o
 /* The value that -e gave for @key, else NULL. */
 const char *options_env(const struct options *o, const char *key);
 
-/* "ADDR/LEN[,GW]" checked; sets o->ip and o->gateway. -EINVAL. Public for its test. */
+/* "ADDR/LEN[,GW]" checked; sets o->ip and o->gateway, or o->ip6 and o->gateway6. -EINVAL. Public
+ * for its test. */
 int options_parse_ip(const char *s, struct options *o);
 /* "[ADDR:]HOST:GUEST[/udp|/tcp]". -EINVAL. */
 int options_parse_publish(const char *s, struct publish *p);

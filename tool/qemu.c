@@ -272,6 +272,40 @@ static char *in_network(const char *ip, unsigned int number)
 	return xstrdup(text);
 }
 
+/* 2001:db8::7/64 -> 2001:db8:: + host number, as text. */
+static char *in_network6(const char *ip, unsigned int number)
+{
+	char text[INET6_ADDRSTRLEN], *copy = xstrdup(ip), *slash = strchr(copy, '/');
+	unsigned int len = atoi(slash + 1);
+	struct in6_addr a;
+
+	*slash = 0;
+	inet_pton(AF_INET6, copy, &a);
+	for (unsigned int i = 0; i < 16; i++)
+		a.s6_addr[i] &= len >= 8 * (i + 1) ? 0xff
+				: len <= 8 * i	   ? 0
+						   : 0xff00u >> (len - 8 * i);
+	a.s6_addr[15] += number;
+	inet_ntop(AF_INET6, &a, text, sizeof(text));
+	free(copy);
+	return xstrdup(text);
+}
+
+/* The same for IPv6: by itself QEMU's network is fec0::/64, and a router in it says so. */
+static void user_netdev6(const struct options *o, struct buf *b)
+{
+	char *net = in_network6(o->ip6, 0), *host = in_network6(o->ip6, 2),
+	     *dns = in_network6(o->ip6, 3);
+
+	if (atoi(strchr(o->ip6, '/') + 1) > 124)
+		die(EXIT_SKIFF, "--ip %s: --net user needs a network of /124 or larger", o->ip6);
+	buf_fmt(b, ",ipv6-net=%s%s,ipv6-host=%s,ipv6-dns=%s", net, strchr(o->ip6, '/'),
+		o->gateway6 ? o->gateway6 : host, dns);
+	free(net);
+	free(host);
+	free(dns);
+}
+
 /*
  * QEMU's own network. With --ip it is laid around that address: the gateway is the host's end, and
  * the name server has number 3, as QEMU does by itself in 10.0.2.0/24.
@@ -281,7 +315,7 @@ static char *user_netdev(const struct options *o, char **dns)
 	struct buf b = {};
 	char *address = NULL;
 
-	buf_str(&b, "user,id=net0,ipv6=off");
+	buf_str(&b, "user,id=net0"); /* of both families */
 	if (o->ip) {
 		char *net = in_network(o->ip, 0), *host = in_network(o->ip, 2);
 		const char *len = strchr(o->ip, '/');
@@ -302,6 +336,8 @@ static char *user_netdev(const struct options *o, char **dns)
 		free(net);
 		free(host);
 	}
+	if (o->ip6)
+		user_netdev6(o, &b);
 	for (size_t i = 0; i < o->npublish; i++) {
 		const struct publish *p = &o->publish[i];
 
@@ -357,6 +393,16 @@ static void add_network(const struct options *o, struct strv *argv, struct buf *
 			h >> 8 & 255, h & 255, o->machine == MACHINE_MICROVM ? "" : ",romfile=");
 		add_device(o, argv, "virtio-net", mac);
 		free(mac);
+	}
+	if (o->ip6) {
+		char *gateway = o->gateway6	     ? xstrdup(o->gateway6)
+				: o->net == NET_USER ? in_network6(o->ip6, 2)
+						     : NULL;
+
+		ip = gateway ? xasprintf("%s,%s", o->ip6, gateway) : xstrdup(o->ip6);
+		cmdline_add(cmdline, "ip6", ip);
+		free(gateway);
+		free(ip);
 	}
 	if (!o->ip) {
 		cmdline_word(cmdline, "ip=dhcp");

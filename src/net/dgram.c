@@ -289,7 +289,7 @@ int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len
 	if (level == SOL_UDP && s->protocol == IPPROTO_UDP &&
 		(name == UDP_CORK || name == UDP_SEGMENT))
 		return opt_put_int(val, len, 0);
-	return level == SOL_TCP ? -EOPNOTSUPP : -ENOPROTOOPT;
+	return s->family == AF_INET && level != SOL_UDP ? -EOPNOTSUPP : -ENOPROTOOPT;
 }
 
 int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
@@ -405,16 +405,16 @@ static int parse_control(const struct inet_sock *i, const struct socket_message 
 	return err;
 }
 
-static void fill_headers4(const struct inet_sock *i, struct ip_send *how)
+static void fill_headers4(const struct inet_sock *i, struct ip_send *how, bool group)
 {
-	how->ttl = unlikely(ip_is_multicast(how->dst)) ? i->mcast_ttl : i->ttl;
+	how->ttl = unlikely(group) ? i->mcast_ttl : i->ttl;
 	how->tos = i->tos;
 	how->dont_fragment = i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE;
 }
 
-static void fill_headers6(const struct inet_sock *i, struct ip_send *how)
+static void fill_headers6(const struct inet_sock *i, struct ip_send *how, bool group)
 {
-	if (ip_is_multicast(how->dst))
+	if (group)
 		how->ttl = i->v6.mcast_hops < 0 ? 1 : (uint8_t)i->v6.mcast_hops;
 	else
 		how->ttl = i->v6.hops < 0 ? 0 : (uint8_t)i->v6.hops;
@@ -435,6 +435,15 @@ static void group_defaults(const struct inet_sock *i, struct dgram_target *t, in
 		t->how.src = ip_map(i->mcast_addr);
 }
 
+/* Linux's words for an address of a family that cannot be meant. */
+static int name_error(const struct socket *s, const struct socket_message *m, int err)
+{
+	if (err != -EAFNOSUPPORT || s->family != AF_INET6 || s->protocol != IPPROTO_UDP ||
+		m->name.ss_family == AF_INET6)
+		return err;
+	return m->name.ss_family == AF_INET ? -ENETUNREACH : -EINVAL;
+}
+
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t)
 {
 	struct inet_sock *i = inet_sk(s);
@@ -444,27 +453,27 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	t->how.dst = i->raddr;
 	t->how.protocol = (uint8_t)s->protocol;
 	t->port = i->rport;
-	if (m->name_len) {
+	if (m->name_len && !(s->family == AF_INET6 && m->name.ss_family == AF_UNSPEC)) {
 		err = inet_check_peer(i, &m->name, m->name_len, &t->how.dst, &t->port, &dev);
 		if (err)
-			return err == -EAFNOSUPPORT && m->name.ss_family == AF_INET ? -ENETUNREACH
-										    : err;
+			return name_error(s, m, err);
 		if (!t->port && s->protocol == IPPROTO_UDP)
 			return -EINVAL;
 	} else if (ip_is_any(t->how.dst)) {
 		return -EDESTADDRREQ;
 	}
+	t->group = ip_is_multicast(t->how.dst);
 	if (ip_is_v4(t->how.dst))
-		fill_headers4(i, &t->how);
+		fill_headers4(i, &t->how, t->group);
 	else
-		fill_headers6(i, &t->how);
+		fill_headers6(i, &t->how, t->group);
 	if (unlikely(m->control_len))
 		err = parse_control(i, m, &t->how, &dev);
 	if (err)
 		return err;
 	if (unlikely(ip_is_multicast(t->how.src)))
 		t->how.src = IP_ANY;
-	if (unlikely(ip_is_multicast(t->how.dst)))
+	if (unlikely(t->group))
 		group_defaults(i, t, &dev);
 	err = route_lookup(t->how.dst, t->how.src, dev, &t->route);
 	if (err)
@@ -488,15 +497,19 @@ struct packet *dgram_copy(struct socket_message *m, size_t header)
 	return p;
 }
 
+/* We are in the group ourselves, and the sender did not switch it off. */
+static bool loops_back(const struct inet_sock *i, const struct dgram_target *t)
+{
+	return ip_is_v4(t->how.dst) ? i->mcast_loop
+				    : i->v6.mcast_loop && mld_is_member(t->route.dev, t->how.dst);
+}
+
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t)
 {
-	bool group = ip_is_multicast(t->how.dst) &&
-		     (ip_is_v4(t->how.dst) ? i->mcast_loop : i->v6.mcast_loop);
 	struct packet *copy = NULL;
+	bool group = t->group && loops_back(i, t);
 	int err;
 
-	if (group && !ip_is_v4(t->how.dst) && !mld_is_member(t->route.dev, t->how.dst))
-		group = false;
 	if (!(t->route.dev->features & NETDEV_LOOPBACK) && (group || t->route.broadcast)) {
 		copy = pkt_linearise(p, TX_HEADROOM);
 		if (copy) {

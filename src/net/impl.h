@@ -416,8 +416,9 @@ void rx_to_socket(
 void rx_flush(struct rx *rx);
 void net_rx(struct netdev *dev, struct packet *batch);
 void ip_input(struct rx *rx, struct packet *p); /* data at the IP header */
-/* To raw sockets and the protocol in cb; p's data is at its header. False: nobody knows it. */
-bool ip_dispatch(struct rx *rx, struct packet *p);
+/* IPv6: to raw sockets and the protocol in cb; p's data is at its header. False: nobody knows it.
+ */
+bool ip6_dispatch(struct rx *rx, struct packet *p);
 /*
  * p is a fragment, its data at the payload and its headers (cb->ip_len bytes) in front. The whole
  * packet, with the headers of the first fragment, or NULL: not complete yet, or dropped.
@@ -628,6 +629,7 @@ struct dgram_target {
 	struct ip_send how;
 	struct route_cache route;
 	uint16_t port;
+	bool group; /* how.dst is one */
 };
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t);
 /* Copies the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR. */

@@ -252,7 +252,7 @@ int inet_check_peer(const struct inet_sock *i, const struct sockaddr_storage *a,
 	if (ip_is_v4(*addr) && i->v6.v6only)
 		return -ENETUNREACH;
 	if (!(i->families & ip_family_bit(*addr))) /* bound to the other family */
-		return ip_is_v4(*addr) ? -ENETUNREACH : -EINVAL;
+		return ip_is_v4(*addr) ? -ENETUNREACH : -EAFNOSUPPORT;
 	if (!ip_needs_scope(*addr))
 		return 0;
 	int scope = len >= sizeof(*in6) ? (int)in6->sin6_scope_id : 0;

@@ -60,13 +60,12 @@ static bool for_dhcp(
 	       get_be16(p->data + hlen + 2) == DHCP_CLIENT_PORT;
 }
 
-bool ip_dispatch(struct rx *rx, struct packet *p)
+static inline bool dispatch(struct rx *rx, struct packet *p, bool v4)
 {
-	const struct pkt_cb *cb = pkt_cb(p);
-	bool v4 = ip_is_v4(cb->dst),
-	     raw = the_net()->raw.head.next != &the_net()->raw.head && raw_input(rx, p);
+	uint8_t protocol = pkt_cb(p)->protocol;
+	bool raw = the_net()->raw.head.next != &the_net()->raw.head && raw_input(rx, p);
 
-	switch (cb->protocol) {
+	switch (protocol) {
 	case IPPROTO_TCP: tcp_input(rx, p); return true;
 	case IPPROTO_UDP: udp_input(rx, p); return true;
 	case IPPROTO_ICMP:
@@ -83,6 +82,11 @@ bool ip_dispatch(struct rx *rx, struct packet *p)
 	if (raw)
 		packet_free(p);
 	return raw;
+}
+
+bool ip6_dispatch(struct rx *rx, struct packet *p)
+{
+	return dispatch(rx, p, false);
 }
 
 /* The whole packet, its data at the payload, or NULL. */
@@ -152,7 +156,7 @@ void ip_input(struct rx *rx, struct packet *p)
 	} else {
 		packet_pull(p, hlen);
 	}
-	if (!ip_dispatch(rx, p)) {
+	if (!dispatch(rx, p, true)) {
 		icmp_send_error(p, ICMP_UNREACHABLE, ICMP_PROT_UNREACH, 0);
 		packet_free(p);
 	}

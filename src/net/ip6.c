@@ -269,7 +269,7 @@ void ip6_input(struct rx *rx, struct packet *p)
 		goto drop;
 	cb->ip_len = (uint16_t)w.off;
 	packet_pull(p, w.off);
-	if (ip_dispatch(rx, p))
+	if (ip6_dispatch(rx, p))
 		return;
 	icmp6_send_error(p, ICMP6_PARAMETER, ICMP6_BAD_NEXT, w.next_at);
 drop:

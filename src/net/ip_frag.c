@@ -134,7 +134,7 @@ struct packet *ip_reassemble(
 
 	cb->seq = offset;
 	cb->end_seq = offset + (uint32_t)len;
-	if (!len || cb->end_seq > IP_MAX_TOTAL - 20 || (more && (len & 7))) {
+	if (!len || cb->end_seq > IP_MAX_TOTAL || (more && (len & 7))) {
 		packet_free(p);
 		return NULL;
 	}

@@ -431,12 +431,6 @@ static int lookup(const struct net_config *c, struct ip_addr dst, int bound_if,
 	bool v4 = ip_is_v4(dst), all = v4 && ip_v4(dst) == INADDR_BROADCAST;
 	const struct net_addr *a;
 
-	if (kind == IP_LOCAL) {
-		out->dev = &the_net()->lo;
-		out->src = dst;
-		out->local = true;
-		return 0;
-	}
 	if (kind == IP_LOCAL_MULTICAST || all) {
 		out->dev = default_device(c, v4, bound_if);
 		if (!out->dev)
@@ -471,8 +465,21 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 
 	out->generation = generation;
 	out->dst = out->next_hop = dst;
+	out->broadcast = false;
+	out->local = kind == IP_LOCAL;
+	out->hops = 64;
+	if (kind == IP_LOCAL) {
+		out->dev = &the_net()->lo;
+		if (!ip_is_any(src))
+			out->src = src;
+		else if (ip_is_v4(dst) && ip4_is_loopback(ip_v4(dst)))
+			out->src = ip_map(IP4(127, 0, 0, 1));
+		else
+			out->src = dst;
+		out->mtu = out->dev->mtu;
+		return 0;
+	}
 	out->src = IP_ANY;
-	out->broadcast = out->local = false;
 	rcu_read_lock();
 	int err = lookup(net_config(), dst, bound_if, kind, out);
 
@@ -488,9 +495,8 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 		const struct nd_link *l = out->dev->stack;
 
 		out->mtu = ip6_path_mtu(dst, out->dev);
-		out->hops = l ? load_relaxed(&l->hops) : 0;
-		if (!out->hops)
-			out->hops = 64;
+		if (l && load_relaxed(&l->hops))
+			out->hops = l->hops;
 	}
 	return 0;
 }

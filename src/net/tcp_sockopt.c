@@ -23,7 +23,7 @@ int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 	if (level == SOL_IPV6 && s->family == AF_INET6)
 		return inet6_getopt(&t->i, name, val, len);
 	if (level != SOL_TCP)
-		return -ENOPROTOOPT;
+		return s->family == AF_INET ? -EOPNOTSUPP : -ENOPROTOOPT;
 	switch (name) {
 	case TCP_NODELAY: return opt_put_int(val, len, t->nodelay);
 	case TCP_CORK: return opt_put_int(val, len, t->cork);

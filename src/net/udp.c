@@ -4,6 +4,8 @@
 #include "net/ip6.h"
 #include "diag/counter.h"
 
+#define UDP_MAX_TEXT (IP_MAX_TOTAL - sizeof(struct udp_header)) /* IPv4: less its header */
+
 COUNTER(udp_rx_no_port);
 COUNTER(udp_rx_malformed);
 COUNTER(udp_rx_bad_checksum);
@@ -236,7 +238,7 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 	struct packet *p;
 	int err;
 
-	if (n > 65507)
+	if (n > UDP_MAX_TEXT)
 		return -EMSGSIZE;
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
@@ -249,6 +251,8 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		err = dgram_target(s, m, &t);
 	if (err)
 		return err;
+	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
+		return -EMSGSIZE;
 	p = dgram_copy(m, sizeof(*h));
 	if (IS_ERR(p))
 		return PTR_ERR(p);

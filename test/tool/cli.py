@@ -390,6 +390,10 @@ def dry_run_options():
     check(re.search(r"hostfwd=tcp::\d+-10\.9\.8\.7:80,hostfwd=udp:127\.0\.0\.1:\d+-10\.9\.8\.7:53", line), line)
     check("ip=10.9.8.7/24,10.9.8.2 dns=10.9.8.3" in line, line)
     check(" -m 256M " in " ".join(dry("true")))
+    line = " ".join(dry("--ip", "2001:db8::7/64", "-p", "0:80", "true"))
+    check("ipv6-net=2001:db8::/64,ipv6-host=2001:db8::2,ipv6-dns=2001:db8::3" in line, line)
+    check("ip6=2001:db8::7/64,2001:db8::2 ip=dhcp" in line, line)
+    check(re.search(r"hostfwd=tcp::\d+-:80", line), line)
 
 
 @test

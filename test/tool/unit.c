@@ -136,6 +136,18 @@ TEST(addresses)
 	CHECK(options_parse_ip("10.0.0.2/0", &o));
 	CHECK(options_parse_ip("10.0.0/24", &o));
 	CHECK(options_parse_ip("10.0.0.2/24,", &o));
+	CHECK_EQ(options_parse_ip("2001:db8::2/64,fe80::1", &o), 0);
+	CHECK_STR(o.ip6, "2001:db8::2/64");
+	CHECK_STR(o.gateway6, "fe80::1");
+	CHECK_STR(o.ip, "192.168.1.9/16");
+	CHECK(options_parse_ip("2001:db8::2/129", &o));
+	CHECK(options_parse_ip("2001:db8::2/0", &o));
+	CHECK(options_parse_ip("2001:db8::2/64,10.0.0.1", &o));
+	CHECK(options_parse_ip("ff02::1/64", &o));
+	CHECK(options_parse_ip("::/64", &o));
+	CHECK(options_parse_ip("::ffff:10.0.0.1/120", &o));
+	free(o.ip6);
+	free(o.gateway6);
 	free(o.ip);
 }
 
