@@ -3,69 +3,10 @@
  * coroutine. */
 /* sources: $(HOST_NET) */
 /* flags: -D_GNU_SOURCE */
-#include <ucontext.h>
+#define CO_THREAD "dhcp"
+#include "net_coroutine.h"
 
 #include "net/dhcp.h"
-
-/* The client's thread sleeps by going back to the test; before that is set up calls just run. */
-static void (*co_entry)(void *);
-static void *co_arg;
-#define kthread_create env_kthread_create
-#define schedule       env_schedule
-#define thread_sleep   env_thread_sleep
-#include "tcp_peer.h"
-#undef kthread_create
-#undef schedule
-#undef thread_sleep
-
-/* The client lives as long as the machine: what it holds at the end is no leak. */
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0:detect_stack_use_after_return=0";
-}
-
-static ucontext_t co_main, co_client;
-static bool co_inside, co_ready;
-
-struct thread *kthread_create(
-	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
-{
-	if (strcmp(name, "dhcp") == 0) {
-		co_entry = entry;
-		co_arg = arg;
-		co_ready = true;
-	}
-	return &env_net_thread;
-}
-static void co_yield (void)
-{
-	co_inside = false;
-	swapcontext(&co_client, &co_main);
-}
-void schedule(void)
-{
-	BUG_ON(!co_inside);
-	co_yield ();
-}
-static void sleep_over(struct timer *t)
-{
-}
-int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left)
-{
-	uint64_t until = env_now + ns;
-	struct timer t;
-
-	timer_init(&t, sleep_over, NULL);
-	timer_arm(&t, until);
-	while (env_now < until)
-		co_yield ();
-	timer_cancel(&t);
-	return 0;
-}
-static void co_start(void)
-{
-	co_entry(co_arg);
-}
 
 /* ---- the server ---- */
 
@@ -151,21 +92,6 @@ static void serve(void)
 	}
 }
 
-static void live(uint64_t ns)
-{
-	uint64_t until = env_now + ns;
-
-	for (bool more = true; more;) {
-		for (int i = 0; i < 4;
-			i++) { /* the client and the server until both have nothing to do */
-			co_inside = true;
-			host_net = &me.net;
-			swapcontext(&co_main, &co_client);
-			serve();
-		}
-		more = env_step(until);
-	}
-}
 static uint32_t address(void)
 {
 	const struct net_addr *a = net_addr_of(net_config(), &me.eth);
@@ -182,8 +108,6 @@ static void take_resolv(const char *text)
 /* One life, in the order in which a lease lives (the client has a state that survives the test). */
 TEST(lease_life)
 {
-	static char stack[256 * 1024];
-
 	memset(&cable, 0, sizeof(cable));
 	cable.tap = out_tap;
 	env_boot(&me, 1, NETDEV_TX_CSUM);
@@ -194,10 +118,7 @@ TEST(lease_life)
 	server.addr = IP4(10, 0, 0, 77);
 	dhcp_start(&me.eth);
 	REQUIRE(co_ready);
-	getcontext(&co_client);
-	co_client.uc_stack.ss_sp = stack;
-	co_client.uc_stack.ss_size = sizeof(stack);
-	makecontext(&co_client, co_start, 0);
+	co_setup();
 
 	/* nobody answers: it keeps asking, slower and slower */
 	server.silent = true;
