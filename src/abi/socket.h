@@ -210,6 +210,15 @@ struct timeval_sock { /* struct timeval */
 #define IP_MULTICAST_ALL	49
 #define IP_LOCAL_PORT_RANGE	51
 
+/* What IP_RECVERR and IPV6_RECVERR messages begin with; the offender's address follows. */
+struct sock_extended_err {
+	uint32_t ee_errno;
+	uint8_t ee_origin, ee_type, ee_code, ee_pad;
+	uint32_t ee_info, ee_data;
+};
+#define SO_EE_ORIGIN_ICMP  2
+#define SO_EE_ORIGIN_ICMP6 3
+
 #define IP_PMTUDISC_DONT  0
 #define IP_PMTUDISC_WANT  1
 #define IP_PMTUDISC_DO	  2

@@ -35,7 +35,7 @@ static struct nd_state *the_nd(void)
 
 struct nd_link *nd_link_of(const struct netdev *dev)
 {
-	struct nd_link *l = dev ? dev->stack : NULL;
+	struct nd_link *l = dev ? load_acquire(&dev->stack) : NULL;
 
 	return l && l->on ? l : NULL;
 }

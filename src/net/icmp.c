@@ -162,6 +162,9 @@ static void error_input(struct packet *p)
 		err = EHOSTUNREACH;
 		hard = false;
 	}
+	q.offender = pkt_cb(p)->src;
+	q.type = h->type;
+	q.code = h->code;
 	ip_quote_error(&q, err, hard, mtu);
 }
 

@@ -136,6 +136,9 @@ static void error_input(struct packet *p)
 	case ICMP6_PARAMETER: hard = true; break;
 	default: return;
 	}
+	q.offender = pkt_cb(p)->src;
+	q.type = h->type;
+	q.code = h->code;
 	ip_quote_error(&q, err, hard, mtu);
 }
 

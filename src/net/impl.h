@@ -42,7 +42,7 @@
 /* Device, Ethernet, IP with options or a fragment header, TCP. */
 #define TX_HEADROOM (NETDEV_HEADROOM + 96)
 
-enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4 };
+enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4, PKT_ERROR = 8 };
 
 /* packet->cb while the packet is inside the stack. Ports host order. */
 struct pkt_cb {
@@ -59,6 +59,11 @@ struct pkt_cb {
 	};
 };
 _Static_assert(sizeof(struct pkt_cb) <= 64, "fits packet->cb");
+/*
+ * A packet with PKT_ERROR is on its way to a socket's error queue: a datagram of ours as far as an
+ * ICMP error quotes it. dst, dport: where it went; src: who complains; ttl, tos: type and code;
+ * seq: the errno; end_seq: the MTU.
+ */
 
 static inline struct pkt_cb *pkt_cb(struct packet *p)
 {
@@ -114,6 +119,7 @@ struct socket_ops {
 	int (*getname)(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len);
 	ssize_t (*send)(struct socket *s, struct socket_message *m, const struct path_context *c);
 	ssize_t (*recv)(struct socket *s, struct socket_message *m);
+	ssize_t (*recv_error)(struct socket *s, struct socket_message *m); /* MSG_ERRQUEUE */
 	int (*shutdown)(struct socket *s, int how);
 	int (*getopt)(struct socket *s, int level, int name, void *val, uint32_t *len);
 	int (*setopt)(struct socket *s, int level, int name, const void *val, uint32_t len);
@@ -441,7 +447,9 @@ struct ip_quote {
 	struct ip_addr src, dst;
 	uint8_t protocol;
 	const uint8_t *l4;
-	size_t len; /* from l4; at least 8 */
+	size_t len;		 /* from l4; at least 8 */
+	struct ip_addr offender; /* who says so, and what: for error queues */
+	uint8_t type, code;
 };
 bool ip_quote(const uint8_t *header, size_t len, struct ip_quote *q); /* either family */
 /* Tells the socket that sent it. */
@@ -488,6 +496,7 @@ struct inet6_options {
 	int32_t mcast_if;
 	int32_t checksum; /* raw: offset of the checksum, -1: none */
 	uint32_t flow;
+	uint32_t fragment_size;	 /* 0: the path's MTU */
 	uint32_t icmp_filter[8]; /* bit set: blocked */
 };
 struct inet_sock {
@@ -581,6 +590,7 @@ int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len);
 int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
 int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len);
 int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
+void inet6_new_flow(struct inet_sock *i);
 int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out);
 void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_t port);
 /* As a socket of this family says it; ifindex: of a link's address. */
@@ -601,8 +611,10 @@ struct dgram_sock {
 	struct inet_sock i;
 	/* guarded by the socket's lock; first is also looked at without it */
 	struct packet *first, *last;
-	uint32_t rx_bytes; /* truesize of what is queued */
-	uint32_t drops;	   /* atomic */
+	struct packet *errors,
+		*last_error; /* the error queue; errors is also looked at without it */
+	uint32_t rx_bytes;   /* truesize of what is queued */
+	uint32_t drops;	     /* atomic */
 };
 static inline struct dgram_sock *dgram_sk(struct socket *s)
 {
@@ -610,6 +622,10 @@ static inline struct dgram_sock *dgram_sk(struct socket *s)
 }
 struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int type, int protocol);
 void dgram_work(struct socket *s, struct packet *batch);
+/* IP_RECVERR, IPV6_RECVERR: the error with what is quoted behind 'header' bytes, for recv_error. */
+void dgram_queue_error(
+	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
+ssize_t dgram_recv_error(struct socket *s, struct socket_message *m);
 /* The oldest packet (its ownership passes unless MSG_PEEK, then with the lock held). */
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);
 /* Hands p's bytes and ancillary data to m and finishes what dgram_wait began. */

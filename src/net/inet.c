@@ -41,7 +41,7 @@ void inet_setup(struct inet_sock *i)
 		.checksum = -1 };
 	if (i->s.family == AF_INET6) {
 		i->families = IP_V4 | IP_V6;
-		i->v6.flow = (uint32_t)net_random() & 0xfffff; /* RFC 6437: one per socket */
+		inet6_new_flow(i);
 	}
 }
 

@@ -3,6 +3,12 @@
 
 #include "net/ip6.h"
 
+/* RFC 6437: one label for all that a socket sends, not to be guessed. */
+void inet6_new_flow(struct inet_sock *i)
+{
+	i->v6.flow = i->v6.autoflow ? (uint32_t)net_random() & 0xfffff : 0;
+}
+
 static bool *ip6_flag(struct inet_sock *i, int name)
 {
 	switch (name) {
@@ -157,7 +163,11 @@ static int set_number(struct inet_sock *i, int name, int v)
 			return -EINVAL;
 		i->v6.pmtudisc = (uint8_t)v;
 		return 0;
-	case IPV6_MTU: return v && v < IP6_MIN_MTU ? -EINVAL : 0;
+	case IPV6_MTU:
+		if (v && v < IP6_MIN_MTU)
+			return -EINVAL;
+		i->v6.fragment_size = (uint32_t)v;
+		return 0;
 	case IPV6_CHECKSUM:
 		if (i->s.type != SOCK_RAW)
 			return -ENOPROTOOPT;
@@ -185,9 +195,10 @@ int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 		return -EINVAL;
 	if ((name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_ALL) && v != 0 && v != 1)
 		return -EINVAL;
-	if (flag) {
-		*flag = v != 0;
-		return 0;
-	}
-	return set_number(i, name, v);
+	if (!flag)
+		return set_number(i, name, v);
+	*flag = v != 0;
+	if (name == IPV6_AUTOFLOWLABEL)
+		inet6_new_flow(i);
+	return 0;
 }

@@ -201,8 +201,14 @@ static void flush_pending(struct netdev *dev, struct packet *list, uint64_t mac)
 				list->data[0] >> 4 == 6 ? ETH_IPV6 : ETH_IPV4);
 		} else {
 			counter_inc(neigh_unresolved_drops);
-			if (ip_quote(list->data, list->len, &q))
+			if (ip_quote(list->data, list->len, &q)) { /* as if we had told ourselves */
+				bool v4 = ip_is_v4(q.dst);
+
+				q.offender = q.src;
+				q.type = v4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE;
+				q.code = v4 ? ICMP_HOST_UNREACH : 3;
 				ip_quote_error(&q, EHOSTUNREACH, q.protocol != IPPROTO_TCP, 0);
+			}
 			packet_free(list);
 		}
 		list = next;

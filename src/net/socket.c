@@ -432,8 +432,8 @@ ssize_t socket_recv(struct file *f, struct socket_message *m)
 {
 	struct socket *s = file_socket(f);
 
-	if (m->flags & MSG_ERRQUEUE) /* nothing is ever queued there */
-		return -EAGAIN;
+	if (m->flags & MSG_ERRQUEUE)
+		return s->ops->recv_error ? s->ops->recv_error(s, m) : -EAGAIN;
 	return s->ops->recv(s, m);
 }
 

@@ -185,16 +185,18 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 		return;
 	if (mtu && !ip_is_v4(q->dst))
 		ip6_path_mtu_set(q->dst, mtu);
-	socket_icmp(s, err, hard, mtu);
+	if (ip_is_v4(q->dst) ? inet_sk(s)->recverr : inet_sk(s)->v6.recverr)
+		dgram_queue_error(s, q, sizeof(struct udp_header), err, mtu);
+	else
+		socket_icmp(s, err, hard, mtu);
 	socket_put(s);
 }
 
-/* Linux: only connected sockets hear of it, and of passing trouble only with IP_RECVERR. */
+/* Linux: only connected sockets hear of it, and not of passing trouble (but for the error queue).
+ */
 static void udp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 {
-	struct inet_sock *i = inet_sk(s);
-
-	if (i->recverr || i->v6.recverr || (!ip_is_any(i->raddr) && hard))
+	if (hard && !ip_is_any(inet_sk(s)->raddr))
 		socket_set_error(s, err);
 }
 
@@ -290,6 +292,7 @@ static const struct socket_ops udp_ops = {
 	.getname = inet_getname,
 	.send = udp_send,
 	.recv = udp_recv,
+	.recv_error = dgram_recv_error,
 	.shutdown = dgram_shutdown,
 	.getopt = dgram_getopt,
 	.setopt = dgram_setopt,
