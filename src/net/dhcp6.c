@@ -334,6 +334,11 @@ void dhcp6_start(struct netdev *dev, bool stateful)
 		err = -ENOMEM;
 	if (err) {
 		log_err("%s: DHCPv6 cannot start: %d", dev->name, -err);
+		if (c && c->s) {
+			c->s->ops->close(c->s);
+			socket_put(c->s);
+		}
+		heap_free(c);
 		return;
 	}
 	store_release(&client, c);

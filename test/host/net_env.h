@@ -169,10 +169,11 @@ __attribute__((constructor)) static void env_start(void)
 {
 	host_current = &env_thread;
 }
+static bool env_no_threads; /* no further one can be made */
 struct thread *kthread_create(
 	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
 {
-	return &env_net_thread;
+	return env_no_threads ? NULL : &env_net_thread;
 }
 void thread_prepare_sleep(enum sleep_kind kind)
 {
