@@ -550,8 +550,10 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	} else if (ip_is_any(t->how.dst)) {
 		return -EDESTADDRREQ;
 	}
-	t->group = ip_is_multicast(t->how.dst);
-	if (ip_is_v4(t->how.dst))
+	bool v4 = ip_is_v4(t->how.dst);
+
+	t->group = v4 ? ip4_is_multicast(ip_v4(t->how.dst)) : t->how.dst.b[0] == 0xff;
+	if (v4)
 		fill_headers4(i, &t->how, t->group);
 	else
 		fill_headers6(i, &t->how, t->group);
@@ -559,7 +561,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 		err = parse_control(i, m, &t->how, &dev);
 	if (err)
 		return err;
-	if (unlikely(ip_is_multicast(t->how.src)))
+	if (unlikely(m->control_len || i->binds_group) && ip_is_multicast(t->how.src))
 		t->how.src = IP_ANY;
 	if (unlikely(t->group))
 		group_defaults(i, t, &dev);
@@ -567,7 +569,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	if (err)
 		return err;
 	t->how.src = t->route.src;
-	if (unlikely(i->v6.fragment_size) && !ip_is_v4(t->how.dst))
+	if (!v4 && i->v6.fragment_size)
 		t->route.mtu = MIN(t->route.mtu, i->v6.fragment_size);
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;
 }

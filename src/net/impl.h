@@ -511,6 +511,7 @@ struct inet_sock {
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	bool pktinfo, recvttl, recvtos, recverr, recvorigdst, freebind, mcast_loop, mcast_all,
 		hdrincl, bind_no_port;
+	bool binds_group; /* laddr may be one: nothing comes from there */
 	uint32_t mcast_addr;
 	int32_t mcast_if;
 	unsigned group_count;	   /* guarded by net_state.group_lock, with groups */

@@ -211,6 +211,7 @@ int inet_check_bind(struct inet_sock *i, const struct sockaddr_storage *a, uint3
 	if (err)
 		return err;
 	*port = be16(((const struct sockaddr_in *)a)->sin_port);
+	i->binds_group = ip_is_multicast(*addr);
 	if (!ip_is_any(bound_addr(*addr)) && !i->freebind) {
 		enum ip_local_kind kind = ip_local_kind(*addr);
 
