@@ -4,6 +4,7 @@
  * from tcp_work down runs under the socket's lock in whichever thread holds it.
  */
 
+#include "net/ip6.h"
 #include "net/tcp.h"
 #include "diag/counter.h"
 
@@ -68,8 +69,11 @@ void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */
 	uint32_t seq = get_be32(q->l4 + 4);
 
-	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt)))
+	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt))) {
+		if (mtu && !ip_is_v4(q->dst))
+			ip6_path_mtu_set(q->dst, mtu);
 		socket_icmp(&t->i.s, err, hard, mtu);
+	}
 	socket_put(&t->i.s);
 }
 

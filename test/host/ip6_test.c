@@ -607,6 +607,62 @@ TEST(stream_over_loopback)
 	env_run(200 * NSEC_PER_SEC);
 	peer_teardown();
 }
+static void tcp6_inject(uint8_t flags, uint32_t seq, uint32_t ack, uint16_t to)
+{
+	size_t at = put_ip6(frame, IPPROTO_TCP, 24, a6(PEER_GLOBAL), a6(ME_GLOBAL), 64);
+	struct tcp_header *h = (struct tcp_header *)(frame + at);
+
+	*h = (struct tcp_header){ be16(80), be16(to), be32(seq), be32(ack), 6 << 4, flags,
+		be16(65535), 0, 0 };
+	memcpy(h + 1, "\2\4\5\240", 4); /* MSS 1440 */
+	set_sum6(frame + at, 24, 16, IPPROTO_TCP, a6(PEER_GLOBAL), a6(ME_GLOBAL));
+	inject(frame, at + 24);
+}
+TEST(segments_fit_the_path)
+{
+	uint8_t m[1200] = { ICMP6_TOO_BIG, 0, 0, 0, 0, 0, 1300 >> 8, 1300 & 255 };
+	struct packet *p;
+	uint32_t iss, got = 0;
+	uint16_t port;
+
+	global_setup();
+	struct file *c = socket_create(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	CHECK_EQ(dial6(c, PEER_GLOBAL, 80, 0), -EINPROGRESS);
+	p = out_next();
+	REQUIRE(p);
+	CHECK_EQ(p->data[20], IPPROTO_TCP);
+	CHECK_EQ(get_be16(p->data + 76), 1440); /* 1500 - 40 - 20, behind kind and length */
+	port = get_be16(p->data + 54);
+	iss = get_be32(p->data + 58);
+	packet_free(p);
+	tcp6_inject(TCP_SYN | TCP_ACK, 1000, iss + 1, port);
+	out_clear();
+	CHECK_EQ(env_write(c, buf, 4000, 0), 4000);
+	p = out_next();
+	REQUIRE(p);
+	CHECK_EQ(p->len, 54 + 20 + 1440);
+	memcpy(m + 8, p->data + 14, sizeof(m) - 8);
+	packet_free(p);
+	out_clear();
+	put_be32(m + 8 + 40 + 4, iss + 100000); /* nothing of ours in flight: not believed */
+	inject_icmp6("2001:db8::1", ME_GLOBAL, m, sizeof(m), 64);
+	CHECK(!out_next());
+	put_be32(m + 8 + 40 + 4, iss + 1);
+	inject_icmp6("2001:db8::1", ME_GLOBAL, m, sizeof(m), 64);
+	while ((p = out_next())) {
+		CHECK(p->len <= 14 + 1300);
+		got = MAX(got, p->len);
+		packet_free(p);
+	}
+	CHECK_EQ(got, 14 + 1300u);
+	struct route_cache r;
+
+	CHECK_EQ(route_lookup(a6(PEER_GLOBAL), IP_ANY, 0, &r), 0);
+	CHECK_EQ(r.mtu, 1300u);
+	file_put(c);
+	peer_teardown();
+}
 TEST(ping_and_raw)
 {
 	uint8_t m[16] = { ICMP6_ECHO, 0, 0, 0, 0, 0, 0, 1, 'p', 'i', 'n', 'g' };
