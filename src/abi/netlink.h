@@ -31,6 +31,8 @@ struct nlmsgerr {
 #define RTM_GETADDR  22
 #define RTM_NEWROUTE 24
 #define RTM_GETROUTE 26
+#define RTM_NEWNEIGH 28
+#define RTM_GETNEIGH 30
 
 struct rtattr {
 	uint16_t rta_len, rta_type;
@@ -73,6 +75,23 @@ struct rtmsg {
 #define IFA_F_TENTATIVE	 0x40
 #define IFA_F_PERMANENT	 0x80
 
+/* Neighbours */
+struct ndmsg {
+	uint8_t ndm_family, ndm_pad1;
+	uint16_t ndm_pad2;
+	int32_t ndm_ifindex;
+	uint16_t ndm_state;
+	uint8_t ndm_flags, ndm_type;
+};
+#define NDA_DST	       1
+#define NDA_LLADDR     2
+#define NUD_INCOMPLETE 0x01
+#define NUD_REACHABLE  0x02
+#define NUD_STALE      0x04
+#define NUD_DELAY      0x08
+#define NUD_PROBE      0x10
+#define NTF_ROUTER     0x80
+
 #define RTA_DST	    1
 #define RTA_OIF	    4
 #define RTA_GATEWAY 5
@@ -87,3 +106,4 @@ struct rtmsg {
 #define RT_SCOPE_LINK	  253
 #define RT_SCOPE_HOST	  254
 #define RTN_UNICAST	  1
+#define RTN_LOCAL	  2

@@ -475,6 +475,15 @@ int neigh_output(struct netdev *dev, struct packet *p, struct ip_addr next_hop);
 /* mac NULL: it was not said. how: NEIGH_*; RFC 4861 7.2.5, where ARP is S and O. */
 void neigh_update(struct netdev *dev, struct ip_addr ip, const uint8_t *mac, unsigned how);
 
+struct neigh_info {
+	struct ip_addr ip;
+	struct netdev *dev;
+	uint8_t mac[6];
+	uint16_t state; /* NUD_* */
+	bool router;
+};
+unsigned neigh_list(struct neigh_info *out, unsigned max); /* how many there are */
+
 void arp_input(struct netdev *dev, struct packet *p);		       /* data at the ARP header */
 void arp_solicit(struct netdev *dev, uint32_t ip, const uint8_t *mac); /* NULL: broadcast */
 void arp_announce(struct netdev *dev, uint32_t addr);

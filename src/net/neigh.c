@@ -14,6 +14,7 @@
  */
 
 #include "net/ip6.h"
+#include "abi/netlink.h"
 #include "diag/counter.h"
 
 #define NEIGH_VALID  (1ull << 63)
@@ -337,6 +338,38 @@ void neigh_update(struct netdev *dev, struct ip_addr ip, const uint8_t *lladdr, 
 	flush_pending(dev, list, mac);
 	if (lost_router)
 		nd_router_gone(dev, ip);
+}
+
+static uint16_t state_of(const struct neigh *e, uint64_t now)
+{
+	if (!(e->mac & NEIGH_VALID))
+		return NUD_INCOMPLETE;
+	if (e->probes)
+		return NUD_PROBE;
+	if (e->next_probe)
+		return NUD_DELAY;
+	return now < e->fresh_until ? NUD_REACHABLE : NUD_STALE;
+}
+
+unsigned neigh_list(struct neigh_info *out, unsigned max)
+{
+	struct net_state *n = the_net();
+	uint64_t now = clock_now();
+	unsigned count = 0;
+
+	mutex_lock(&n->neigh_lock);
+	for (unsigned i = 0; i < NEIGH_COUNT && count < max; i++) {
+		const struct neigh *e = &n->neigh[i];
+
+		if (ip_is_any(e->ip) || !e->dev)
+			continue;
+		out[count] = (struct neigh_info){
+			.ip = e->ip, .dev = e->dev, .state = state_of(e, now), .router = e->router
+		};
+		memcpy(out[count++].mac, &e->mac, 6);
+	}
+	mutex_unlock(&n->neigh_lock);
+	return count;
 }
 
 void neigh_init(void)

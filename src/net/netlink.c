@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_NETLINK, NETLINK_ROUTE: dumps of links, addresses and routes, as getifaddrs(3) and ip(8) ask
- * for them. Everything else is answered with -EOPNOTSUPP in an error message.
+ * AF_NETLINK, NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3) and
+ * ip(8) ask for them. Everything else is answered with -EOPNOTSUPP in an error message.
  */
 
 #include "net/ip6.h"
@@ -207,6 +207,90 @@ static void dump_routes(struct reply *r, uint16_t flags, int family, const struc
 	}
 }
 
+static void dump_neighbours(struct reply *r, uint16_t flags, int family)
+{
+	struct neigh_info *table = heap_alloc(NEIGH_COUNT * sizeof(*table));
+	unsigned count = table ? neigh_list(table, NEIGH_COUNT) : 0;
+
+	for (unsigned k = 0; k < count; k++) {
+		const struct neigh_info *e = &table[k];
+		bool v4 = ip_is_v4(e->ip);
+		struct ndmsg *m;
+
+		if (family && family != (v4 ? AF_INET : AF_INET6))
+			continue;
+		m = begin(r, RTM_NEWNEIGH, flags, sizeof(*m));
+		if (!m)
+			break;
+		m->ndm_family = v4 ? AF_INET : AF_INET6;
+		m->ndm_ifindex = e->dev->index;
+		m->ndm_state = e->state;
+		m->ndm_flags = e->router ? NTF_ROUTER : 0;
+		m->ndm_type = RTN_UNICAST;
+		attr(r, NDA_DST, raw_addr(&e->ip), v4 ? 4 : 16);
+		if (e->state != NUD_INCOMPLETE)
+			attr(r, NDA_LLADDR, e->mac, 6);
+		finish(r);
+	}
+	heap_free(table);
+}
+
+/* The destination that a request for one route is about; false: it names none. */
+static bool wanted_route(const struct nlmsghdr *h, size_t len, struct ip_addr *dst)
+{
+	size_t at = sizeof(*h) + sizeof(struct rtmsg);
+	bool v4 = len >= at && ((const struct rtmsg *)(h + 1))->rtm_family == AF_INET;
+
+	while (at + sizeof(struct rtattr) <= len) {
+		struct rtattr a;
+		const uint8_t *data = (const uint8_t *)h + at + sizeof(a);
+
+		memcpy(&a, (const uint8_t *)h + at, sizeof(a));
+		if (a.rta_len < sizeof(a) || a.rta_len > len - at)
+			return false;
+		if (a.rta_type == RTA_DST && a.rta_len >= sizeof(a) + (v4 ? 4u : 16u)) {
+			uint32_t four;
+
+			memcpy(&four, data, 4);
+			*dst = v4 ? ip_map(four) : ip_from_bytes(data);
+			return true;
+		}
+		at += NLMSG_ALIGN(a.rta_len);
+	}
+	return false;
+}
+
+static int get_route(struct reply *r, const struct nlmsghdr *h, size_t len)
+{
+	struct route_cache c;
+	struct ip_addr dst;
+	struct rtmsg *m;
+	int err;
+
+	if (!wanted_route(h, len, &dst))
+		return -EINVAL;
+	err = route_lookup(dst, IP_ANY, 0, &c);
+	if (err)
+		return err;
+	m = begin(r, RTM_NEWROUTE, 0, sizeof(*m));
+	if (!m)
+		return -ENOBUFS;
+	size_t n = ip_is_v4(dst) ? 4 : 16;
+	uint32_t oif = (uint32_t)c.dev->index;
+
+	m->rtm_family = n == 4 ? AF_INET : AF_INET6;
+	m->rtm_dst_len = (uint8_t)(8 * n);
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_type = c.local ? RTN_LOCAL : RTN_UNICAST;
+	attr(r, RTA_DST, raw_addr(&dst), n);
+	attr(r, RTA_OIF, &oif, 4);
+	attr(r, RTA_PREFSRC, raw_addr(&c.src), n);
+	if (!ip_equal(c.next_hop, dst))
+		attr(r, RTA_GATEWAY, raw_addr(&c.next_hop), n);
+	finish(r);
+	return 0;
+}
+
 /* ---- requests ---- */
 
 static void enqueue(struct nl_sock *n, struct nl_message *m)
@@ -248,6 +332,10 @@ static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 		dump_addresses(&r, flags, family, c);
 	} else if (h->nlmsg_type == RTM_GETROUTE && dump) {
 		dump_routes(&r, flags, family, c);
+	} else if (h->nlmsg_type == RTM_GETROUTE) {
+		err = get_route(&r, h, len);
+	} else if (h->nlmsg_type == RTM_GETNEIGH && dump) {
+		dump_neighbours(&r, flags, family);
 	} else {
 		err = -EOPNOTSUPP;
 	}
