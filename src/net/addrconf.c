@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What IPv6 knows of a link and when it ends: addresses (RFC 4862), routers and prefixes (RFC 4861
- * 6.3), redirects, name servers (RFC 8106). One timer serves all of it.
+ * 6.3), redirects; name servers are in nd_names.c. One timer serves all of it.
  *
  *	address: (none) --nd_add_address--> TENTATIVE --a second without an answer--> PREFERRED
  *	TENTATIVE --somebody has it--> DUPLICATE (stays, unused)
@@ -14,7 +14,6 @@
  */
 
 #include "net/ip6.h"
-#include "net/dhcp.h"
 #include "diag/log.h"
 
 #define SOLICITATIONS	 3
@@ -40,7 +39,7 @@ struct nd_link *nd_link_of(const struct netdev *dev)
 	return l && l->on ? l : NULL;
 }
 
-static uint64_t seconds(uint32_t s)
+uint64_t nd_seconds(uint32_t s)
 {
 	return s == UINT32_MAX ? ND_FOREVER : clock_now() + (uint64_t)s * NSEC_PER_SEC;
 }
@@ -216,12 +215,13 @@ static void autoconf_prefix(struct nd_link *l, const struct nd_prefix *o)
 		return;
 	if (!a) {
 		if (valid)
-			add_address(l, addr, 64, ND_SLAAC, seconds(valid), seconds(preferred));
+			add_address(
+				l, addr, 64, ND_SLAAC, nd_seconds(valid), nd_seconds(preferred));
 		return;
 	}
 	if (a->origin != ND_SLAAC)
 		return;
-	uint64_t now = clock_now(), until = seconds(valid),
+	uint64_t now = clock_now(), until = nd_seconds(valid),
 		 left = a->valid_until == ND_FOREVER ? ND_FOREVER : a->valid_until - now;
 
 	/* Nobody may take an address away within two hours by a forged advertisement. */
@@ -231,7 +231,7 @@ static void autoconf_prefix(struct nd_link *l, const struct nd_prefix *o)
 		a->valid_until = now + TWO_HOURS;
 	bool was = a->deprecated;
 
-	a->preferred_until = MIN(seconds(preferred), a->valid_until);
+	a->preferred_until = MIN(nd_seconds(preferred), a->valid_until);
 	a->deprecated = a->preferred_until <= now;
 	if (was != a->deprecated)
 		publish_flags(l, a);
@@ -288,7 +288,7 @@ static void prefix_option(struct nd_link *l, const uint8_t *option)
 				.dev = l->dev,
 				.protocol = RTPROT_KERNEL,
 				.metric = 256 },
-			seconds(be32(o.valid)));
+			nd_seconds(be32(o.valid)));
 	if (o.flags & ND_PREFIX_AUTO)
 		autoconf_prefix(l, &o);
 }
@@ -428,98 +428,6 @@ void nd_redirected(struct netdev *dev, struct ip_addr dst, struct ip_addr target
 	mutex_unlock(&the_nd()->lock);
 }
 
-/* ---- name servers (RFC 8106) ---- */
-
-static bool servers_option(struct nd_link *l, const uint8_t *o)
-{
-	uint64_t until = seconds(get_be32(o + 4));
-	bool changed = false;
-
-	for (unsigned at = 8; at + 16 <= o[1] * 8u; at += 16) {
-		struct ip_addr a = ip_from_bytes(o + at);
-		unsigned k = 0, spare = ND_SERVERS;
-
-		for (; k < ND_SERVERS; k++) {
-			if (l->server[k].until && ip_equal(l->server[k].addr, a))
-				break;
-			if (!l->server[k].until && spare == ND_SERVERS)
-				spare = k;
-		}
-		if (k == ND_SERVERS) {
-			if (spare == ND_SERVERS || until <= clock_now() || ip_is_any(a) ||
-				ip_is_multicast(a))
-				continue;
-			k = spare;
-			l->server[k].addr = a;
-			changed = true;
-		}
-		if (until <= clock_now()) {
-			l->server[k].until = 0;
-			changed = true;
-		} else {
-			l->server[k].until = until;
-		}
-	}
-	return changed;
-}
-
-static bool search_option(struct nd_link *l, const uint8_t *o)
-{
-	char text[sizeof(l->search)];
-	uint64_t until = seconds(get_be32(o + 4));
-
-	dns_names(text, sizeof(text), o + 8, o[1] * 8u - 8);
-	if (until <= clock_now())
-		text[0] = 0;
-	l->search_until = text[0] ? until : 0;
-	if (strcmp(text, l->search) == 0)
-		return false;
-	memcpy(l->search, text, sizeof(text));
-	return true;
-}
-
-/* Tells what is known now. The lock is not held. */
-static void publish_servers(struct nd_link *l)
-{
-	struct ip_addr addr[ND_SERVERS];
-	char search[sizeof(l->search)];
-	unsigned n = 0;
-
-	mutex_lock(&the_nd()->lock);
-	for (unsigned k = 0; k < ND_SERVERS; k++)
-		if (l->server[k].until)
-			addr[n++] = l->server[k].addr;
-	memcpy(search, l->search, sizeof(search));
-	int index = l->dev->index;
-
-	mutex_unlock(&the_nd()->lock);
-	net_publish_names6(NAMES_ROUTER, addr, n, search, index);
-}
-
-static bool run_servers(struct nd_link *l, uint64_t now, uint64_t *next)
-{
-	bool changed = false;
-
-	for (unsigned k = 0; k < ND_SERVERS; k++) {
-		if (!l->server[k].until)
-			continue;
-		if (now >= l->server[k].until) {
-			l->server[k].until = 0;
-			changed = true;
-		} else {
-			*next = MIN(*next, l->server[k].until);
-		}
-	}
-	if (l->search_until && now >= l->search_until) {
-		l->search[0] = 0;
-		l->search_until = 0;
-		changed = true;
-	} else if (l->search_until) {
-		*next = MIN(*next, l->search_until);
-	}
-	return changed;
-}
-
 /* ---- router advertisements (RFC 4861 6.3.4) ---- */
 
 static void take_parameters(struct nd_link *l, const struct nd_router_adv *ra)
@@ -546,8 +454,8 @@ static bool take_option(struct nd_link *l, const uint8_t *o)
 			atomic_add(&the_net()->config_generation, 1); /* routes are asked anew */
 		}
 		return false;
-	case ND_OPT_RDNSS: return o[1] >= 3 && servers_option(l, o);
-	case ND_OPT_DNSSL: return o[1] >= 2 && search_option(l, o);
+	case ND_OPT_RDNSS: return o[1] >= 3 && nd_servers_option(l, o);
+	case ND_OPT_DNSSL: return o[1] >= 2 && nd_search_option(l, o);
 	default: return false;
 	}
 }
@@ -576,7 +484,7 @@ void nd_router_advertisement(struct netdev *dev, struct ip_addr router, uint8_t 
 	nd_timer_arm(clock_now()); /* it looks what is next */
 	mutex_unlock(&the_nd()->lock);
 	if (names)
-		publish_servers(l);
+		nd_publish_servers(l);
 	if (managed || other)
 		dhcp6_start(dev, managed);
 }
@@ -646,7 +554,7 @@ static uint64_t run_link(struct nd_link *l, uint64_t now, bool *names)
 	at = mld_run(l, now);
 	if (at)
 		next = MIN(next, at);
-	*names = run_servers(l, now, &next);
+	*names = nd_run_servers(l, now, &next);
 	return next;
 }
 
@@ -663,7 +571,7 @@ static void timer_fired(struct timer *t)
 	mutex_unlock(&nd->lock);
 	for (unsigned i = 0; i < ND_LINKS; i++)
 		if (names[i])
-			publish_servers(&nd->link[i]);
+			nd_publish_servers(&nd->link[i]);
 }
 
 uint64_t nd_reachable_time(const struct netdev *dev)

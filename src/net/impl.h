@@ -636,6 +636,7 @@ void dgram_work(struct socket *s, struct packet *batch);
 void dgram_queue_error(
 	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
 ssize_t dgram_recv_error(struct socket *s, struct socket_message *m);
+void dgram_take_error(struct dgram_sock *d, struct packet *p); /* lock held */
 /* The oldest packet (its ownership passes unless MSG_PEEK, then with the lock held). */
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);
 /* Hands p's bytes and ancillary data to m and finishes what dgram_wait began. */

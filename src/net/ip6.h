@@ -144,6 +144,15 @@ void nd_timer_arm(uint64_t when);
 /* One option of an ND message. False: there is none, or the rest is malformed (*len says: != 0). */
 bool nd_option(const uint8_t **o, size_t *len, const uint8_t **out);
 
+uint64_t nd_seconds(uint32_t s); /* from now; ND_FOREVER */
+
+/* nd_names.c. Options and time with nd_state.lock held; true: nd_publish_servers is due, without.
+ */
+bool nd_servers_option(struct nd_link *l, const uint8_t *o);
+bool nd_search_option(struct nd_link *l, const uint8_t *o);
+bool nd_run_servers(struct nd_link *l, uint64_t now, uint64_t *next);
+void nd_publish_servers(struct nd_link *l);
+
 /* mld.c: which groups we are in, told to the routers and switches (RFC 3810, 2710) */
 void mld_change(struct netdev *dev, struct ip_addr group, bool join); /* dev NULL: nothing */
 void mld_join(struct nd_link *l, struct ip_addr group, bool join);    /* nd_state.lock held */
