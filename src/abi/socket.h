@@ -219,10 +219,11 @@ struct sock_extended_err {
 #define SO_EE_ORIGIN_ICMP  2
 #define SO_EE_ORIGIN_ICMP6 3
 
-#define IP_PMTUDISC_DONT  0
-#define IP_PMTUDISC_WANT  1
-#define IP_PMTUDISC_DO	  2
-#define IP_PMTUDISC_PROBE 3
+#define IP_PMTUDISC_DONT      0
+#define IP_PMTUDISC_WANT      1
+#define IP_PMTUDISC_DO	      2
+#define IP_PMTUDISC_PROBE     3 /* DF, but what routers say is not heeded */
+#define IP_PMTUDISC_INTERFACE 4
 
 struct in_pktinfo {
 	int32_t ipi_ifindex;

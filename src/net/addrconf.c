@@ -637,6 +637,5 @@ void nd_init(void)
 	BUG_ON(!nd);
 	the_net()->nd = nd;
 	mutex_init(&nd->lock, "nd_state.lock");
-	mutex_init(&nd->path_lock, "nd_state.path_lock");
 	timer_init(&nd->timer, timer_fired, NULL);
 }

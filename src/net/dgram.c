@@ -487,6 +487,8 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	if (err)
 		return err;
 	t->how.src = t->route.src;
+	if (unlikely((v4 ? i->pmtudisc : i->v6.pmtudisc) >= IP_PMTUDISC_PROBE))
+		t->route.mtu = t->route.link_mtu; /* the program finds out for itself */
 	if (!v4 && i->v6.fragment_size)
 		t->route.mtu = MIN(t->route.mtu, i->v6.fragment_size);
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;

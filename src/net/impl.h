@@ -234,6 +234,7 @@ long netif_ioctl(unsigned cmd, unsigned long arg);
 #define NEIGH_COUNT  256
 #define BIND_BUCKETS 256
 #define FRAG_BUCKETS 16
+#define PATH_MTUS    64
 
 enum {
 	ADDR_TENTATIVE = 1,  /* duplicate address detection runs: not ours yet (RFC 4862 5.4) */
@@ -288,6 +289,13 @@ struct neigh {
 	unsigned pending_count;
 };
 
+struct path_mtu {
+	struct ip_addr dst;
+	uint32_t mtu; /* 0: an empty slot */
+	bool may_fragment;
+	uint64_t until;
+};
+
 struct frag_queue;
 struct net_state {
 	const struct net_config *config; /* atomic */
@@ -323,6 +331,10 @@ struct net_state {
 	bool frag_timer_on;
 
 	struct mutex group_lock; /* the groups of all sockets; below bucket locks */
+
+	struct mutex path_lock; /* path; taken with any other lock held */
+	struct path_mtu path[PATH_MTUS];
+	uint32_t path_known; /* atomic: there has been an entry */
 
 	uint64_t icmp_tokens_time; /* rate limit, atomic */
 	struct nd_state *nd;	   /* IPv6's of the interfaces: ip6.h */
@@ -378,8 +390,10 @@ static inline const struct net_config *net_config(void)
 
 /* The way to a destination, kept by sockets; valid while generation is the current one. */
 struct route_cache {
-	uint32_t generation; /* 0: none */
-	uint32_t mtu;
+	uint32_t generation;	 /* 0: none */
+	uint32_t mtu, link_mtu;	 /* of the path as far as it is known; of its first link */
+	uint64_t path_until;	 /* ns: when the path is to be tried anew; 0: mtu is the link's */
+	bool may_fragment;	 /* the path is narrower than mtu: routers shall cut (IPv4) */
 	uint8_t hops;		 /* IPv6: what to send with by default */
 	struct ip_addr dst, src; /* src: preferred */
 	struct ip_addr next_hop;
@@ -393,6 +407,10 @@ static inline bool route_valid(const struct route_cache *r, struct ip_addr dst)
 	return r->generation == load_relaxed(&the_net()->config_generation) &&
 	       ip_equal(r->dst, dst) && r->generation != 0;
 }
+/* path_mtu.c. set: a router says so, about a packet of ours. */
+void path_mtu_init(void);
+void path_mtu_set(struct ip_addr dst, uint32_t mtu);
+void path_mtu_apply(struct route_cache *r); /* r->mtu: the link's, out: the path's */
 enum ip_local_kind { IP_NOT_LOCAL, IP_LOCAL, IP_LOCAL_BROADCAST, IP_LOCAL_MULTICAST };
 enum ip_local_kind ip4_local_kind(uint32_t addr);
 enum ip_local_kind ip_local_kind(struct ip_addr addr);

@@ -10,9 +10,8 @@
 #include "net/ip6.h"
 #include "diag/counter.h"
 
-#define MAX_HEADERS	 8u		      /* extension headers of a packet */
-#define MAX_HEADER_BYTES 512u		      /* all of them */
-#define PATH_MTU_TIME	 (600 * NSEC_PER_SEC) /* RFC 8201 5.3: then a larger one is tried */
+#define MAX_HEADERS	 8u   /* extension headers of a packet */
+#define MAX_HEADER_BYTES 512u /* all of them */
 
 COUNTER(ip6_rx_malformed);
 COUNTER(ip6_rx_martian);
@@ -374,41 +373,4 @@ int ip6_output(struct packet *p, const struct ip_send *how, const struct route_c
 	p->csum_start += sizeof(struct ip6_header);
 	p->header_len += sizeof(struct ip6_header);
 	return ip_link_output(p, how->dst, r);
-}
-
-/* ---- path MTU ---- */
-
-static unsigned path_slot(struct ip_addr dst)
-{
-	return hash_siphash(&the_net()->hash_key, &dst, sizeof(dst)) % PATH_MTUS;
-}
-
-uint32_t ip6_path_mtu(struct ip_addr dst, const struct netdev *dev)
-{
-	struct nd_state *nd = the_net()->nd;
-	const struct nd_link *l = dev->stack;
-	unsigned k = path_slot(dst);
-	uint32_t mtu = dev->mtu, link = l ? load_relaxed(&l->mtu) : 0;
-
-	if (link)
-		mtu = MIN(mtu, link);
-	if (dev->features & NETDEV_LOOPBACK || !load_relaxed(&nd->path[k].mtu))
-		return mtu;
-	mutex_lock(&nd->path_lock);
-	if (ip_equal(nd->path[k].dst, dst) && clock_now() < nd->path[k].until)
-		mtu = MIN(mtu, nd->path[k].mtu);
-	mutex_unlock(&nd->path_lock);
-	return mtu;
-}
-
-void ip6_path_mtu_set(struct ip_addr dst, uint32_t mtu)
-{
-	struct nd_state *nd = the_net()->nd;
-	unsigned k = path_slot(dst);
-
-	mutex_lock(&nd->path_lock);
-	nd->path[k].dst = dst;
-	nd->path[k].until = clock_now() + PATH_MTU_TIME;
-	store_relaxed(&nd->path[k].mtu, MAX(mtu, (uint32_t)IP6_MIN_MTU));
-	mutex_unlock(&nd->path_lock);
 }

@@ -25,8 +25,6 @@ void icmp6_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t inf
  */
 void icmp6_send_on_link(struct netdev *dev, struct packet *p, struct ip_addr src,
 	struct ip_addr dst, const uint8_t *mac, uint8_t hops, bool router_alert);
-uint32_t ip6_path_mtu(struct ip_addr dst, const struct netdev *dev);
-void ip6_path_mtu_set(struct ip_addr dst, uint32_t mtu); /* what a router said, not verified */
 
 /* ---- the state of interfaces ---- */
 
@@ -37,7 +35,6 @@ void ip6_path_mtu_set(struct ip_addr dst, uint32_t mtu); /* what a router said, 
 #define ND_REDIRECTS 16
 #define ND_SERVERS   4
 #define MLD_GROUPS   48
-#define PATH_MTUS    64
 #define ND_FOREVER   UINT64_MAX
 
 enum nd_origin { ND_STATIC, ND_LINK_LOCAL, ND_SLAAC, ND_DHCP };
@@ -97,13 +94,6 @@ struct nd_state {
 	struct nd_link link[ND_LINKS];
 	struct timer timer;
 	uint64_t timer_at; /* 0: not armed */
-
-	struct mutex path_lock;
-	struct {
-		struct ip_addr dst;
-		uint32_t mtu;
-		uint64_t until;
-	} path[PATH_MTUS];
 };
 
 /* nd.c: neighbour discovery's messages (RFC 4861) */

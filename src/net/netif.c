@@ -274,6 +274,7 @@ void net_init(void)
 	netdev_registered = device_registered;
 	neigh_init();
 	nd_init();
+	path_mtu_init();
 	ip_frag_init();
 	raw_init();
 	udp_init();

@@ -145,8 +145,9 @@ static int send_with_header(struct packet *p, struct dgram_target *t)
 {
 	struct ip_header *ip = (struct ip_header *)p->data;
 
-	if (p->len < sizeof(*ip) || (ip->ver_ihl & 15) * 4u > p->len || p->len > t->route.mtu) {
-		int err = p->len > t->route.mtu ? -EMSGSIZE : -EINVAL;
+	if (p->len < sizeof(*ip) || (ip->ver_ihl & 15) * 4u > p->len ||
+		p->len > t->route.link_mtu) {
+		int err = p->len > t->route.link_mtu ? -EMSGSIZE : -EINVAL;
 
 		packet_free(p);
 		return err;

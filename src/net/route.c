@@ -468,6 +468,8 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 	out->broadcast = false;
 	out->local = kind == IP_LOCAL;
 	out->hops = 64;
+	out->path_until = 0;
+	out->may_fragment = false;
 	if (kind == IP_LOCAL) {
 		out->dev = &the_net()->lo;
 		if (!ip_is_any(src))
@@ -476,7 +478,7 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 			out->src = ip_map(IP4(127, 0, 0, 1));
 		else
 			out->src = dst;
-		out->mtu = out->dev->mtu;
+		out->mtu = out->link_mtu = out->dev->mtu;
 		return 0;
 	}
 	out->src = IP_ANY;
@@ -494,9 +496,12 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 	if (!ip_is_v4(dst)) {
 		const struct nd_link *l = out->dev->stack;
 
-		out->mtu = ip6_path_mtu(dst, out->dev);
+		if (l && load_relaxed(&l->mtu))
+			out->mtu = MIN(out->mtu, load_relaxed(&l->mtu));
 		if (l && load_relaxed(&l->hops))
 			out->hops = l->hops;
 	}
+	out->link_mtu = out->mtu;
+	path_mtu_apply(out);
 	return 0;
 }

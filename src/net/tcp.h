@@ -187,9 +187,7 @@ struct tcp_sock {
 	bool ts_ok, sack_ok, wscale_ok;
 	uint8_t snd_wscale, rcv_wscale;
 	uint16_t peer_mss, adv_mss, mss; /* mss: payload of a full segment now, options taken off */
-	uint32_t pmtu;			 /* what the path was found to take; 0: the route's */
-	bool pmtu_locked;		 /* smaller than we segment for: routers may fragment */
-	uint64_t pmtu_expires;
+	uint32_t route_mtu;		 /* that mss was made for */
 	struct { /* RFC 4821: a search between what works and what may work, MTUs */
 		bool enabled, on; /* on: a probe is out, [start, end) */
 		uint32_t low, high, size, start, end;
@@ -431,13 +429,33 @@ void tcp_mtu_timeout(struct tcp_sock *t, uint64_t now);
 void tcp_mtu_acked(struct tcp_sock *t, uint64_t now);
 bool tcp_mtu_probe_lost(struct tcp_sock *t);			     /* it is, and nothing else */
 bool tcp_mtu_probe(struct tcp_sock *t, uint32_t pipe, uint64_t now); /* true: one was sent */
+/* The program wants segments that fit the path. */
+static inline bool tcp_mtu_discovers(const struct tcp_sock *t)
+{
+	return ip_is_v4(t->i.raddr)
+		       ? t->i.pmtudisc == IP_PMTUDISC_WANT || t->i.pmtudisc == IP_PMTUDISC_DO
+		       : t->i.v6.pmtudisc < IP_PMTUDISC_INTERFACE;
+}
+/* What routers let through on r, as far as t heeds it. */
+static inline uint32_t tcp_mtu_of(const struct tcp_sock *t, const struct route_cache *r)
+{
+	return MIN(likely(tcp_mtu_discovers(t)) ? r->mtu : r->link_mtu, 65535u);
+}
+/* Where the packets of a route are not to be cut; t's route is up to date. */
 static inline bool tcp_mtu_dont_fragment(const struct tcp_sock *t)
 {
+	if (!ip_is_v4(t->i.raddr))
+		return true;
 	return t->i.pmtudisc == IP_PMTUDISC_WANT
-		       ? !t->pmtu_locked
+		       ? !t->i.route.may_fragment
 		       : t->i.pmtudisc == IP_PMTUDISC_DO || t->i.pmtudisc == IP_PMTUDISC_PROBE;
 }
 uint32_t tcp_mtu_limit(const struct tcp_sock *t, uint32_t mtu);
+static inline bool tcp_mtu_stale(const struct tcp_sock *t)
+{
+	return !route_valid(&t->i.route, t->i.raddr) || tcp_mtu_of(t, &t->i.route) != t->route_mtu;
+}
+void tcp_mtu_changed(struct tcp_sock *t); /* perhaps: the route is to be asked anew */
 
 /* tcp_out.c */
 void tcp_output(struct tcp_sock *t);

@@ -4,7 +4,6 @@
  * from tcp_work down runs under the socket's lock in whichever thread holds it.
  */
 
-#include "net/ip6.h"
 #include "net/tcp.h"
 #include "diag/counter.h"
 
@@ -69,11 +68,8 @@ void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */
 	uint32_t seq = get_be32(q->l4 + 4);
 
-	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt))) {
-		if (mtu && !ip_is_v4(q->dst))
-			ip6_path_mtu_set(q->dst, mtu);
+	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt)))
 		socket_icmp(&t->i.s, err, hard, mtu);
-	}
 	socket_put(&t->i.s);
 }
 
@@ -251,7 +247,8 @@ static void reopen(struct tcp_sock *t, struct packet *p, unsigned hlen)
 	struct netdev *lo = &the_net()->lo;
 
 	tcp_done(t, 0);
-	packet_push(p, hlen + pkt_cb(p)->ip_len); /* from the IP layer once more: to the listener */
+	p->looped = pkt_cb(p)->ifindex; /* from the IP layer once more: to the listener */
+	packet_push(p, hlen + pkt_cb(p)->ip_len);
 	lo->send(lo, p);
 }
 

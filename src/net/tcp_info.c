@@ -72,7 +72,7 @@ void tcp_info_fill(struct tcp_sock *t, struct tcp_info *i)
 	i->tcpi_last_data_sent = (uint32_t)((now - t->last_tx_data) / NSEC_PER_MSEC);
 	i->tcpi_last_data_recv = (uint32_t)((now - t->last_data_rx) / NSEC_PER_MSEC);
 	i->tcpi_last_ack_recv = (uint32_t)((now - t->last_ack_rx) / NSEC_PER_MSEC);
-	i->tcpi_pmtu = t->pmtu ? t->pmtu : t->i.route.mtu;
+	i->tcpi_pmtu = tcp_mtu_of(t, &t->i.route);
 	i->tcpi_rcv_ssthresh = tcp_receive_window(t);
 	i->tcpi_rtt = t->srtt >> 3;
 	i->tcpi_rttvar = t->rttvar >> 2;

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Path MTU discovery. Routers may tell (RFC 1191): believed when the message quotes data in flight
- * (tcp_icmp_error) and asks for less than we send. Where they are silent the path swallows large
- * segments: after repeated timeouts of such ones the connection falls back to a size that nearly
- * every path takes and searches upwards with probes (RFC 4821), whose loss is no congestion.
+ * Path MTU discovery. Routers may tell (RFC 1191, 8201): believed when the message quotes data in
+ * flight (tcp_icmp_error) and asks for less than we send; then it holds for all connections to the
+ * destination (path_mtu.c), which have it from their routes. Where routers are silent the path
+ * swallows large segments: after repeated timeouts of such ones the connection falls back to a size
+ * that nearly every path takes and searches upwards with probes (RFC 4821), whose loss is no
+ * congestion. What it finds is its own.
  */
 
 #include "net/tcp.h"
 #include "diag/counter.h"
 
-#define MIN_PMTU    552u  /* below it, routers may fragment */
-#define BASE_MTU    1064u /* 1024 bytes and headers: RFC 4821, 7.2 */
-#define FLOOR_MTU   552u
+/* Of IPv4: 1024 bytes and headers, RFC 4821, 7.2. Every path of IPv6 takes 1280. */
+#define BASE_MTU4   1064u
+#define FLOOR_MTU4  552u
 #define SEARCH_DONE 8u			 /* bytes: not worth another probe */
 #define BLACK_HOLE  2			 /* timeouts in a row */
-#define PMTU_LIFE   (600 * NSEC_PER_SEC) /* RFC 1191, 6.3: then the path may have grown */
+#define SEARCH_LIFE (600 * NSEC_PER_SEC) /* then the path may have grown */
 
 COUNTER(tcp_mtu_black_holes);
 COUNTER(tcp_mtu_probes);
@@ -24,62 +26,59 @@ static uint32_t route_mtu(struct tcp_sock *t)
 {
 	struct route_cache *r = tcp_route(t);
 
-	return r ? MIN(r->mtu, 65535u) : 1500;
+	return r ? tcp_mtu_of(t, r) : 1500;
 }
 
 /* The MTU to segment for, given the route's. */
 uint32_t tcp_mtu_limit(const struct tcp_sock *t, uint32_t mtu)
 {
-	if (t->pmtu)
-		mtu = MIN(mtu, t->pmtu);
 	if (t->mtup.enabled)
 		mtu = MIN(mtu, t->mtup.low);
 	return mtu;
 }
 
-static bool discovers(const struct tcp_sock *t)
+/* What is in flight was cut for an old size: what is too long for the new one is lost. */
+void tcp_mtu_changed(struct tcp_sock *t)
 {
-	return t->i.pmtudisc == IP_PMTUDISC_WANT || t->i.pmtudisc == IP_PMTUDISC_DO;
-}
+	uint32_t old = t->mss;
 
-static bool shrunk(struct tcp_sock *t, uint32_t old)
-{
+	if (!tcp_route(t) || route_mtu(t) == t->route_mtu)
+		return;
 	tcp_update_mss(t);
-	return t->mss < old;
+	if (t->mtup.enabled) {
+		t->mtup.high = MIN(t->mtup.high, t->route_mtu);
+		t->mtup.low = MIN(t->mtup.low, t->route_mtu);
+	}
+	if (t->mss < old && t->snd_nxt != t->snd_una && t->was_connected)
+		tcp_recovery_resize(t);
 }
 
 void tcp_mtu_icmp(struct tcp_sock *t, uint32_t mtu)
 {
-	uint32_t old = t->mss;
-
 	/* Programs that do not want it, and messages that change nothing or claim the absurd. */
-	if (!discovers(t) || mtu >= tcp_mtu_limit(t, route_mtu(t)))
+	if (!tcp_mtu_discovers(t) || mtu >= tcp_mtu_limit(t, route_mtu(t)))
 		return;
-	t->pmtu_locked = mtu < MIN_PMTU;
-	t->pmtu = MAX(mtu, MIN_PMTU);
-	t->pmtu_expires = clock_now() + PMTU_LIFE;
-	if (t->mtup.enabled) {
-		t->mtup.high = MIN(t->mtup.high, t->pmtu);
-		t->mtup.low = MIN(t->mtup.low, t->pmtu);
-	}
-	if (shrunk(t, old) && t->snd_nxt != t->snd_una && t->was_connected) {
-		tcp_recovery_resize(t); /* what was too long is lost: once more */
-		tcp_output(t);
-	}
+	path_mtu_set(t->i.raddr, mtu);
+	tcp_output(t); /* finds the route changed */
 }
 
 /* A retransmission timeout. Is the path a black hole for what is as long as the first segment? */
 void tcp_mtu_timeout(struct tcp_sock *t, uint64_t now)
 {
-	uint32_t mtu = tcp_mtu_limit(t, route_mtu(t)), low = MIN(mtu, BASE_MTU);
+	bool v4 = ip_is_v4(t->i.raddr);
+	uint32_t mtu = tcp_mtu_limit(t, route_mtu(t)), low = MIN(mtu, v4 ? BASE_MTU4 : IP6_MIN_MTU);
 	uint32_t first = t->sent_count ? MIN(t->sent->end - t->sent->start, (uint32_t)t->mss) : 0;
 
 	t->mtup.on = false;
-	if (t->retransmits < BLACK_HOLE || !discovers(t))
+	if (t->retransmits < BLACK_HOLE || !tcp_mtu_discovers(t))
 		return;
+	if (t->route_mtu != route_mtu(t)) { /* that is why; it is tried first */
+		tcp_update_mss(t);
+		return;
+	}
 	first += mtu - t->mss; /* headers */
 	if (low == mtu || low >= first)
-		low = MAX(MIN(mtu, first) / 2, FLOOR_MTU);
+		low = MAX(MIN(mtu, first) / 2, v4 ? FLOOR_MTU4 : IP6_MIN_MTU);
 	if (first <= low || mtu <= low)
 		return;
 	counter_inc(tcp_mtu_black_holes);
@@ -88,7 +87,7 @@ void tcp_mtu_timeout(struct tcp_sock *t, uint64_t now)
 	t->mtup.enabled = true;
 	t->mtup.low = low;
 	t->mtup.high = MAX(t->mtup.high, low);
-	t->mtup.next = now + PMTU_LIFE;
+	t->mtup.next = now + SEARCH_LIFE;
 	tcp_update_mss(t);
 }
 
@@ -102,15 +101,14 @@ void tcp_mtu_acked(struct tcp_sock *t, uint64_t now)
 			tcp_update_mss(t);
 		}
 	}
-	if (t->pmtu && now > t->pmtu_expires) {
-		t->pmtu = 0;
-		t->pmtu_locked = false;
+	if (unlikely(t->i.route.path_until && now > t->i.route.path_until)) {
+		t->i.route.generation = 0;
 		tcp_update_mss(t);
 	}
 	if (t->mtup.enabled && now > t->mtup.next) { /* the path may be another one: search on */
 		t->mtup.high =
 			tcp_mtu_limit(t, route_mtu(t)) > t->mtup.low ? t->mtup.high : route_mtu(t);
-		t->mtup.next = now + PMTU_LIFE;
+		t->mtup.next = now + SEARCH_LIFE;
 	}
 }
 

@@ -500,6 +500,8 @@ void tcp_output(struct tcp_sock *t)
 	case TCP_SYN_RECV:
 	case TCP_TIME_WAIT: return;
 	}
+	if (t->snd_una != t->write_seq && unlikely(tcp_mtu_stale(t)))
+		tcp_mtu_changed(t);
 	if (t->sent_bytes_lost || t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent))
 		transmit(t);
 }

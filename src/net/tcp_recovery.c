@@ -275,12 +275,24 @@ void tcp_enter_loss(struct tcp_sock *t, bool first, uint64_t now)
 	t->frto_new = false;
 }
 
-/* What was sent was too long for the path: once more in smaller pieces. Not congestion. */
+/*
+ * What was sent may be too long for the path: once more in smaller pieces. Not congestion. What is
+ * shorter than a segment is now has not been cut for a larger one.
+ */
 void tcp_recovery_resize(struct tcp_sock *t)
 {
-	for (unsigned k = 0; k < t->sent_count; k++)
-		if (!(t->sent[k].flags & (SENT_SACKED | SENT_LOST)))
-			tcp_sent_mark_lost(t, k);
+	bool any = false;
+
+	for (unsigned k = 0; k < t->sent_count; k++) {
+		const struct tcp_sent *r = &t->sent[k];
+
+		if ((r->flags & (SENT_SACKED | SENT_LOST)) || r->end - r->start <= t->mss)
+			continue;
+		tcp_sent_mark_lost(t, k);
+		any = true;
+	}
+	if (!any)
+		return;
 	tcp_sent_merge_lost(t);
 	repair_without_blame(t);
 }

@@ -233,14 +233,15 @@ struct route_cache *tcp_route(struct tcp_sock *t)
 void tcp_update_mss(struct tcp_sock *t)
 {
 	struct route_cache *r = tcp_route(t);
-	uint32_t mtu = r ? MIN(r->mtu, 65535u) : 1500, mss;
+	uint32_t mtu = r ? tcp_mtu_of(t, r) : 1500, link = r ? MIN(r->link_mtu, 65535u) : 1500, mss;
 
+	t->route_mtu = mtu;
 	unsigned headers = tcp_headers(t);
 
 	mss = tcp_mtu_limit(t, mtu) - headers;
 	if (t->user_mss)
 		mss = MIN(mss, (uint32_t)t->user_mss);
-	t->adv_mss = (uint16_t)MIN(mtu - headers, t->user_mss ? t->user_mss : 65535u);
+	t->adv_mss = (uint16_t)MIN(link - headers, t->user_mss ? t->user_mss : 65535u);
 	if (t->peer_mss)
 		mss = MIN(mss, (uint32_t)t->peer_mss);
 	if (t->ts_ok)
@@ -375,8 +376,6 @@ static void forget_connection(struct tcp_sock *t)
 	t->rcv_wscale = TCP_WSCALE;
 	t->snd_wscale = 0;
 	t->peer_mss = 0;
-	t->pmtu = 0;
-	t->pmtu_locked = false;
 	memset(&t->mtup, 0, sizeof(t->mtup));
 	memset(&t->rack, 0, sizeof(t->rack));
 	memset(&t->tlp, 0, sizeof(t->tlp));

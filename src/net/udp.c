@@ -174,6 +174,12 @@ void udp_input(struct rx *rx, struct packet *p)
 	rx_to_socket(rx, s, p);
 }
 
+/* IPv4: routers cut what others send, so only a forger has something to say to them. */
+static bool heeds_path(const struct inet_sock *i, bool v4)
+{
+	return v4 ? i->pmtudisc == IP_PMTUDISC_DO : i->v6.pmtudisc < IP_PMTUDISC_INTERFACE;
+}
+
 void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 {
 	struct pkt_cb cb = {
@@ -183,8 +189,8 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 
 	if (!s)
 		return;
-	if (mtu && !ip_is_v4(q->dst))
-		ip6_path_mtu_set(q->dst, mtu);
+	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)))
+		path_mtu_set(q->dst, mtu);
 	if (ip_is_v4(q->dst) ? inet_sk(s)->recverr : inet_sk(s)->v6.recverr)
 		dgram_queue_error(s, q, sizeof(struct udp_header), err, mtu);
 	else

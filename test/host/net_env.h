@@ -486,7 +486,7 @@ static void env_transmit(struct env_link *l, int from, struct packet *p)
 	if (env_chance(l->reorder))
 		when += l->delay + 3000000;
 	/* Beyond what Ethernet's own checksum sees: in a router's memory. ARP has no other. */
-	if (get_be16(p->data + 12) == ETH_IPV4 && env_chance(l->corrupt))
+	if (get_be16(p->data + 12) != ETH_ARP && env_chance(l->corrupt))
 		p->data[14 + t_random(&env_seed) % (p->len - 14)] ^=
 			(uint8_t)(1u << t_random(&env_seed) % 8);
 	if (env_chance(l->dup))

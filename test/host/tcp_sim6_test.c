@@ -40,6 +40,7 @@ static void meet(struct netdev *dev)
 #undef AF_INET
 #define AF_INET				     AF_INET6
 #define NETDEV_TSO4			     NETDEV_TSO6
+#define LEAST_MTU			     IP6_MIN_MTU
 #define env_dial			     dial6
 #define env_bind			     bind6
 #define netif_add_address(dev, addr, prefix) (add6(dev, addr, prefix), meet(dev))

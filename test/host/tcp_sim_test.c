@@ -12,6 +12,9 @@
 /* flags: -D_GNU_SOURCE */
 #include "net_env.h"
 
+#ifndef LEAST_MTU
+#define LEAST_MTU 576 /* that a path may have */
+#endif
 #define A IP4(10, 0, 0, 1)
 #define B IP4(10, 0, 0, 2)
 
@@ -25,26 +28,15 @@ static unsigned lazy, buffers; /* buffers: SO_RCVBUF and SO_SNDBUF, 0: as they c
 static unsigned path_mtu;  /* larger packets vanish without a word; 0: any */
 static uint32_t forbidden; /* bit k: option k does not survive in a SYN */
 
-static void fix_checksum(uint8_t *ip, size_t len)
-{
-	uint32_t src, dst;
-	uint16_t sum;
-
-	memcpy(&src, ip + 12, 4);
-	memcpy(&dst, ip + 16, 4);
-	memset(ip + 36, 0, 2);
-	sum = csum_fold(csum_add(
-		csum_pseudo(src, dst, IPPROTO_TCP, (uint32_t)len - 20), ip + 20, len - 20));
-	memcpy(ip + 36, &sum, 2);
-}
-
 static bool path_tap(struct env_link *l, int from, struct packet *p)
 {
-	uint8_t *ip = p->data + 14, *tcp = ip + 20;
+	bool v6 = get_be16(p->data + 12) == ETH_IPV6;
+	unsigned at = v6 ? 54 : 34;
+	uint8_t *tcp = p->data + at;
 
-	if (get_be16(p->data + 12) != ETH_IPV4)
+	if (p->len < at + 20 || p->data[v6 ? 20 : 23] != IPPROTO_TCP)
 		return true;
-	if (path_mtu && get_be16(ip + 2) > path_mtu)
+	if (path_mtu && p->len - 14 > path_mtu)
 		return false;
 	if (!forbidden || !(tcp[13] & TCP_SYN))
 		return true;
@@ -53,7 +45,7 @@ static bool path_tap(struct env_link *l, int from, struct packet *p)
 		if (forbidden >> tcp[o] & 1)
 			memset(tcp + o, TCPOPT_NOP, (size_t)n);
 	}
-	fix_checksum(ip, get_be16(ip + 2));
+	env_fix_segment(p, at, v6);
 	return true;
 }
 
@@ -431,7 +423,7 @@ static void bad_day(unsigned long seed)
 	congestion = rnd(2) ? "reno" : NULL;
 	lazy = vice(30);
 	buffers = vice(30000);
-	path_mtu = rnd(4) ? 0 : 576 + (unsigned)rnd(900);
+	path_mtu = rnd(4) ? 0 : LEAST_MTU + (unsigned)rnd(1476 - LEAST_MTU);
 	for (int k = 0; k < 3; k++) /* SACK, window scale, timestamps */
 		if (rnd(4) == 0)
 			forbidden |=
