@@ -537,5 +537,5 @@ int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_targe
 	lo_run();
 	/* A full ring loses the packet, as any network may; the sender hears it only if it asked.
 	 */
-	return err == -ENOBUFS && !i->recverr ? 0 : err;
+	return err == -ENOBUFS && !inet_recverr(i, t->how.dst) ? 0 : err;
 }

@@ -574,6 +574,11 @@ static inline struct ip_send inet_how(const struct inet_sock *i, uint8_t protoco
 		.tos = i->v6.tclass,
 		.dont_fragment = true };
 }
+/* The program wants to hear all that ICMP says of what it sent there. */
+static inline bool inet_recverr(const struct inet_sock *i, struct ip_addr raddr)
+{
+	return ip_is_v4(raddr) ? i->recverr : i->v6.recverr;
+}
 /* A key for hash tables of connections. */
 static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr, uint16_t lport,
 	struct ip_addr raddr, uint16_t rport)
@@ -590,10 +595,17 @@ static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr,
 
 	return hash_siphash(k, &key, 36);
 }
-/* Spreads peers over sockets that share a port. */
-static inline uint64_t inet_flow_hash(const struct pkt_cb *cb)
+/*
+ * Spreads peers over sockets that share a port and are met one after the other: whether the flow
+ * goes to the latest of so many. *draw is 0 before the first; each look takes bits of its own from
+ * the hash (Knuth's multiplier), so all have the same chance.
+ */
+static inline bool inet_flow_draw(const struct pkt_cb *cb, uint64_t *draw, unsigned count)
 {
-	return inet_hash(&the_net()->hash_key, IP_ANY, cb->dport, cb->src, cb->sport);
+	if (!*draw)
+		*draw = inet_hash(&the_net()->hash_key, IP_ANY, cb->dport, cb->src, cb->sport);
+	*draw = *draw * 6364136223846793005u + 1442695040888963407u;
+	return ((*draw >> 32) * count) >> 32 == 0;
 }
 
 void inet_setup(struct inet_sock *i);	/* after socket_setup */

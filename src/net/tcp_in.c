@@ -87,7 +87,7 @@ void tcp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 		tcp_done(t, err);
 	else if (hard && t->state == TCP_SYN_RECV && t->parent)
 		tcp_done(t, err);
-	else if (t->was_connected && t->i.recverr) {
+	else if (t->was_connected && inet_recverr(&t->i, t->i.raddr)) {
 		socket_set_error(s, err);
 		socket_wake(s, POLLERR);
 	} else {

@@ -196,6 +196,7 @@ struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const
 	struct tcp_sock *t, *best = NULL;
 	int best_score = -1;
 	unsigned ties = 0;
+	uint64_t draw = 0;
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (t, &b->head, listen_link) {
@@ -206,7 +207,7 @@ struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const
 			(t->i.s.bound_if && t->i.s.bound_if != cb->ifindex) || score < best_score)
 			continue;
 		ties = score > best_score ? 1 : ties + 1;
-		if (ties > 1 && inet_flow_hash(cb) % ties != 0)
+		if (ties > 1 && !inet_flow_draw(cb, &draw, ties))
 			continue;
 		best_score = score;
 		best = t;

@@ -54,7 +54,9 @@ static struct socket *lookup(const struct pkt_cb *cb)
 	struct net_state *n = the_net();
 	struct inet_bucket *b = inet_port_bucket(n->udp_bind, cb->dport);
 	struct inet_sock *i, *best = NULL;
-	int best_score = -1, ties = 0;
+	int best_score = -1;
+	unsigned ties = 0;
+	uint64_t draw = 0;
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (i, &b->head, bind_link) {
@@ -66,7 +68,7 @@ static struct socket *lookup(const struct pkt_cb *cb)
 			ties = 1;
 		} else {
 			ties++;
-			if (!i->s.reuseport || inet_flow_hash(cb) % ties != 0)
+			if (!i->s.reuseport || !inet_flow_draw(cb, &draw, ties))
 				continue;
 		}
 		best_score = k;
@@ -191,7 +193,7 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 		return;
 	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)))
 		path_mtu_set(q->dst, mtu);
-	if (ip_is_v4(q->dst) ? inet_sk(s)->recverr : inet_sk(s)->v6.recverr)
+	if (inet_recverr(inet_sk(s), q->dst))
 		dgram_queue_error(s, q, sizeof(struct udp_header), err, mtu);
 	else
 		socket_icmp(s, err, hard, mtu);

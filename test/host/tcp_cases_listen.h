@@ -198,8 +198,8 @@ TEST(cookie_means_nothing_when_none_was_sent)
 	peer_setup();
 	my_port = 80;
 	l = listener_at(80);
-	fake.i.laddr = ip_map(ME);
-	fake.i.raddr = ip_map(PEER);
+	fake.i.laddr = PEER_ADDR(ME);
+	fake.i.raddr = PEER_ADDR(PEER);
 	fake.i.lport = 80;
 	fake.i.rport = 5000;
 	uint32_t cookie = tcp_cookie_make(&fake); /* somebody who knows the key */
@@ -363,7 +363,7 @@ TEST(reuseport_spreads_connections_by_flow)
 	out_clear();
 	for (int k = 0; k < 4; k++) {
 		got[k] = sk_of(f[k])->listener->syn_count;
-		CHECK(got[k] > 60 && got[k] <= 128); /* 100 on average, 9 the deviation */
+		CHECK(got[k] > 72 && got[k] < 128); /* 100 on average, 9 the deviation */
 	}
 	after(200000); /* given up; the same flows come again and go where they went */
 	out_clear();
