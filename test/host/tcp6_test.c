@@ -14,8 +14,11 @@
 #define PEER_FROM_WIRE(p) from_wire(p)
 #include "net_env.h"
 
+static bool on_link; /* the addresses are the link's */
 static struct ip_addr six(uint32_t v4)
 {
+	if (on_link)
+		return (struct ip_addr){ .b = { 0xfe, 0x80, [15] = (uint8_t)(v4 >> 24) } };
 	return (struct ip_addr){ .b = { 0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(v4 >> 24) } };
 }
 static struct netdev *card;
@@ -226,4 +229,33 @@ TEST(black_hole_is_never_narrower_than_1280)
 	EXPECT(s, s.flags, iss + 1, 1001, 1220);
 	CHECK_EQ(sk_of(c)->mss, 1220);
 	close_all();
+}
+
+/* ---- peers whose addresses mean something on one link only ---- */
+
+TEST(cookie_of_a_peer_on_the_link)
+{
+	struct seg s;
+
+	on_link = true;
+	flooded();
+	answer_cookie(O_SACK | O_TS | O_WSCALE, 40, 0, NULL);
+	REQUIRE(c);
+	CHECK(sk_of(c)->from_cookie);
+	CHECK(sk_of(c)->i.families == IP_V6 && ip_is_link_local(sk_of(c)->i.raddr));
+	CHECK_EQ(sk_of(c)->i.s.bound_if, me.eth.index);
+	CHECK_EQ(sk_of(l)->i.s.bound_if, 0);
+	env_write(c, "x", 1, 0);
+	EXPECT(s, TCP_ACK | TCP_PSH, iss + 1, 1001, 1);
+	close_all();
+	on_link = false;
+}
+TEST(time_wait_reopens_for_a_peer_on_the_link)
+{
+	on_link = true;
+	in_time_wait(O_TS);
+	syn_again(70000, 1, true);
+	CHECK(answered_with(TCP_SYN | TCP_ACK));
+	close_all();
+	on_link = false;
 }

@@ -34,16 +34,13 @@ static void too_big(uint16_t mtu, uint32_t seq)
 	icmp_about(ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu, seq);
 }
 /* Segments of 1460 bytes, as Ethernet takes them. */
-static void open_full(bool sack)
+static void connect_full(bool sack)
 {
 	static const uint8_t o[] = { 2, 4, 5, 0xb4, 4, 2, 1, 1 };
 	struct seg s;
 
-	peer_setup();
-	my_port = 80;
 	peer_options = sack ? O_SACK : 0;
 	peer_seq = 1001;
-	l = listener_at(80);
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = sack ? 8 : 4);
 	REQUIRE(sent(&s));
 	iss = s.seq;
@@ -51,6 +48,14 @@ static void open_full(bool sack)
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1);
 	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
 	REQUIRE(!IS_ERR(c));
+	CHECK(s.has_mss && s.mss == 1460); /* what we can take is the link's */
+}
+static void open_full(bool sack)
+{
+	peer_setup();
+	my_port = 80;
+	l = listener_at(80);
+	connect_full(sack);
 	CHECK_EQ(sk_of(c)->mss, 1460);
 }
 /* 2920 bytes are out in two segments. */
@@ -60,6 +65,64 @@ static void two_full(struct seg *s)
 	EXPECT(*s, TCP_ACK, iss + 1, 1001, 1460);
 	EXPECT(*s, TCP_ACK | TCP_PSH, iss + 1461, 1001, 1460);
 	CHECK(s->df);
+}
+TEST(too_big_holds_for_the_next_connection)
+{
+	struct file *first;
+	struct seg s;
+
+	open_full(false);
+	two_full(&s);
+	too_big(1360, iss + 1);
+	first = c;
+	out_clear();
+	peer_port = 5001;
+	connect_full(false);
+	env_write(c, buf, 4000, 0);
+	EXPECT(s, TCP_ACK, iss + 1, 1001, 1360 - tcp_headers(sk_of(c)));
+	CHECK_EQ(info().tcpi_pmtu, 1360);
+	file_put(first);
+	close_all();
+}
+TEST(too_big_is_news_to_all_connections)
+{
+	struct file *first;
+	uint32_t first_iss, len;
+	struct seg s;
+
+	open_full(false);
+	two_full(&s);
+	first = c;
+	first_iss = iss;
+	peer_port = 5001;
+	connect_full(false);
+	two_full(&s);
+	len = 1360 - tcp_headers(sk_of(c));
+	peer_port = 5000;
+	too_big(1360, first_iss + 1);
+	EXPECT(s, s.flags, first_iss + 1, 1001, len);
+	out_clear();
+	peer_port = 5001;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1, .wnd = 60000);
+	EXPECT(s, s.flags, iss + 1, 1001, len); /* what was too long, before it is missed */
+	file_put(first);
+	close_all();
+}
+TEST(too_big_says_nothing_of_short_segments)
+{
+	struct seg s;
+
+	open_full(false);
+	set_option(SOL_TCP, TCP_NODELAY, 1);
+	env_write(c, buf, 1460, 0);
+	after(1); /* a run of its own */
+	env_write(c, buf, 700, 0);
+	out_clear();
+	too_big(1360, iss + 1);
+	EXPECT(s, s.flags, iss + 1, 1001, 1360 - tcp_headers(sk_of(c)));
+	EXPECT(s, s.flags, s.seq, 1001, 1460 - (1360 - tcp_headers(sk_of(c))));
+	SILENCE();
+	close_all();
 }
 #ifndef PEER_V6 /* the sizes are IPv4's: tcp6_test has its own */
 TEST(too_big_is_sent_again_in_smaller_segments)
