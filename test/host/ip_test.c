@@ -236,6 +236,75 @@ TEST(bind_conflicts)
 
 /* ---- fragments ---- */
 
+/* A router's word that it takes only so much, about a datagram from port to the peer's port 9. */
+static void router_takes(uint16_t mtu, uint16_t port)
+{
+	uint8_t f[80] = { 0 };
+	size_t at = put_ip(f, IPPROTO_ICMP, 8 + 20 + 8, PEER, ME);
+	struct ip_header *q = (struct ip_header *)(f + at + 8);
+
+	f[at] = ICMP_UNREACHABLE;
+	f[at + 1] = ICMP_FRAG_NEEDED;
+	put_be16(f + at + 6, mtu);
+	*q = (struct ip_header){ .ver_ihl = 0x45,
+		.total_len = be16(1500),
+		.protocol = IPPROTO_UDP,
+		.src = ME,
+		.dst = PEER };
+	put_be16(f + at + 28, port);
+	put_be16(f + at + 30, 9);
+	uint16_t sum = csum_fold(csum_add(0, f + at, 36));
+
+	memcpy(f + at + 2, &sum, 2);
+	inject(f, at + 36);
+}
+static int mtu_of(struct file *f)
+{
+	int v = 0;
+	uint32_t n = 4;
+
+	socket_getopt(f, SOL_IP, IP_MTU, &v, &n);
+	return v;
+}
+TEST(path_mtu_of_datagrams)
+{
+	int v = IP_PMTUDISC_DO;
+
+	peer_setup();
+	struct file *f = udp_at(7000), *other = udp_at(7001);
+
+	CHECK_EQ(env_dial(f, PEER, 9), 0);
+	CHECK_EQ(env_dial(other, PEER, 10), 0);
+	router_takes(1300, 7000); /* it does not forbid to cut them: a forger speaks */
+	CHECK_EQ(mtu_of(f), 1500);
+	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
+	CHECK_EQ(env_write(f, buf, 1472, 0), 1472);
+	router_takes(1300, 7002); /* nobody's */
+	CHECK_EQ(mtu_of(f), 1500);
+	router_takes(1300, 7000);
+	CHECK_EQ(mtu_of(f), 1300);
+	CHECK_EQ(mtu_of(other), 1300);
+	router_takes(1400, 7000); /* never more while it is believed */
+	CHECK_EQ(mtu_of(f), 1300);
+	(void)socket_getopt(f, SOL_SOCKET, SO_ERROR, &v, &(uint32_t){ 4 });
+	CHECK_EQ(env_write(f, buf, 1273, 0), -EMSGSIZE);
+	CHECK_EQ(env_write(f, buf, 1272, 0), 1272);
+	v = IP_PMTUDISC_PROBE;
+	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
+	CHECK_EQ(env_write(f, buf, 1472, 0), 1472);
+	router_takes(200, 7000);
+	CHECK_EQ(mtu_of(f), 1300);
+	v = IP_PMTUDISC_DO;
+	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
+	router_takes(200, 7000);
+	CHECK_EQ(mtu_of(f), 552);
+	env_run(601 * NSEC_PER_SEC);
+	CHECK_EQ(mtu_of(f), 1500);
+	file_put(f);
+	file_put(other);
+	peer_teardown();
+}
+
 static void fragment(size_t total, size_t off, size_t n, uint16_t id, bool more)
 {
 	static uint8_t whole[66000];
