@@ -188,6 +188,13 @@ TEST(cookie_belongs_to_its_connection)
 	peer_port = 5000; /* and to the number that its SYN had */
 	SEND(.flags = TCP_ACK, .seq = 1002, .ack = s.seq + 1);
 	CHECK(IS_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)));
+	peer_addr = IP4(10, 0, 0, 3);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
+	CHECK(IS_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)));
+	peer_addr = PEER;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
 	close_all();
 }
 TEST(cookie_means_nothing_when_none_was_sent)

@@ -21,6 +21,7 @@
 static struct env_stack me;
 static struct env_link cable;
 static uint16_t peer_port, my_port;
+static uint32_t peer_addr; /* where what is injected comes from */
 
 /* What we sent and nobody has looked at yet. */
 static struct packet *out_first, **out_last = &out_first;
@@ -114,6 +115,7 @@ static void peer_setup(void)
 	cable.tap = out_tap;
 	peer_port = 5000;
 	my_port = 80;
+	peer_addr = PEER;
 	env_boot(&me, 1, NETDEV_TX_CSUM);
 	me.eth.mtu = PEER_MTU;
 	netif_add_address(&me.eth, ME, 24);
@@ -162,7 +164,7 @@ static void tcp_inject(struct send s)
 {
 	uint8_t f[2000];
 	size_t len = s.text ? (s.len ? s.len : strlen(s.text)) : 0, hlen = 20 + s.opt_len;
-	size_t at = put_ip(f, IPPROTO_TCP, hlen + len, PEER, ME);
+	size_t at = put_ip(f, IPPROTO_TCP, hlen + len, peer_addr, ME);
 	struct tcp_header *h = (struct tcp_header *)(f + at);
 
 	*h = (struct tcp_header){ be16(peer_port), be16(my_port), be32(s.seq), be32(s.ack),
@@ -176,7 +178,7 @@ static void tcp_inject(struct send s)
 	if (len)
 		memcpy(f + at + hlen, s.text, len);
 	h->checksum = csum_fold(csum_add(
-		csum_pseudo(PEER, ME, IPPROTO_TCP, (uint32_t)(hlen + len)), h, hlen + len));
+		csum_pseudo(peer_addr, ME, IPPROTO_TCP, (uint32_t)(hlen + len)), h, hlen + len));
 	if (s.bad_checksum)
 		h->checksum ^= 0x1234;
 	inject(f, at + hlen + len);
