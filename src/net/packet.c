@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packets as chains of pieces, and the Internet checksum over them. */
+/* Packets as chains of pieces. */
 
 #include "net/impl.h"
 
@@ -130,90 +130,4 @@ void pkt_free_list(struct packet *list)
 		packet_free(list);
 		list = next;
 	}
-}
-
-/*
- * The one's complement sum of 16-bit words does not care about the order of bytes as long as it is
- * the same for all: words are added as the machine reads them, four bytes at a time.
- */
-uint32_t csum_add(uint32_t sum, const void *data, size_t n)
-{
-	const uint8_t *b = data;
-	uint64_t s = sum;
-
-	for (; n >= 32; n -= 32, b += 32) {
-		uint32_t w[8];
-
-		memcpy(w, b, 32);
-		s += (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4] + w[5] + w[6] + w[7];
-	}
-	for (; n >= 4; n -= 4, b += 4) {
-		uint32_t w;
-
-		memcpy(&w, b, 4);
-		s += w;
-	}
-	if (n >= 2) {
-		uint16_t w;
-
-		memcpy(&w, b, 2);
-		s += w;
-		b += 2;
-		n -= 2;
-	}
-	if (n)
-		s += *b;
-	s = (s & 0xffffffff) + (s >> 32);
-	s = (s & 0xffffffff) + (s >> 32);
-	return (uint32_t)s;
-}
-
-/* As it goes into the header (which is in network order as the words summed were). */
-uint16_t csum_fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
-{
-	struct {
-		uint32_t src, dst;
-		uint8_t zero, protocol;
-		uint16_t len;
-	} h = { src, dst, 0, protocol, be16((uint16_t)len) };
-
-	return csum_add(0, &h, sizeof(h));
-}
-
-uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
-{
-	struct {
-		struct ip_addr src, dst;
-		uint32_t len;
-		uint8_t zero[3], protocol;
-	} h = { src, dst, be32(len), { 0 }, protocol };
-
-	return csum_add(0, &h, sizeof(h));
-}
-
-uint32_t csum_packet(uint32_t sum, const struct packet *p)
-{
-	bool odd = false;
-
-	for (const struct packet *f = p; f; f = f == p ? p->frags : f->next) {
-		uint32_t part = csum_add(0, f->data, f->len);
-
-		if (odd) { /* this piece starts in the middle of a word */
-			part = (part & 0xffff) + (part >> 16);
-			part = (part & 0xffff) + (part >> 16);
-			part = (part & 0xff) << 8 | part >> 8;
-		}
-		uint64_t s = (uint64_t)sum + part;
-
-		sum = (uint32_t)((s & 0xffffffff) + (s >> 32));
-		odd ^= f->len & 1;
-	}
-	return sum;
 }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The Internet checksum (RFC 1071) over bytes, pseudo headers and chains of pieces. */
+
+#include "net/impl.h"
+
+/*
+ * The one's complement sum of 16-bit words does not care about the order of bytes as long as it is
+ * the same for all: words are added as the machine reads them, eight bytes and the last addition's
+ * carry in one instruction. The carry of a block's last addition is added without another: for a
+ * sum of all ones and a carry all eight words and the sum would have to be all ones, and the first
+ * addition has no carry.
+ */
+static uint64_t add_blocks(uint64_t sum, const uint8_t *b, size_t blocks)
+{
+	__asm__("1:	addq	(%[b]), %[sum]\n"
+		"	adcq	8(%[b]), %[sum]\n"
+		"	adcq	16(%[b]), %[sum]\n"
+		"	adcq	24(%[b]), %[sum]\n"
+		"	adcq	32(%[b]), %[sum]\n"
+		"	adcq	40(%[b]), %[sum]\n"
+		"	adcq	48(%[b]), %[sum]\n"
+		"	adcq	56(%[b]), %[sum]\n"
+		"	adcq	$0, %[sum]\n"
+		"	addq	$64, %[b]\n"
+		"	decq	%[n]\n"
+		"	jnz	1b\n"
+		: [sum] "+r"(sum), [b] "+r"(b), [n] "+r"(blocks)
+		: "m"(*(const uint8_t(*)[])b)
+		: "cc");
+	return sum;
+}
+
+uint32_t csum_add(uint32_t sum, const void *data, size_t n)
+{
+	const uint8_t *b = data;
+	uint64_t s = sum;
+
+	if (n >= 64) {
+		s = add_blocks(s, b, n / 64);
+		b += n & ~63ul;
+		n &= 63;
+		s = (s & 0xffffffff) + (s >> 32);
+	}
+	for (; n >= 4; n -= 4, b += 4) {
+		uint32_t w;
+
+		memcpy(&w, b, 4);
+		s += w;
+	}
+	if (n >= 2) {
+		uint16_t w;
+
+		memcpy(&w, b, 2);
+		s += w;
+		b += 2;
+		n -= 2;
+	}
+	if (n)
+		s += *b;
+	s = (s & 0xffffffff) + (s >> 32);
+	s = (s & 0xffffffff) + (s >> 32);
+	return (uint32_t)s;
+}
+
+/* As it goes into the header (which is in network order as the words summed were). */
+uint16_t csum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
+{
+	struct {
+		uint32_t src, dst;
+		uint8_t zero, protocol;
+		uint16_t len;
+	} h = { src, dst, 0, protocol, be16((uint16_t)len) };
+
+	return csum_add(0, &h, sizeof(h));
+}
+
+uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
+{
+	struct {
+		struct ip_addr src, dst;
+		uint32_t len;
+		uint8_t zero[3], protocol;
+	} h = { src, dst, be32(len), { 0 }, protocol };
+
+	return csum_add(0, &h, sizeof(h));
+}
+
+uint32_t csum_packet(uint32_t sum, const struct packet *p)
+{
+	bool odd = false;
+
+	for (const struct packet *f = p; f; f = f == p ? p->frags : f->next) {
+		uint32_t part = csum_add(0, f->data, f->len);
+
+		if (odd) { /* this piece starts in the middle of a word */
+			part = (part & 0xffff) + (part >> 16);
+			part = (part & 0xffff) + (part >> 16);
+			part = (part & 0xff) << 8 | part >> 8;
+		}
+		uint64_t s = (uint64_t)sum + part;
+
+		sum = (uint32_t)((s & 0xffffffff) + (s >> 32));
+		odd ^= f->len & 1;
+	}
+	return sum;
+}
