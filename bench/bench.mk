@@ -2,7 +2,8 @@
 # The benchmarks: the same binary, the same QEMU line, Debian's cloud kernel as the other guest.
 
 BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
-BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc
+BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
+		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)
@@ -15,6 +16,13 @@ $(O)/bench/micro: $(wildcard bench/micro/*.c) bench/micro/micro.h
 $(O)/bench/gc: $(wildcard bench/gc/*.c) bench/gc/gc.h include/skiff.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+
+$(O)/bench/wire $(O)/bench/wire_server: bench/wire.h
+
+# Into QEMU, which has the functions that it calls.
+$(O)/bench/count.so: bench/count.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $<
 
 $(O)/bench/%: bench/%.c
 	@mkdir -p $(@D)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The rows about the network: servers in a guest, clients beside it.
+
+Instructions: over QEMU's user-mode network, counted in QEMU (bench/count.c), where an idle CPU counts
+nothing. Wall clock: over user-mode network and a tap device, the two guests in turns.
+"""
+import contextlib
+import re
+import socket
+import statistics
+import struct
+import sys
+import time
+
+from guest import KINDS, SAME_CPU, Guest
+from linux import BUILD, TOP, sh
+
+COUNTED, TIMED = "Network, instructions", "Network, wall clock"
+HOST, ADDRESS, TAP = "10.0.2.2", "10.0.2.15", "tap0"  # the user-mode network's, so that both are configured alike
+ROUNDS = 5
+CONNECTIONS = 20
+
+
+class Service:
+    """A program for the guest, the ports that it serves, and what a client says to see that it is up."""
+
+    def __init__(self, program, args, port, question, ports=(), pack=()):
+        self.program, self.args, self.port, self.question, self.pack = program, args, port, question, pack
+        self.ports = [port, *ports]
+
+    def guest(self, net, *options):
+        if net == "user":
+            with contextlib.ExitStack() as held:  # free ports, all different: held until QEMU is about to take them
+                free = [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in self.ports]
+            self.where = {p: ("127.0.0.1", f) for p, f in zip(self.ports, free)}
+            network = [w for p, f in zip(self.ports, free) for proto in ("", "/udp")
+                       for w in ("-p", f"127.0.0.1:{f}:{p}{proto}")]
+        else:
+            self.where = {p: (ADDRESS, p) for p in self.ports}
+            network = ["--net", f"tap={TAP}"]
+        return Guest(["--machine", "q35", "-m", "512M", *network, "--ip", f"{ADDRESS}/24,{HOST}", *SAME_CPU, *options],
+                     self.program, self.args, modules=True, pack=self.pack)
+
+    def is_up(self, seconds=90):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(self.where[self.port], 2) as s:
+                s.settimeout(5)
+                s.sendall(self.question)
+                if s.recv(16):
+                    return True
+            time.sleep(0.2)
+        return False
+
+
+def wire_service():
+    return Service(BUILD / "wire_server", [], 7000, b"x", (7001, 7002, 7003))
+
+
+def memcached():
+    return Service("/usr/bin/memcached", ["-u", "root", "-t", "1"], 11211, b"version\r\n")
+
+
+def redis():
+    return Service("/usr/bin/redis-server", ["--protected-mode", "no", "--save", ""], 6379, b"PING\r\n")
+
+
+def nginx():
+    www = BUILD / "www"
+    www.mkdir(exist_ok=True)
+    (www / "index.html").write_text("x" * 1023 + "\n")
+    return Service("/usr/sbin/nginx", ["-c", "/nginx.conf"], 80, b"GET / HTTP/1.0\r\n\r\n",
+                   pack=["-f", f"{TOP}/bench/nginx.conf:/nginx.conf", "-f", f"{www}:/www"])
+
+
+# Each measure: (service, how many) -> (how many there were, how many a second)
+
+def wire(what, port):
+    def measure(service, count):
+        rate = float(sh(BUILD / "wire", what, *service.where[port], count, timeout=120))
+        return count, rate
+    return measure
+
+
+def memcached_get(connections, depth):
+    def measure(service, count):
+        rate = float(sh(BUILD / "load", *service.where[11211], connections, depth, count, timeout=120))
+        return count, rate
+    return measure
+
+
+def redis_ask(command, pipeline):
+    def measure(service, count):
+        host, port = service.where[6379]
+        text = sh("redis-benchmark", "-h", host, "-p", port, "-t", command, "-n", count, "-c", CONNECTIONS, "-P", pipeline,
+                  "--csv", timeout=120)
+        return count, float(text.splitlines()[-1].split(",")[1].strip('"'))
+    return measure
+
+
+def nginx_get(service, count):
+    """wrk goes by time: about as long as that many would take at ten thousand a second."""
+    host, port = service.where[80]
+    text = sh("wrk", "-t", 1, "-c", CONNECTIONS, "-d", max(1, count // 10000), f"http://{host}:{port}/", timeout=120)
+    if "Non-2xx" in text or "Socket errors" in text:
+        print(f"bench: wrk says: {text}", file=sys.stderr)
+    return (int(re.search(r"(\d+) requests in", text).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)))
+
+
+# name: (title, unit of the wall clock, measure, count, highest ratio of instructions, lowest of the wall clock)
+WIRE = {
+    "tcp_rr": ("TCP_RR, 1 byte", "transactions/s", wire("tcp_rr", 7000), 2000, 1 / 2, None),
+    "udp_rr": ("UDP_RR, 1 byte", "transactions/s", wire("udp_rr", 7000), 2000, 1 / 2, None),
+    "connect": ("connect, accept, 1 byte, close", "connections/s", wire("connect", 7003), 500, None, 2),
+    "sink": ("TCP_STREAM to the guest, 64 KiB", "MiB/s", wire("sink", 7001), 800, None, 1.25),
+    "source": ("TCP_STREAM from the guest, 64 KiB", "MiB/s", wire("source", 7002), 800, None, 1.25),
+}
+SERVERS = [
+    (memcached, [("memcached TCP GET, 1 connection, depth 1", "requests/s", memcached_get(1, 1), 4000, None, 1.5),
+                 ("memcached TCP GET, 4 connections, depth 16", "requests/s", memcached_get(4, 16), 20000, None, 1.5)]),
+    (redis, [(f"redis {c.upper()}, {CONNECTIONS} connections, pipeline {p}", "requests/s", redis_ask(c, p), n, None, 1.5)
+             for p, n in ((1, 10000), (16, 40000)) for c in ("get", "set")]),
+    (nginx, [(f"nginx, file of 1 KiB, {CONNECTIONS} connections", "requests/s", nginx_get, 20000, None, 1.5)]),
+]
+
+
+def counter(file):
+    return struct.unpack("Q", file.read_bytes())[0]
+
+
+def counted(run, make, measures):
+    """Instructions of each operation: of three times as many less those of so many, so that beginnings do not count."""
+    figures = {}
+    for kind in KINDS:
+        service, file = make(), BUILD / f"count-{kind}"
+        guest = service.guest("user", "-c", 1, "--qemu=-plugin", f"--qemu={BUILD}/count.so,to={file}")
+        run.command(f"{measures[0][0].split(',')[0]}, instructions", guest)
+        with guest.running(kind, 400):
+            if not service.is_up():
+                print(f"bench: {service.program} in the {kind} guest did not answer", file=sys.stderr)
+                continue
+            for title, _, measure, count, *_ in measures:
+                ops, spent = [], []
+                for n in (count, 3 * count):
+                    before = counter(file)
+                    ops.append(measure(service, n)[0])
+                    spent.append(counter(file) - before)
+                figures[title, kind] = (spent[1] - spent[0]) / (ops[1] - ops[0])
+    for title, _, _, _, highest, _ in measures:
+        run.add(COUNTED, title, "instructions", *(figures.get((title, k)) for k in KINDS), highest)
+
+
+def timed(run, make, measures, net, cpus):
+    figures = {(title, k): [] for title, *_ in measures for k in KINDS}
+    place = f"{'tap' if net == 'tap' else 'user-mode'}, {cpus} CPU{'s' * (cpus > 1)}"
+    for _ in range(ROUNDS):
+        for kind in KINDS:
+            service = make()
+            guest = service.guest(net, "-c", cpus)
+            run.command(f"{measures[0][0].split(',')[0]}, {place}", guest)
+            with guest.running(kind, 300):
+                if not service.is_up():
+                    print(f"bench: {service.program} in the {kind} guest did not answer", file=sys.stderr)
+                    continue
+                for title, _, measure, count, *_ in measures:
+                    figures[title, kind].append(measure(service, count)[1])
+    for title, unit, _, _, _, lowest in measures:
+        middle = (statistics.median(figures[title, k]) if figures[title, k] else None for k in KINDS)
+        run.add(TIMED, f"{title}; {place}", unit, *middle, lowest, more=True)
+
+
+def row_net_count(run):
+    counted(run, wire_service, list(WIRE.values()))
+    for make, measures in SERVERS:
+        counted(run, make, measures)
+
+
+def row_net_wire(run):
+    for net in ("user", "tap"):
+        for cpus in (1, 2):
+            timed(run, wire_service, list(WIRE.values()), net, cpus)
+
+
+def row_net_servers(run):
+    for cpus in (1, 2):
+        for make, measures in SERVERS:
+            timed(run, make, measures, "tap", cpus)
