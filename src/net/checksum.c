@@ -25,8 +25,8 @@ static uint64_t add_blocks(uint64_t sum, const uint8_t *b, size_t blocks)
 		"	decq	%[n]\n"
 		"	jnz	1b\n"
 		: [sum] "+r"(sum), [b] "+r"(b), [n] "+r"(blocks)
-		: "m"(*(const uint8_t(*)[])b)
-		: "cc");
+		:
+		: "cc", "memory");
 	return sum;
 }
 
