@@ -3,10 +3,10 @@
  * A plugin for QEMU's emulator that counts the instructions a guest executes, in a file that others
  * can read while it runs: `-plugin build/bench/count.so,to=PATH`; the file is one 64-bit number.
  *
- * The guest's own clock under -icount says the same of a guest that is never idle. A server waits for
- * its clients, and here a halted CPU counts nothing. Each basic block adds its length when it is
- * entered: a block that a fault or an interrupt cuts short counts as a whole, which is less than one
- * in a thousand. With several virtual CPUs additions may be lost: one only.
+ * The guest's own clock under -icount says the same of a guest that is never idle. A server waits
+ * for its clients, and here a halted CPU counts nothing. Each basic block adds its length when it
+ * is entered: a block that a fault or an interrupt cuts short counts as a whole, which is less than
+ * one in a thousand. With several virtual CPUs additions may be lost: one only.
  *
  * Debian has no package with the header of QEMU's plugins: what is used of it is declared here
  * (docs/devel/tcg-plugins.rst of QEMU, API version 1).

@@ -47,6 +47,21 @@ static struct ramfs_node *node_create(struct filesystem *fs, uint32_t mode)
 	return n;
 }
 
+/* Looked at once: programs read small files again and again, and the image does not change. */
+static enum ramfs_tail lower_tail(struct ramfs_node *n, const uint8_t *data, size_t len)
+{
+	enum ramfs_tail tail = load_relaxed(&n->lower_tail);
+
+	if (tail == RAMFS_TAIL_UNKNOWN) {
+		tail = RAMFS_TAIL_ZERO;
+		for (size_t i = len; i < PAGE_SIZE; i++)
+			if (data[i])
+				tail = RAMFS_TAIL_OTHER;
+		store_relaxed(&n->lower_tail, (uint8_t)tail);
+	}
+	return tail;
+}
+
 static int lower_page(struct vnode *v, uint64_t index, const void **page)
 {
 	struct ramfs_node *n = node_of(v);
@@ -67,9 +82,8 @@ static int lower_page(struct vnode *v, uint64_t index, const void **page)
 
 		if (offset + len < end || (uint64_t)(data - image->base) + PAGE_SIZE > image->size)
 			return -EAGAIN;
-		for (size_t i = len; i < PAGE_SIZE; i++)
-			if (data[i])
-				return -EAGAIN;
+		if (lower_tail(n, data, len) != RAMFS_TAIL_ZERO)
+			return -EAGAIN;
 	}
 	*page = data;
 	return 0;

@@ -15,6 +15,13 @@ struct ramfs {
 	struct list_node linked[RAMFS_BUCKETS]; /* nodes of lower inodes with several names */
 };
 
+enum ramfs_tail {
+	RAMFS_TAIL_UNKNOWN,
+	RAMFS_TAIL_ZERO, /* nothing but zeros behind the last byte: the page can be shown in place
+			  */
+	RAMFS_TAIL_OTHER,
+};
+
 struct ramfs_node {
 	struct vnode v;
 	struct rcu_node rcu;	   /* the memory stays for who walks without a lock */
@@ -30,6 +37,7 @@ struct ramfs_node {
 	char *target;
 	/* a regular file's */
 	struct pagecache cache;
+	uint8_t lower_tail; /* enum ramfs_tail of the lower last page; relaxed: all find the same */
 };
 
 struct ramfs_entry {
