@@ -14,6 +14,9 @@
 #define VIRTIO_NET_F_HOST_TSO6	(1ull << 12)
 #define VIRTIO_NET_F_MRG_RXBUF	(1ull << 15)
 #define VIRTIO_NET_F_STATUS	(1ull << 16)
+#define VIRTIO_NET_F_GUEST_USO4 (1ull << 54)
+#define VIRTIO_NET_F_GUEST_USO6 (1ull << 55)
+#define VIRTIO_NET_F_HOST_USO	(1ull << 56)
 
 enum virtio_net_config { /* offsets */
 	VIRTIO_NET_CONFIG_MAC = 0,
@@ -40,6 +43,7 @@ _Static_assert(sizeof(struct virtio_net_hdr) == 12, "header is 12 bytes");
 #define VIRTIO_NET_HDR_GSO_TCPV4    1
 #define VIRTIO_NET_HDR_GSO_UDP	    3
 #define VIRTIO_NET_HDR_GSO_TCPV6    4
+#define VIRTIO_NET_HDR_GSO_UDP_L4   5
 #define VIRTIO_NET_HDR_GSO_ECN	    0x80
 
 #define VIRTIO_NET_QUEUE_RX 0

@@ -30,7 +30,13 @@ struct packet {
 	uint64_t cb[8]; /* scratch of the layer that holds the packet */
 };
 enum packet_csum { PACKET_CSUM_NONE, PACKET_CSUM_PARTIAL = 1, PACKET_CSUM_VALID = 2 };
-enum packet_gso { PACKET_GSO_NONE, PACKET_GSO_TCP4, PACKET_GSO_TCP6, PACKET_GSO_UDP };
+enum packet_gso {
+	PACKET_GSO_NONE,
+	PACKET_GSO_TCP4,
+	PACKET_GSO_TCP6,
+	PACKET_GSO_UDP,	   /* one datagram, to be cut into IP fragments; received only */
+	PACKET_GSO_UDP_L4, /* several datagrams of gso_size bytes, the last may be shorter */
+};
 
 /* Linear packet with room for 'size' bytes behind 'headroom'; len 0. NULL: no memory. */
 struct packet *packet_alloc(size_t headroom, size_t size);
@@ -64,6 +70,7 @@ enum netdev_features {
 	NETDEV_TSO4 = 4,
 	NETDEV_TSO6 = 8,
 	NETDEV_LOOPBACK = 16,
+	NETDEV_USO = 32, /* cuts PACKET_GSO_UDP_L4, of either family */
 };
 
 struct netdev {

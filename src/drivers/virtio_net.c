@@ -141,6 +141,7 @@ static void read_header(struct packet *p, const struct virtio_net_hdr *h)
 	case VIRTIO_NET_HDR_GSO_TCPV4: p->gso_type = PACKET_GSO_TCP4; break;
 	case VIRTIO_NET_HDR_GSO_TCPV6: p->gso_type = PACKET_GSO_TCP6; break;
 	case VIRTIO_NET_HDR_GSO_UDP: p->gso_type = PACKET_GSO_UDP; break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4: p->gso_type = PACKET_GSO_UDP_L4; break;
 	default: return;
 	}
 	p->gso_size = h->gso_size;
@@ -303,9 +304,12 @@ static void write_header(struct virtio_net *n, struct packet *p)
 		h.csum_start = p->csum_start;
 		h.csum_offset = p->csum_offset;
 	}
-	if (p->gso_type == PACKET_GSO_TCP4 || p->gso_type == PACKET_GSO_TCP6) {
-		h.gso_type = p->gso_type == PACKET_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4
-							    : VIRTIO_NET_HDR_GSO_TCPV6;
+	switch (p->gso_type) {
+	case PACKET_GSO_TCP4: h.gso_type = VIRTIO_NET_HDR_GSO_TCPV4; break;
+	case PACKET_GSO_TCP6: h.gso_type = VIRTIO_NET_HDR_GSO_TCPV6; break;
+	case PACKET_GSO_UDP_L4: h.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4; break;
+	}
+	if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		h.hdr_len = p->header_len;
 		h.gso_size = p->gso_size;
 	}
@@ -427,7 +431,8 @@ static uint64_t wanted_features(void)
 {
 	return VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |
 	       VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_MRG_RXBUF |
-	       VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_STATUS;
+	       VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_STATUS |
+	       VIRTIO_NET_F_HOST_USO;
 }
 
 /* Large segments need mergeable buffers here: no buffer of ours holds 64 KiB. */
@@ -467,7 +472,8 @@ static void read_config(struct virtio_net *n)
 	d->features = (virtio_has(dev, VIRTIO_NET_F_CSUM) ? NETDEV_TX_CSUM : 0) |
 		      (virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM) ? NETDEV_RX_CSUM : 0) |
 		      (virtio_has(dev, VIRTIO_NET_F_HOST_TSO4) ? NETDEV_TSO4 : 0) |
-		      (virtio_has(dev, VIRTIO_NET_F_HOST_TSO6) ? NETDEV_TSO6 : 0);
+		      (virtio_has(dev, VIRTIO_NET_F_HOST_TSO6) ? NETDEV_TSO6 : 0) |
+		      (virtio_has(dev, VIRTIO_NET_F_HOST_USO) ? NETDEV_USO : 0);
 }
 
 int virtio_net_probe(struct virtio_device *dev)
