@@ -4,9 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +11,7 @@
 #include <unistd.h>
 
 #include "kvm.h"
+#include "tap.h"
 
 #ifndef SKIFF_PREFIX
 #define SKIFF_PREFIX "/usr/local"
@@ -22,6 +20,7 @@
 #define MIB	       (1ull << 20)
 #define DEFAULT_MEMORY (256 * MIB)
 #define ROOM	       (96 * MIB) /* for kernel and program beside a large image */
+#define MAX_TAP_QUEUES 256u	  /* Linux's limit for one interface */
 #define MAX_CMDLINE    7680	  /* QEMU adds the virtio-mmio devices; the kernel keeps 8191 */
 
 /* No ACPI: the small firmware starts at once, and virtio-mmio devices come on the command line. */
@@ -131,31 +130,6 @@ static void check_ports(struct options *o)
 	}
 }
 
-/* Asks the socket layer, not /sys, which shows the network namespace of whoever mounted it. */
-static void check_tap(const struct options *o)
-{
-	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-	struct ifreq r = {};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die(EXIT_SKIFF, "cannot make a socket: %s", strerror(errno));
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", o->tap);
-	if (strlen(o->tap) >= sizeof(r.ifr_name) || ioctl(fd, SIOCGIFFLAGS, &r) < 0)
-		die(EXIT_SKIFF,
-			"there is no network interface %s\n"
-			"skiff: make it with: ip tuntap add %s mode tap && ip link set %s up",
-			o->tap, o->tap, o->tap);
-	if (!(r.ifr_flags & IFF_UP))
-		warn("%s is down; ip link set %s up", o->tap, o->tap);
-	r.ifr_data = (char *)&info;
-	if (ioctl(fd, SIOCETHTOOL, &r) < 0 || strcmp(info.driver, "tun") ||
-		strcmp(info.bus_info, "tap"))
-		die(EXIT_SKIFF, "%s is no tap interface; ip tuntap add NAME mode tap makes one",
-			o->tap);
-	close(fd);
-}
-
 void qemu_check_installed(void)
 {
 	free(qemu_program());
@@ -168,7 +142,7 @@ void qemu_check(struct options *o)
 
 	check_ports(o);
 	if (o->net == NET_TAP)
-		check_tap(o);
+		tap_check(o->tap);
 	if (o->accel == ACCEL_KVM && !kvm_works(false, &why))
 		die(EXIT_SKIFF, "--accel kvm: %s; --accel tcg works everywhere", why);
 	if (o->accel == ACCEL_AUTO) {
@@ -368,10 +342,35 @@ static void host_name_servers(struct buf *cmdline)
 	free(text);
 }
 
+/*
+ * A queue for each CPU, if the interface was made for that. Such a one cannot be opened for a
+ * single queue: then there are two, of which the guest uses one.
+ */
+static void add_tap(const struct options *o, struct strv *argv)
+{
+	unsigned int queues = o->cpus < 2 ? 2 : o->cpus;
+	/* Guests on one bridge must differ: the address follows the interface's name. */
+	uint32_t h = fnv1a(FNV_START, o->tap, strlen(o->tap));
+	struct buf netdev = {}, device = {};
+
+	if (queues > MAX_TAP_QUEUES)
+		queues = MAX_TAP_QUEUES;
+	buf_fmt(&netdev, "tap,id=net0,ifname=%s,script=no,downscript=no%s", o->tap,
+		o->accel == ACCEL_KVM ? ",vhost=on" : "");
+	buf_fmt(&device, ",netdev=net0,mac=52:54:00:%02x:%02x:%02x%s", h >> 16 & 255, h >> 8 & 255,
+		h & 255, o->machine == MACHINE_MICROVM ? "" : ",romfile=");
+	if (tap_multi_queue(o->tap)) {
+		buf_fmt(&netdev, ",queues=%u", queues);
+		buf_str(&device, ",mq=on");
+	}
+	strv_take(argv, netdev.s);
+	add_device(o, argv, "virtio-net", device.s);
+	buf_free(&device);
+}
+
 static void add_network(const struct options *o, struct strv *argv, struct buf *cmdline)
 {
-	char *dns = NULL, *ip, *mac;
-	uint32_t h;
+	char *dns = NULL, *ip;
 
 	if (o->net == NET_NONE) {
 		cmdline_word(cmdline, "ip=none");
@@ -385,14 +384,7 @@ static void add_network(const struct options *o, struct strv *argv, struct buf *
 		add_device(o, argv, "virtio-net",
 			o->machine == MACHINE_MICROVM ? ",netdev=net0" : ",netdev=net0,romfile=");
 	} else {
-		/* Guests on one bridge must differ: the address follows the interface's name. */
-		h = fnv1a(FNV_START, o->tap, strlen(o->tap));
-		strv_take(argv, xasprintf("tap,id=net0,ifname=%s,script=no,downscript=no%s", o->tap,
-					o->accel == ACCEL_KVM ? ",vhost=on" : ""));
-		mac = xasprintf(",netdev=net0,mac=52:54:00:%02x:%02x:%02x%s", h >> 16 & 255,
-			h >> 8 & 255, h & 255, o->machine == MACHINE_MICROVM ? "" : ",romfile=");
-		add_device(o, argv, "virtio-net", mac);
-		free(mac);
+		add_tap(o, argv);
 	}
 	if (o->ip6) {
 		char *gateway = o->gateway6	     ? xstrdup(o->gateway6)

@@ -12,6 +12,7 @@ struct wait_queue;
 void machine_init(const struct boot_info *boot);
 /* APIC ids of all CPUs, the boot CPU first; returns how many (at least 1, at most max). */
 unsigned machine_cpus(uint32_t *apic_ids, unsigned max);
+unsigned machine_cpu_count(void); /* of the machine, whether they run or not; at most MAX_CPUS */
 /* Powers the machine off; also installed as crash_power_off. */
 __noreturn void machine_power_off(void);
 

@@ -160,6 +160,11 @@ unsigned machine_cpus(uint32_t *apic_ids, unsigned max)
 	return n;
 }
 
+unsigned machine_cpu_count(void)
+{
+	return machine.cpu_count;
+}
+
 int machine_route_isa(unsigned irq, int vector)
 {
 	const struct machine_isa_irq *r = &machine.isa[irq];

@@ -64,6 +64,13 @@ void netdev_register(struct netdev *dev)
 		netdev_registered(dev);
 }
 
+void netdev_all_cpus(void)
+{
+	for (struct netdev *d = netdev_first(); d; d = d->next)
+		if (d->all_cpus)
+			d->all_cpus(d);
+}
+
 struct netdev *netdev_first(void)
 {
 	return load_acquire(&first);

@@ -17,7 +17,7 @@ struct packet {
 	uint8_t *head, *end;		  /* the buffer */
 	uint8_t *data;			  /* first byte in use */
 	uint32_t len;			  /* bytes in use from data */
-	uint16_t queue;			  /* device queue it came from */
+	uint16_t queue;			  /* 1 + number of a queue pair, see below; 0: none */
 	uint8_t csum_flags;		  /* enum packet_csum */
 	uint8_t gso_type;		  /* enum packet_gso */
 	uint16_t gso_size;		  /* payload bytes per segment */
@@ -38,9 +38,22 @@ enum packet_gso {
 	PACKET_GSO_UDP_L4, /* several datagrams of gso_size bytes, the last may be shorter */
 };
 
+/*
+ * queue: on a received packet the pair that it came from. On one to be sent the number is a CPU's:
+ * it goes where that CPU's packets go, so that the packets of a flow, which may be sent by several
+ * threads or by one that was moved, stay in order on one queue. 0: the queue of the running CPU.
+ */
+
 /* Linear packet with room for 'size' bytes behind 'headroom'; len 0. NULL: no memory. */
 struct packet *packet_alloc(size_t headroom, size_t size);
 void packet_free(struct packet *p); /* and its frags */
+static inline void packet_free_list(struct packet *list)
+{
+	for (struct packet *p = list, *next; p; p = next) {
+		next = p->next;
+		packet_free(p);
+	}
+}
 static inline void *packet_push(
 	struct packet *p, size_t n) /* header in front; caller checked room */
 {
@@ -73,13 +86,17 @@ enum netdev_features {
 	NETDEV_USO = 32, /* cuts PACKET_GSO_UDP_L4, of either family */
 };
 
+struct netdev_stats {
+	uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
+};
+
 struct netdev {
 	char name[16]; /* "eth0", "lo"; given by netdev_register */
 	int index;     /* ifindex, from 1; lo is 1 */
 	uint8_t mac[6];
 	uint32_t mtu;
 	uint32_t features; /* enum netdev_features */
-	unsigned queues;
+	unsigned queues;   /* pairs in use; atomic, grows once when the CPUs are up */
 	bool link_up;
 	void *driver;
 	/*
@@ -88,16 +105,35 @@ struct netdev {
 	 */
 	int (*send)(struct netdev *dev, struct packet *p);
 	/*
-	 * Set by the stack before the device starts. Called in the driver's receive thread with a
-	 * batch (linked by ->next, in order of arrival), ownership passes.
+	 * All that the caller knows to have been sent on the queue of p->queue == queue is out:
+	 * what is sent on another one now cannot overtake it. Lock-free, any thread. NULL: always.
+	 */
+	bool (*queue_empty)(struct netdev *dev, unsigned queue);
+	/*
+	 * Set by the stack before the device starts. Called in the receive thread of a queue, of
+	 * several at a time, with a batch (linked by ->next, in order of arrival), ownership
+	 * passes.
 	 */
 	void (*rx)(struct netdev *dev, struct packet *batch);
 	void *stack; /* of the stack */
 	uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped; /* relaxed */
+	void (*add_stats)(
+		const struct netdev *dev, struct netdev_stats *s); /* the driver's; or NULL */
+	void (*all_cpus)(struct netdev *dev); /* all CPUs are up: more queues; or NULL */
 	struct netdev *next;
 };
+static inline struct netdev_stats netdev_stats(const struct netdev *d)
+{
+	struct netdev_stats s = { d->rx_packets, d->rx_bytes, d->rx_dropped, d->tx_packets,
+		d->tx_bytes, d->tx_dropped };
+
+	if (d->add_stats)
+		d->add_stats(d, &s);
+	return s;
+}
 
 /* Drivers call this when the card is ready to start; the stack's hook (set by net_init) is told. */
 void netdev_register(struct netdev *dev);
 struct netdev *netdev_first(void);
+void netdev_all_cpus(void); /* boot: the cards may use the other CPUs now; does not wait for them */
 extern void (*netdev_registered)(struct netdev *dev); /* set by net/ */

@@ -208,6 +208,18 @@ int pci_msix_add(struct pci_device *d, uint32_t cpu, irq_handler_fn *fn, void *a
 	return d->msix_used++;
 }
 
+/* Masked meanwhile (PCI 3.0, 6.8.3.5): an interrupt of that time waits in the pending bits. */
+void pci_msix_set_cpu(struct pci_device *d, unsigned index, uint32_t cpu)
+{
+	volatile uint8_t *entry = d->msix_table + index * MSIX_ENTRY_SIZE;
+	uint64_t address = apic_msi_address(cpu);
+
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, MSIX_ENTRY_CONTROL_MASKED);
+	mmio_write32(entry + MSIX_ENTRY_ADDRESS, address);
+	mmio_write32(entry + MSIX_ENTRY_ADDRESS_HIGH, address >> 32);
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, 0);
+}
+
 /* Devices whose line is the same I/O APIC pin share one vector. */
 #define MAX_INTX 16
 static struct intx_line {

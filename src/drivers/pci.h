@@ -36,6 +36,7 @@ void pci_enable(struct pci_device *d); /* memory decoding and bus mastering */
 int pci_msix_enable(struct pci_device *d);
 /* A table entry that runs fn(arg) on a CPU; returns its index, or -ENOSPC. */
 int pci_msix_add(struct pci_device *d, uint32_t cpu, irq_handler_fn *fn, void *arg);
+void pci_msix_set_cpu(struct pci_device *d, unsigned index, uint32_t cpu);
 /* The INTx line as firmware routed it, level-triggered; fn must silence the device. */
 int pci_intx_route(struct pci_device *d, irq_handler_fn *fn, void *arg);
 

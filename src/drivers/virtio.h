@@ -31,6 +31,9 @@ struct virtio_transport {
 	int (*queue_start)(
 		struct virtio_device *dev, struct virtqueue *q, irq_handler_fn *handler, void *arg);
 	void (*notify)(struct virtio_device *dev, struct virtqueue *q);
+	/* The queue's interrupt goes to that CPU from now on, if it is the queue's own. NULL: all
+	 * queues share one. A thread; one at a time. */
+	void (*queue_cpu)(struct virtio_device *dev, struct virtqueue *q, uint32_t cpu);
 };
 
 struct virtio_device {

@@ -25,8 +25,8 @@ struct virtio_pci {
 		void *arg;
 		int index;
 	} last;
-	volatile uint8_t **queue_notify; /* by queue index */
-	unsigned queues;
+	volatile uint8_t **queue_notify; /* by queue index; made with the queues */
+	unsigned queues;		 /* that it has room for */
 };
 
 static struct virtio_pci *to_pci(struct virtio_device *dev)
@@ -78,7 +78,8 @@ static unsigned pci_queue_max(struct virtio_device *dev, unsigned index)
 {
 	struct virtio_pci *p = to_pci(dev);
 
-	if (index >= p->queues)
+	/* Asked each time: a device may get more of them by the features that were chosen. */
+	if (index >= mmio_read16(p->common + VIRTIO_PCI_NUM_QUEUES))
 		return 0;
 	mmio_write16(p->common + VIRTIO_PCI_QUEUE_SELECT, index);
 	return mmio_read16(p->common + VIRTIO_PCI_QUEUE_SIZE);
@@ -134,6 +135,20 @@ static int queue_vector(struct virtio_pci *p, irq_handler_fn *handler, void *arg
 	return VIRTIO_PCI_NO_VECTOR;
 }
 
+static bool notify_room(struct virtio_pci *p, unsigned index)
+{
+	volatile uint8_t **more;
+
+	if (index < p->queues)
+		return true;
+	more = heap_resize(p->queue_notify, (index + 1) * sizeof(*more));
+	if (!more)
+		return false;
+	p->queue_notify = more;
+	p->queues = index + 1;
+	return true;
+}
+
 static int pci_queue_start(
 	struct virtio_device *dev, struct virtqueue *q, irq_handler_fn *handler, void *arg)
 {
@@ -145,6 +160,8 @@ static int pci_queue_start(
 
 	if (vector < 0)
 		return vector;
+	if (!notify_room(p, q->index))
+		return -ENOMEM;
 	mmio_write16(c + VIRTIO_PCI_QUEUE_SELECT, q->index);
 	notify = (uint64_t)mmio_read16(c + VIRTIO_PCI_QUEUE_NOTIFY_OFF) * p->notify_multiplier;
 	if (notify + 2 > p->notify_len)
@@ -169,6 +186,19 @@ static void pci_notify(struct virtio_device *dev, struct virtqueue *q)
 	mmio_write16(to_pci(dev)->queue_notify[q->index], q->index);
 }
 
+static void pci_queue_cpu(struct virtio_device *dev, struct virtqueue *q, uint32_t cpu)
+{
+	struct virtio_pci *p = to_pci(dev);
+	unsigned vector;
+
+	if (!p->msix)
+		return;
+	mmio_write16(p->common + VIRTIO_PCI_QUEUE_SELECT, q->index);
+	vector = mmio_read16(p->common + VIRTIO_PCI_QUEUE_MSIX_VECTOR);
+	if (vector < p->pci->msix_used && (int)vector != p->shared_vector)
+		pci_msix_set_cpu(p->pci, vector, cpu);
+}
+
 static const struct virtio_transport pci_transport = {
 	.get_features = pci_get_features,
 	.set_features = pci_set_features,
@@ -179,6 +209,7 @@ static const struct virtio_transport pci_transport = {
 	.queue_max = pci_queue_max,
 	.queue_start = pci_queue_start,
 	.notify = pci_notify,
+	.queue_cpu = pci_queue_cpu,
 };
 
 /* Maps the structure a virtio capability points to; its place and size are the device's word. */
@@ -242,9 +273,6 @@ void virtio_pci_add(struct pci_device *d)
 		return;
 	}
 	p->shared_vector = -1;
-	p->queues = mmio_read16(p->common + VIRTIO_PCI_NUM_QUEUES);
-	p->queue_notify = heap_alloc_zeroed(p->queues * sizeof(*p->queue_notify) + 1);
 	p->msix = pci_msix_enable(d) == 0;
-	if (p->queue_notify)
-		virtio_probe(&p->dev);
+	virtio_probe(&p->dev);
 }

@@ -77,7 +77,7 @@ void virtqueue_free_indirect(struct virtqueue *q)
 
 static void break_queue(struct virtqueue *q)
 {
-	q->broken = true;
+	store_relaxed(&q->broken, true);
 	counter_inc(virtqueue_broken);
 }
 
@@ -163,7 +163,7 @@ int virtqueue_add(struct virtqueue *q, const struct virtqueue_segment *segments,
 	q->free_count -= slot->descriptors;
 	q->in_flight++;
 	store_relaxed(&q->avail->ring[q->avail_idx & (q->size - 1)], head);
-	q->avail_idx++;
+	store_relaxed(&q->avail_idx, (uint16_t)(q->avail_idx + 1));
 	store_release(&q->avail->idx, q->avail_idx); /* (A) */
 	return 0;
 }
@@ -185,7 +185,14 @@ bool virtqueue_kick_needed(struct virtqueue *q)
 
 bool virtqueue_has_used(const struct virtqueue *q)
 {
-	return !q->broken && load_acquire(&q->used->idx) != q->last_used; /* (C) */
+	return !load_relaxed(&q->broken) &&
+	       load_acquire(&q->used->idx) != load_relaxed(&q->last_used); /* (C) */
+}
+
+bool virtqueue_all_used(const struct virtqueue *q)
+{
+	return load_relaxed(&q->broken) ||
+	       load_acquire(&q->used->idx) == load_relaxed(&q->avail_idx); /* (C) */
 }
 
 static void *release_slot(struct virtqueue *q, uint16_t head)
@@ -221,7 +228,7 @@ void *virtqueue_take(struct virtqueue *q, uint32_t *written)
 		break_queue(q);
 		return NULL;
 	}
-	q->last_used++;
+	store_relaxed(&q->last_used, (uint16_t)(q->last_used + 1));
 	*written = MIN(len, q->slots[id].writable);
 	return release_slot(q, id);
 }

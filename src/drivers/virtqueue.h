@@ -69,7 +69,9 @@ int virtqueue_add(struct virtqueue *q, const struct virtqueue_segment *segments,
 bool virtqueue_kick_needed(struct virtqueue *q);
 /* The next buffer the device is done with, and how many bytes it wrote. NULL: none. */
 void *virtqueue_take(struct virtqueue *q, uint32_t *written);
-bool virtqueue_has_used(const struct virtqueue *q);
+bool virtqueue_has_used(const struct virtqueue *q); /* a hint for others than the queue's user */
+/* The device is done with all that was added. Any thread that knows the queue to be unused. */
+bool virtqueue_all_used(const struct virtqueue *q);
 /* A buffer the device still has, when it was reset and will not touch it any more. NULL: none. */
 void *virtqueue_detach(struct virtqueue *q);
 

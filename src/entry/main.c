@@ -12,6 +12,7 @@
 #include "diag/crash.h"
 #include "diag/log.h"
 #include "drivers/drivers.h"
+#include "drivers/netdev.h"
 #include "fs/vnode.h"
 #include "lib/cmdline.h"
 #include "mem/heap.h"
@@ -100,6 +101,7 @@ __no_canary void kernel_main(void)
 	net_configure(boot_info.cmdline); /* static, or DHCP in its own thread */
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */
 	smp_wait_for_others();
+	netdev_all_cpus(); /* cards get a queue for each */
 	patch_init();
 	calls_init(); /* the doors, before the first program */
 	process_start_first(boot_info.cmdline);

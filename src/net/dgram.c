@@ -533,6 +533,8 @@ int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_targe
 			ip_output(copy, &t->how, &lo);
 		}
 	}
+	if (!ip_is_any(i->raddr))
+		steer_packet(&i->s, p, t->route.dev, false);
 	err = ip_output(p, &t->how, &t->route);
 	lo_run();
 	/* A full ring loses the packet, as any network may; the sender hears it only if it asked.

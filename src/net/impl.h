@@ -21,6 +21,7 @@
 #include "abi/net.h"
 #include "abi/socket.h"
 #include "cpu/barrier.h"
+#include "cpu/percpu.h"
 #include "drivers/netdev.h"
 #include "lib/bug.h"
 #include "lib/hash.h"
@@ -154,6 +155,10 @@ struct socket {
 	uint64_t
 		icmp; /* an ICMP error for the holder of the lock: mtu << 32 | hard << 16 | errno */
 	uint8_t nospace; /* a writer waits for room: tell it */
+	/* steer.c: 1 + the CPU of the last send or receive call; 1 + the CPU whose queue it sends
+	 * on. 0: none yet. And the CPU on which a packet for it came last, -1: none yet. */
+	uint16_t caller_cpu, tx_queue;
+	int32_t incoming_cpu;
 
 	struct mutex lock; /* guards what follows, and the protocol's part */
 	uint32_t wake;	   /* POLL* events to announce when the lock is released */
@@ -190,6 +195,22 @@ void socket_unlock(struct socket *s);
 /* Ownership of p passes. The caller kicks afterwards (once for a run of packets). */
 void socket_deliver(struct socket *s, struct packet *p);
 void socket_kick(struct socket *s);
+/* steer.c. quiet: nothing of the flow is unacknowledged. */
+void steer_packet(struct socket *s, struct packet *p, struct netdev *dev, bool quiet);
+static inline void steer_note_caller(struct socket *s)
+{
+	uint16_t cpu = (uint16_t)(1 + cpu_id());
+
+	if (unlikely(load_relaxed(&s->caller_cpu) != cpu))
+		store_relaxed(&s->caller_cpu, cpu);
+}
+static inline void steer_note_arrival(struct socket *s)
+{
+	int32_t cpu = (int32_t)cpu_id();
+
+	if (unlikely(load_relaxed(&s->incoming_cpu) != cpu))
+		store_relaxed(&s->incoming_cpu, cpu);
+}
 void socket_defer(struct socket *s, uint32_t what);		      /* then socket_kick */
 void socket_icmp(struct socket *s, int err, bool hard, uint32_t mtu); /* kicks */
 static inline void socket_wake(struct socket *s, uint32_t events)     /* lock held */

@@ -289,11 +289,13 @@ void net_show_dev(struct net_text *t)
 		"Inter-|   Receive                                                |  Transmit\n"
 		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n");
 	for (struct netdev *d = netdev_first(); d; d = d->next) {
+		struct netdev_stats s = netdev_stats(d);
+
 		format(line, sizeof(line),
 			"%6s: %7lu %7lu    0 %4lu    0     0          0         0 %8lu %7lu    0 %4lu    0     0       0          0\n",
-			d->name, (unsigned long)d->rx_bytes, (unsigned long)d->rx_packets,
-			(unsigned long)d->rx_dropped, (unsigned long)d->tx_bytes,
-			(unsigned long)d->tx_packets, (unsigned long)d->tx_dropped);
+			d->name, (unsigned long)s.rx_bytes, (unsigned long)s.rx_packets,
+			(unsigned long)s.rx_dropped, (unsigned long)s.tx_bytes,
+			(unsigned long)s.tx_packets, (unsigned long)s.tx_dropped);
 		t->print(t, line);
 	}
 }

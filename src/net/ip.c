@@ -262,6 +262,7 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			err = -ENOBUFS;
 			break;
 		}
+		f->queue = p->queue;
 		pkt_copy_out(p, off, packet_put(f, n), n);
 		fill_header(packet_push(f, sizeof(struct ip_header)), how,
 			n + sizeof(struct ip_header), id,

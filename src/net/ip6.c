@@ -337,6 +337,7 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			err = -ENOBUFS;
 			break;
 		}
+		f->queue = p->queue;
 		pkt_copy_out(p, off, packet_put(f, n), n);
 		h = packet_push(f, sizeof(*h));
 		*h = (struct ip6_fragment){ .next_header = how->protocol,

@@ -40,6 +40,7 @@ void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p)
 	} else {
 		socket_put(s);
 	}
+	steer_note_arrival(s);
 	socket_deliver(s, p);
 }
 

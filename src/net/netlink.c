@@ -110,8 +110,9 @@ static void dump_links(struct reply *r, uint16_t flags, int only)
 		attr(r, IFLA_QDISC, lo ? "noqueue" : "mq", lo ? 8 : 3);
 		attr(r, IFLA_ADDRESS, lo ? none : d->mac, 6);
 		attr(r, IFLA_BROADCAST, lo ? none : all, 6);
-		uint64_t stats[24] = { d->rx_packets, d->tx_packets, d->rx_bytes, d->tx_bytes, 0, 0,
-			d->rx_dropped, d->tx_dropped };
+		struct netdev_stats s = netdev_stats(d);
+		uint64_t stats[24] = { s.rx_packets, s.tx_packets, s.rx_bytes, s.tx_bytes, 0, 0,
+			s.rx_dropped, s.tx_dropped };
 
 		attr(r, IFLA_STATS64, stats, sizeof(stats));
 		finish(r);

@@ -33,6 +33,7 @@ void socket_setup(
 	s->inode = atomic_add(&next_inode, 1) + 10000;
 	s->rcvlowat = 1;
 	s->peek_off = -1;
+	s->incoming_cpu = -1;
 	s->rcvbuf = s->sndbuf = 212992;
 	mutex_init(&s->lock, "socket.lock");
 	wait_init(&s->wait);
@@ -425,6 +426,7 @@ ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_
 {
 	struct socket *s = file_socket(f);
 
+	steer_note_caller(s);
 	return s->ops->send(s, m, c);
 }
 
@@ -434,6 +436,7 @@ ssize_t socket_recv(struct file *f, struct socket_message *m)
 
 	if (m->flags & MSG_ERRQUEUE)
 		return s->ops->recv_error ? s->ops->recv_error(s, m) : -EAGAIN;
+	steer_note_caller(s);
 	return s->ops->recv(s, m);
 }
 

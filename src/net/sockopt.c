@@ -136,7 +136,7 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 	case SO_PRIORITY: return opt_put_int(val, len, (int)s->priority);
 	case SO_MARK: return opt_put_int(val, len, (int)s->mark);
 	case SO_PEEK_OFF: return opt_put_int(val, len, s->peek_off);
-	case SO_INCOMING_CPU: return opt_put_int(val, len, 0);
+	case SO_INCOMING_CPU: return opt_put_int(val, len, load_relaxed(&s->incoming_cpu));
 	case SO_BUSY_POLL: return opt_put_int(val, len, 0);
 	case SO_ACCEPTCONN: return opt_put_int(val, len, s->listening);
 	case SO_BINDTOIFINDEX: return opt_put_int(val, len, s->bound_if);
@@ -250,9 +250,9 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 			return -ENODEV;
 		s->bound_if = v;
 		return 0;
+	case SO_INCOMING_CPU: store_relaxed(&s->incoming_cpu, v); return 0;
 	case SO_BUSY_POLL:
 	case SO_PREFER_BUSY_POLL:
-	case SO_INCOMING_CPU:
 	case SO_MAX_PACING_RATE:
 	case SO_TXREHASH:
 	case SO_BUF_LOCK: return 0;

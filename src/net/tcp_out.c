@@ -186,6 +186,8 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 		p->gso_size = t->mss;
 	}
 	t->segs_out += len ? DIV_ROUND_UP(len, t->mss) : 1;
+	/* The oldest of all that is in flight: nothing that it could overtake. */
+	steer_packet(&t->i.s, p, r->dev, h->seq == be32(t->snd_una));
 	return ip_output(p, &how, r);
 }
 

@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import guest, target
+from harness import guest, tap, target
 from harness.guest import wanted
 
 DIR = "build/test/boot"
@@ -123,6 +124,80 @@ def many(score):
     print(f"    fifty boots in {time.monotonic() - begin:.0f} s")
 
 
+PEER = """
+import select, socket, struct, sys
+what, address = sys.argv[1], (sys.argv[2], 7000)
+if what in ("arrive", "stream"):
+    with socket.create_connection(address, 20) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while True:
+                s.sendall(b"x")
+                if what == "stream" and not select.select([s], [], [], 0.001)[0]:
+                    continue
+                if not s.recv(1):
+                    break
+        except ConnectionError:
+            pass
+    sys.exit()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
+s.connect(address)
+s.settimeout(20)
+s.send(b"x")
+if what == "order":
+    last, got = -1, 0
+    while True:
+        number, = struct.unpack("=I", s.recv(4))
+        if number == 6000:
+            break
+        if number <= last:
+            sys.exit(f"{number} behind {last}")
+        last, got = number, got + 1
+    print(got)
+else:
+    s.recv(1)
+    s.setsockopt(socket.IPPROTO_UDP, 103, 100)  # UDP_SEGMENT: many at a time
+    for _ in range(20000 // 50):
+        s.send(b"x" * 5000)
+"""
+
+
+def queues(score):
+    """A card with a pair of queues per CPU, on a tap device that has as many."""
+    if target.on_host() or not tap.possible():
+        return
+    for what, machine, cpus, want in (
+            ("arrive", "q35", 3, "".join(f"reader on CPU {i % 3}: its packets arrive there\n" for i in range(6))),
+            ("arrive", "microvm", 2, "".join(f"reader on CPU {i % 2}: its packets arrive there\n" for i in range(4))),
+            ("stream", "q35", 2, "".join(f"reader on CPU {i % 2}: its packets arrive there\n" for i in range(4))),
+            ("order", "q35", 3, "sent\n"),
+            ("flood", "q35", 2, "interrupts for packets: less than one for eight\n"),
+            ("flood", "microvm", 1, "interrupts for packets: less than one for eight\n")):
+        network = tap.Network("multi_queue")
+        peer = []
+
+        def meet(out):
+            if not peer and b"ready\n" in out:
+                peer.append(subprocess.Popen(network.prefix + [sys.executable, "-c", PEER, what, tap.GUEST],
+                                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        try:
+            got = target.run(network.prefix + target.guest(f"{DIR}/queues", [what], cpus=cpus, machine=machine,
+                                                           net="user", options=network.options), watch=meet)
+            said_too = b""
+            for p in peer:
+                said_too = p.communicate(timeout=30)[0]
+            good = said(got, b"ready\n" + want.encode()) and all(p.returncode == 0 for p in peer)
+            if what == "order":
+                good = good and int(said_too) > 1000
+            score.result(f"boot/queues-{what}-{machine}-cpus{cpus}", good,
+                         f"{got.out[:600]!r} peer {said_too[:300]!r}\n{got.text()}")
+        finally:
+            for p in peer:
+                target.end(p)
+            network.end()
+
+
 def linux_entry(score):
     """The 64-bit entry of the Linux boot protocol, as Firecracker calls it: our own loader, itself
     started through PVH, sets up boot_params and long mode and jumps to the ELF entry."""
@@ -134,7 +209,7 @@ def linux_entry(score):
         score.result(f"boot/linux-entry-{machine}", said(got), f"{got.out[:200]!r}\n{got.text()}")
 
 
-PARTS = [machines, cpus, scheduler, memory, statuses, streams, signals, linux_entry, many]
+PARTS = [machines, cpus, scheduler, memory, statuses, streams, signals, queues, linux_entry, many]
 
 
 def run(score, only):

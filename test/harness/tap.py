@@ -12,16 +12,16 @@ HOST, GUEST, DEVICE = "10.0.2.2", "10.0.2.15", "tap0"
 
 class Network:
     """The namespace lives as long as a process in it, which waits for the end of its input: nothing
-    is left on the machine, however the test ends."""
+    is left on the machine, however the test ends. kind: "multi_queue", or nothing."""
 
-    def __init__(self):
+    def __init__(self, kind=""):
         self.holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read end"],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.prefix = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
         try:
             if self.holder.stdout.read(1) != b"\n":
                 raise OSError("no network namespace")
-            for words in ("link set lo up", f"tuntap add {DEVICE} mode tap",
+            for words in ("link set lo up", f"tuntap add {DEVICE} mode tap {kind}",
                           f"addr add {HOST}/24 dev {DEVICE}", f"link set {DEVICE} up"):
                 subprocess.run(self.prefix + ["ip"] + words.split(), check=True)
         except (OSError, subprocess.SubprocessError):

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receive: one real-time thread owns a receive ring. It takes what came, hands it up as one batch,
+ * refills the ring, and only sleeps when it has found the ring empty after asking for an interrupt:
+ * while there is work there are no interrupts, and no timer decides how long to gather. Buffers are
+ * small; with mergeable buffers a large segment is a packet with fragments.
+ */
+#include "drivers/virtio_net.h"
+#include "abi/errno.h"
+#include "cpu/barrier.h"
+#include "cpu/layout.h"
+#include "diag/counter.h"
+#include "lib/format.h"
+#include "lib/string.h"
+#include "mem/page.h"
+#include "sched/clock.h"
+#include "sched/thread.h"
+
+#define RING_SIZE	256
+#define BATCH		64u
+#define ALLOCATION	2048u /* packet and buffer: a heap size class */
+#define BUFFER		(ALLOCATION - sizeof(struct packet))
+#define SMALL_RING	64u /* with little memory */
+#define RAM_FOR_FULL	(MIB(96) / PAGE_SIZE)
+#define PART_OF_RAM	32 /* all rings together, at most */
+#define LEAST_RING	16u
+#define NO_MEMORY_PAUSE (10 * NSEC_PER_MSEC)
+_Static_assert(BUFFER >= sizeof(struct virtio_net_hdr) + VIRTIO_NET_ETHERNET + 4 + 1500,
+	"a full frame fits one buffer, as devices without mergeable buffers need it");
+
+COUNTER(net_rx_interrupts);
+COUNTER(net_rx_no_memory);
+COUNTER(net_rx_malformed);
+
+/* Queues may share an interrupt: only the thread that has work is woken. */
+static void rx_interrupt(void *arg)
+{
+	struct virtio_net_rx *r = arg;
+	struct thread *t = load_acquire(&r->thread);
+
+	if (!t || !virtqueue_has_used(r->queue))
+		return;
+	counter_inc(net_rx_interrupts);
+	thread_wake(t);
+}
+
+/* --- Buffers --- */
+
+static unsigned buffers(unsigned ring, unsigned pairs)
+{
+	uint64_t total = page_stats().total;
+	uint64_t share = total * (PAGE_SIZE / ALLOCATION) / PART_OF_RAM / pairs;
+	unsigned most = total >= RAM_FOR_FULL ? ring : MIN(SMALL_RING, ring);
+
+	return MIN(most, MAX((unsigned)MIN(share, (uint64_t)ring), MIN(LEAST_RING, ring)));
+}
+
+bool virtio_net_rx_create(struct virtio_net *n, unsigned index, unsigned pairs)
+{
+	struct virtio_net_rx *r = &n->pair[index]->rx;
+
+	r->net = n;
+	r->index = index;
+	r->queue =
+		virtio_queue_create(n->dev, VIRTIO_NET_QUEUE_RX(index), RING_SIZE, rx_interrupt, r);
+	if (!r->queue)
+		return false;
+	r->target = buffers(r->queue->size, pairs);
+	return true;
+}
+
+static bool post_buffer(struct virtio_net_rx *r)
+{
+	struct packet *p = packet_alloc(0, BUFFER);
+	struct virtqueue_segment s;
+
+	if (!p) {
+		counter_inc(net_rx_no_memory);
+		return false;
+	}
+	s = (struct virtqueue_segment){ virt_to_phys(p->data).raw, BUFFER };
+	if (virtqueue_add(r->queue, &s, 0, 1, p) < 0) {
+		packet_free(p);
+		return false;
+	}
+	return true;
+}
+
+void virtio_net_rx_refill(struct virtio_net_rx *r)
+{
+	while (r->queue->in_flight < r->target && post_buffer(r))
+		;
+	virtio_kick(r->net->dev, r->queue);
+}
+
+static struct packet *take_buffer(struct virtio_net_rx *r)
+{
+	uint32_t written;
+	struct packet *p = virtqueue_take(r->queue, &written);
+
+	if (p)
+		p->len = written;
+	return p;
+}
+
+/* --- Packets --- */
+
+/* What the device says about checksum and segmentation; it is advice about data, not trusted. */
+static void read_header(struct packet *p, const struct virtio_net_hdr *h)
+{
+	if (h->flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID))
+		p->csum_flags = PACKET_CSUM_VALID;
+	if (!h->gso_size)
+		return;
+	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4: p->gso_type = PACKET_GSO_TCP4; break;
+	case VIRTIO_NET_HDR_GSO_TCPV6: p->gso_type = PACKET_GSO_TCP6; break;
+	case VIRTIO_NET_HDR_GSO_UDP: p->gso_type = PACKET_GSO_UDP; break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4: p->gso_type = PACKET_GSO_UDP_L4; break;
+	default: return;
+	}
+	p->gso_size = h->gso_size;
+	p->header_len = h->hdr_len;
+}
+
+/* The further buffers of a merged packet. False: the device promised more than it gave. */
+static bool take_fragments(struct virtio_net_rx *r, struct packet *p, unsigned count)
+{
+	struct packet **tail = &p->frags, *f;
+
+	for (; count; count--) {
+		f = take_buffer(r);
+		if (!f)
+			return false;
+		*tail = f;
+		tail = &f->next;
+	}
+	return true;
+}
+
+/* The next packet, or NULL; *empty says whether the ring is. */
+static struct packet *receive_one(struct virtio_net_rx *r, bool *empty)
+{
+	struct virtio_net *n = r->net;
+	struct packet *p = take_buffer(r);
+	struct virtio_net_hdr h = { .num_buffers = 1 };
+
+	*empty = !p;
+	if (!p)
+		return NULL;
+	if (p->len < n->header + VIRTIO_NET_ETHERNET)
+		goto malformed;
+	memcpy(&h, p->data, n->header);
+	packet_pull(p, n->header);
+	if (n->mergeable && (h.num_buffers == 0 || h.num_buffers > r->queue->size ||
+				    !take_fragments(r, p, h.num_buffers - 1)))
+		goto malformed;
+	read_header(p, &h);
+	p->queue = (uint16_t)(1 + r->index);
+	return p;
+malformed:
+	counter_inc(net_rx_malformed);
+	store_relaxed(&r->dropped, r->dropped + 1);
+	packet_free(p);
+	return NULL;
+}
+
+bool virtio_net_rx_batch(struct virtio_net_rx *r)
+{
+	struct netdev *d = &r->net->netdev;
+	struct packet *batch = NULL, **tail = &batch, *p;
+	uint64_t count = 0, bytes = 0;
+	bool empty = false;
+
+	while (count < BATCH && !empty) {
+		p = receive_one(r, &empty);
+		if (!p)
+			continue;
+		for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
+			bytes += f->len;
+		*tail = p;
+		tail = &p->next;
+		count++;
+	}
+	store_relaxed(&r->packets, r->packets + count);
+	store_relaxed(&r->bytes, r->bytes + bytes);
+	virtio_net_rx_refill(r);
+	if (batch && d->rx)
+		d->rx(d, batch);
+	else
+		packet_free_list(batch);
+	return !empty;
+}
+
+/* --- The thread --- */
+
+static void rx_thread(void *arg)
+{
+	struct virtio_net_rx *r = arg;
+	struct virtio_net_tx *tx = &r->net->pair[r->index]->tx;
+
+	for (;;) {
+		bool more = virtio_net_rx_batch(r);
+
+		if (virtio_net_transmit_handed(tx) || more) {
+			thread_yield(); /* a flood must not starve other driver threads */
+			continue;
+		}
+		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+		if (__atomic_load_n(&tx->handed, __ATOMIC_SEQ_CST)) {
+			thread_cancel_sleep();
+			continue;
+		}
+		if (!virtqueue_interrupts_on(r->queue)) {
+			thread_cancel_sleep();
+			continue;
+		}
+		if (r->queue->in_flight == 0 && !r->queue->broken) { /* nothing will wake us */
+			thread_cancel_sleep();
+			thread_sleep(NO_MEMORY_PAUSE, false, NULL);
+			continue;
+		}
+		schedule();
+		virtqueue_interrupts_off(r->queue);
+	}
+}
+
+int virtio_net_rx_start(struct virtio_net_rx *r, int cpu)
+{
+	uint64_t mask[MAX_CPUS / 64] = { 0 };
+	char name[16] = "net-rx";
+	struct thread *t;
+
+	if (r->index)
+		format(name, sizeof(name), "net-rx/%u", r->index);
+	t = kthread_create(name, rx_thread, r, THREAD_REALTIME);
+	if (!t)
+		return -ENOMEM;
+	if (cpu >= 0) {
+		mask[cpu / 64] = 1ull << (cpu % 64);
+		(void)thread_set_affinity(t, mask, ARRAY_SIZE(mask)); /* a CPU that is there */
+	}
+	store_release(&r->thread, t);
+	thread_wake(t); /* an interrupt before this line found no thread */
+	return 0;
+}

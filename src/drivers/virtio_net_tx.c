@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Send: any thread, on the queue of its CPU or the one that the packet names (netdev.h), so that no
+ * two CPUs share a lock or a line. The header for the device is written into the packet's headroom,
+ * so a linear packet is one descriptor. The packet goes onto the queue's lock-free list; one sender
+ * at a time is on duty (lockfree/duty.h) and moves all that is there to the ring, with one kick.
+ * Whoever comes meanwhile (a thread that is new on this CPU, a packet from another one) leaves its
+ * packet to it and goes on. After TX_BUDGET packets of others the duty goes to the pair's receive
+ * thread, so that no sender works for the rest for ever. Sent packets are freed by the next sender,
+ * or by a timer when there is none: no interrupt per packet sent.
+ *
+ * A thread may move to another CPU between choosing its queue and the push: that costs a shared
+ * line once, nothing else.
+ */
+#include "drivers/virtio_net.h"
+#include "abi/errno.h"
+#include "cpu/barrier.h"
+#include "cpu/layout.h"
+#include "cpu/percpu.h"
+#include "diag/counter.h"
+#include "lib/string.h"
+#include "sched/clock.h"
+#include "sched/thread.h"
+
+#define RING_SIZE     256
+#define TX_BUDGET     64
+#define RECLAIM_EVERY (10 * NSEC_PER_MSEC)
+
+COUNTER(net_tx_full);
+COUNTER(net_tx_copied);
+
+static struct mpsc_node *tx_node(struct packet *p)
+{
+	_Static_assert(sizeof(struct mpsc_node) <= sizeof(p->cb), "fits");
+	return (struct mpsc_node *)p->cb;
+}
+
+/* --- On duty --- */
+
+/*
+ * Sent packets, as a list that is freed when the duty is over: a packet's owner takes its time
+ * when it is told.
+ */
+static void reclaim(struct virtio_net_tx *t, struct packet **done)
+{
+	struct packet *p;
+	uint32_t ignored;
+
+	while ((p = virtqueue_take(t->queue, &ignored))) {
+		p->next = *done;
+		*done = p;
+	}
+}
+
+/* Onto the ring, or dropped when that is full. */
+static void post(struct virtio_net_tx *t, struct packet *p, struct packet **done)
+{
+	struct virtqueue_segment s[VIRTQUEUE_MAX_SEGMENTS];
+	unsigned count = 0;
+	uint64_t bytes = 0;
+	int err;
+
+	for (struct packet *f = p; f; f = f == p ? p->frags : f->next) {
+		if (!f->len)
+			continue;
+		s[count++] = (struct virtqueue_segment){ virt_to_phys(f->data).raw, f->len };
+		bytes += f->len;
+	}
+	err = virtqueue_add(t->queue, s, count, 0, p);
+	if (err) { /* the device may not know of them all yet */
+		virtio_kick(t->net->dev, t->queue);
+		reclaim(t, done);
+		err = virtqueue_add(t->queue, s, count, 0, p);
+	}
+	if (!err) {
+		store_relaxed(&t->packets, t->packets + 1);
+		store_relaxed(&t->bytes, t->bytes + bytes - t->net->header);
+		return;
+	}
+	counter_inc(net_tx_full);
+	atomic_add(&t->dropped, 1);
+	p->next = *done;
+	*done = p;
+}
+
+/* All packets that are on the list; their number. */
+static int post_all(struct virtio_net_tx *t, struct packet **done)
+{
+	struct mpsc_node *node, *next;
+	int count = 0;
+
+	reclaim(t, done);
+	for (node = mpsc_take_all(&t->list); node; node = next) {
+		next = load_relaxed(&node->next);
+		post(t, container_of((void *)node, struct packet, cb), done);
+		count++;
+	}
+	if (count) {
+		virtio_kick(t->net->dev, t->queue);
+		reclaim(t, done); /* many devices are done when the kick returns */
+	}
+	if (load_acquire(&t->timer_fired) && atomic_xchg(&t->timer_fired, false))
+		t->timer_armed = false;
+	if (t->queue->in_flight && !t->queue->broken && !t->timer_armed) {
+		t->timer_armed = true;
+		timer_arm(&t->timer, clock_now() + RECLAIM_EVERY);
+	}
+	return count;
+}
+
+/* Until there is no more to do or somebody else shall go on. */
+static void transmit(struct virtio_net_tx *t, uint32_t seen)
+{
+	struct packet *done = NULL;
+	int budget = TX_BUDGET;
+
+	do {
+		budget -= post_all(t, &done);
+		if (budget <= 0 && load_acquire(&t->rx->thread)) {
+			__atomic_store_n(&t->handed, true, __ATOMIC_SEQ_CST);
+			thread_wake(t->rx->thread);
+			break;
+		}
+	} while (!duty_done(&t->duty, &seen));
+	packet_free_list(done);
+}
+
+bool virtio_net_transmit_handed(struct virtio_net_tx *t)
+{
+	if (!load_relaxed(&t->handed) || !atomic_xchg(&t->handed, false))
+		return false;
+	transmit(t, duty_seen(&t->duty));
+	return true;
+}
+
+static void reclaim_timer(struct timer *timer)
+{
+	struct virtio_net_tx *t = timer->arg;
+
+	__atomic_store_n(&t->timer_fired, true, __ATOMIC_SEQ_CST);
+	if (duty_call(&t->duty))
+		transmit(t, 1);
+}
+
+/* --- Anybody --- */
+
+/* One linear packet with the bytes of p and its fragments; frees p. NULL: no memory (p is gone). */
+static struct packet *linearise(struct packet *p)
+{
+	struct packet *q;
+	size_t len = 0;
+
+	counter_inc(net_tx_copied);
+	for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
+		len += f->len;
+	q = packet_alloc(NETDEV_HEADROOM, len);
+	if (q) {
+		for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
+			memcpy(packet_put(q, f->len), f->data, f->len);
+		q->csum_flags = p->csum_flags;
+		q->csum_start = p->csum_start;
+		q->csum_offset = p->csum_offset;
+		q->gso_type = p->gso_type;
+		q->gso_size = p->gso_size;
+		q->header_len = p->header_len;
+	}
+	packet_free(p);
+	return q;
+}
+
+static unsigned fragment_count(const struct packet *p)
+{
+	unsigned count = 0;
+
+	for (const struct packet *f = p->frags; f; f = f->next)
+		count++;
+	return count;
+}
+
+static void write_header(struct virtio_net *n, struct packet *p)
+{
+	struct virtio_net_hdr h = { 0 };
+
+	if (p->csum_flags & PACKET_CSUM_PARTIAL) {
+		h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		h.csum_start = p->csum_start;
+		h.csum_offset = p->csum_offset;
+	}
+	switch (p->gso_type) {
+	case PACKET_GSO_TCP4: h.gso_type = VIRTIO_NET_HDR_GSO_TCPV4; break;
+	case PACKET_GSO_TCP6: h.gso_type = VIRTIO_NET_HDR_GSO_TCPV6; break;
+	case PACKET_GSO_UDP_L4: h.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4; break;
+	}
+	if (h.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+		h.hdr_len = p->header_len;
+		h.gso_size = p->gso_size;
+	}
+	memcpy(packet_push(p, n->header), &h, n->header);
+}
+
+static struct virtio_net_tx *choose(struct virtio_net *n, unsigned queue)
+{
+	unsigned cpu = queue ? queue - 1 : cpu_id(), queues = load_acquire(&n->netdev.queues);
+
+	return &n->pair[likely(cpu < queues) ? cpu : cpu % queues]->tx;
+}
+
+int virtio_net_send(struct netdev *netdev, struct packet *p)
+{
+	struct virtio_net *n = netdev->driver;
+	struct virtio_net_tx *t = choose(n, p->queue);
+
+	if (p->data - p->head < n->header || fragment_count(p) >= VIRTQUEUE_MAX_SEGMENTS)
+		p = linearise(p);
+	if (!p) {
+		atomic_add(&t->dropped, 1);
+		return -ENOBUFS;
+	}
+	write_header(n, p);
+	mpsc_push(&t->list, tx_node(p));
+	if (duty_call(&t->duty))
+		transmit(t, 1);
+	return 0;
+}
+
+/*
+ * What the caller sent there is called for: either that call is not answered yet, or the duty was
+ * over after it (acquire) and all is on the ring, of which the device tells how much it has sent.
+ */
+bool virtio_net_queue_empty(struct netdev *netdev, unsigned queue)
+{
+	struct virtio_net_tx *t = choose(netdev->driver, queue);
+
+	return !duty_seen(&t->duty) && virtqueue_all_used(t->queue);
+}
+
+bool virtio_net_tx_create(struct virtio_net *n, unsigned index)
+{
+	struct virtio_net_tx *t = &n->pair[index]->tx;
+
+	t->net = n;
+	t->rx = &n->pair[index]->rx;
+	timer_init(&t->timer, reclaim_timer, t);
+	t->queue = virtio_queue_create(n->dev, VIRTIO_NET_QUEUE_TX(index), RING_SIZE, NULL, NULL);
+	return t->queue != NULL;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * queues: a card with a pair of queues for each CPU, seen from a program. test/harness/boot.py is
+ * the other side, on the host's end of the wire.
+ *
+ *	arrive	a connection whose reader is pinned to one CPU after the other: its packets follow
+ *	stream	the same for a reader that sends nothing: the acknowledgements are a thread's of the
+ *card order	a thread that is moved while it sends: its datagrams stay in order flood	more
+ *packets than there are interrupts
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PORT	  7000
+#define MESSAGES  400 /* at most, until a reader's packets arrive where it is */
+#define IN_A_ROW  20
+#define DATAGRAMS 6000
+#define FLOOD	  20000
+#define CHECK(x)                                                                                   \
+	do {                                                                                       \
+		if (!(x)) {                                                                        \
+			perror(#x);                                                                \
+			exit(1);                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static int cpus;
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK(sched_setaffinity(0, sizeof(set), &set) == 0);
+}
+
+static int server(int type)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int fd = socket(AF_INET, type, 0);
+
+	CHECK(fd >= 0 && bind(fd, (void *)&a, sizeof(a)) == 0);
+	return fd;
+}
+
+/* The host's end, by its datagram that says hello. */
+static int peer(void)
+{
+	int fd = server(SOCK_DGRAM);
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	char byte;
+
+	printf("ready\n");
+	fflush(stdout);
+	CHECK(recvfrom(fd, &byte, 1, 0, (void *)&a, &len) == 1);
+	CHECK(connect(fd, (void *)&a, len) == 0);
+	return fd;
+}
+
+/* --- arrive --- */
+
+/* Reads until its packets have come to this CPU many times in a row. */
+static int arrives(int fd, int cpu, int answer)
+{
+	int row = 0, where = -1;
+	socklen_t len = sizeof(where);
+	char byte;
+
+	for (int i = 0; i < MESSAGES && row < IN_A_ROW; i++) {
+		CHECK(read(fd, &byte, 1) == 1);
+		CHECK(!answer || write(fd, &byte, 1) == 1);
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &where, &len) == 0);
+		row = where == cpu ? row + 1 : 0;
+	}
+	return row == IN_A_ROW;
+}
+
+static void arrive(int answer)
+{
+	int listener = server(SOCK_STREAM), fd;
+
+	CHECK(listen(listener, 1) == 0);
+	printf("ready\n");
+	fflush(stdout);
+	CHECK((fd = accept(listener, NULL, NULL)) >= 0);
+	for (int round = 0; round < 2 * cpus; round++) {
+		pin(round % cpus);
+		printf("reader on CPU %d: its packets %s\n", round % cpus,
+			arrives(fd, round % cpus, answer) ? "arrive there" : "arrive elsewhere");
+	}
+}
+
+/* --- order --- */
+
+static atomic_int done;
+
+/* Others on the same queues, so that these are not empty. */
+static void *noise(void *arg)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	int from = *(int *)arg, fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char bytes[1200] = { 0 };
+
+	CHECK(getpeername(from, (void *)&a, &len) == 0);
+	a.sin_port = htons(9); /* discard */
+	while (!atomic_load(&done)) {
+		sendto(fd, bytes, sizeof(bytes), 0, (void *)&a, sizeof(a));
+		sched_yield();
+	}
+	close(fd);
+	return NULL;
+}
+
+static void order(void)
+{
+	int fd = peer();
+	pthread_t id[64];
+
+	for (int i = 0; i < cpus; i++)
+		CHECK(pthread_create(&id[i], NULL, noise, &fd) == 0);
+	for (uint32_t i = 0; i < DATAGRAMS; i++) {
+		if (i % 3 == 0)
+			pin((int)(i / 3 % (unsigned)cpus));
+		CHECK(write(fd, &i, sizeof(i)) == sizeof(i));
+	}
+	atomic_store(&done, 1);
+	for (int i = 0; i < cpus; i++)
+		pthread_join(id[i], NULL);
+	for (int i = 0; i < 20; i++) { /* the end; one of them will get through */
+		uint32_t last = DATAGRAMS;
+
+		CHECK(write(fd, &last, sizeof(last)) == sizeof(last));
+		usleep(10000);
+	}
+	printf("sent\n");
+}
+
+/* --- flood --- */
+
+static unsigned long counter(const char *name)
+{
+	FILE *f = fopen("/proc/skiff/counters", "r");
+	char line[128], word[64];
+	unsigned long value, found = 0;
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %lu", word, &value) == 2 && !strcmp(word, name))
+			found = value;
+	fclose(f);
+	return found;
+}
+
+static void flood(int tell)
+{
+	int fd = peer();
+	unsigned long packets = counter("net_rx_packets"),
+		      interrupts = counter("net_rx_interrupts");
+	struct timeval patience = { .tv_sec = 2 };
+	char byte;
+
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0);
+	CHECK(write(fd, "!", 1) == 1);
+	while (recv(fd, &byte, 1, 0) == 1)
+		;
+	packets = counter("net_rx_packets") - packets;
+	interrupts = counter("net_rx_interrupts") - interrupts;
+	printf("interrupts for packets: %s\n", packets < FLOOD / 40 ? "too few packets"
+					       : interrupts == 0    ? "none, which cannot be"
+					       : interrupts * 8 < packets
+						       ? "less than one for eight"
+						       : "too many");
+	if (tell)
+		printf("%lu packets, %lu interrupts\n", packets, interrupts);
+}
+
+int main(int argc, char **argv)
+{
+	cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	if (argc > 1 && !strcmp(argv[1], "arrive"))
+		arrive(1);
+	else if (argc > 1 && !strcmp(argv[1], "stream"))
+		arrive(0);
+	else if (argc > 1 && !strcmp(argv[1], "order"))
+		order();
+	else if (argc > 1 && !strcmp(argv[1], "flood"))
+		flood(argc > 2);
+	return 0;
+}
