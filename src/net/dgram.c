@@ -179,6 +179,20 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 	return r == (ssize_t)n && (flags & MSG_TRUNC) ? (ssize_t)total : r;
 }
 
+/* The end of connect's work. Lock held. */
+static int dissolve(struct inet_sock *i)
+{
+	if (!i->explicit_port && i->s.protocol == IPPROTO_UDP) {
+		inet_withdraw(i);
+		inet_unbind(i);
+		i->lport = 0;
+		i->laddr = i->raddr = IP_ANY;
+		i->rport = 0;
+		return 0;
+	}
+	return inet_publish(i, i->bound_any ? IP_ANY : i->laddr, IP_ANY, 0);
+}
+
 int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
 	const struct path_context *c)
 {
@@ -190,15 +204,9 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 
 	if (a->ss_family == AF_UNSPEC) {
 		socket_lock(s);
-		i->raddr = IP_ANY;
-		i->rport = 0;
-		if (!i->explicit_port) {
-			inet_unbind(i);
-			i->lport = 0;
-			i->laddr = IP_ANY;
-		}
+		err = dissolve(i);
 		socket_unlock(s);
-		return 0;
+		return err;
 	}
 	err = inet_check_peer(i, a, len, &dst, &port, &ifindex);
 	if (err)
@@ -210,14 +218,11 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 	if (!err && r.broadcast && !s->broadcast)
 		err = -EACCES;
 	if (!err && !i->lport && s->protocol == IPPROTO_UDP)
-		err = inet_bind_port(i, the_net()->udp_bind, IP_ANY, 0);
-	if (!err) {
-		if (ip_is_any(i->laddr))
-			i->laddr = r.src;
-		i->raddr = dst;
-		i->rport = port;
+		err = udp_take_port(i, IP_ANY, 0);
+	if (!err)
+		err = inet_publish(i, ip_is_any(i->laddr) ? r.src : i->laddr, dst, port);
+	if (!err)
 		dgram_purge(dgram_sk(s)); /* what came from others before */
-	}
 	socket_unlock(s);
 	return err;
 }
@@ -272,6 +277,7 @@ void dgram_close(struct socket *s)
 
 	socket_lock(s);
 	s->detached = true;
+	inet_withdraw(i);
 	dgram_purge(dgram_sk(s));
 	socket_unlock(s);
 	inet_release(i); /* leaves its groups */
@@ -283,7 +289,8 @@ void dgram_destroy(struct socket *s)
 	pkt_free_list(s->channel);
 	dgram_purge(dgram_sk(s));
 	inet_release(inet_sk(s));
-	heap_free(dgram_sk(s));
+	BUG_ON(inet_sk(s)->flow);
+	socket_free(s);
 }
 
 int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)

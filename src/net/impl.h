@@ -29,6 +29,7 @@
 #include "lib/string.h"
 #include "mem/heap.h"
 #include "net/addr.h"
+#include "net/flow.h"
 #include "net/net.h"
 #include "sched/clock.h"
 #include "sched/mutex.h"
@@ -149,7 +150,10 @@ struct socket {
 	uint32_t refs;
 	uint32_t deferred;	/* DEFER_*: work for the holder of the lock */
 	struct packet *channel; /* newest first, linked by next */
-	struct socket *grave_next;
+	union {
+		struct socket *grave_next;
+		struct rcu_node rcu; /* of socket_free */
+	};
 	uint32_t channel_bytes;
 	int32_t error; /* SO_ERROR: positive errno */
 	uint64_t
@@ -188,6 +192,9 @@ static inline void socket_get(struct socket *s)
 	atomic_add(&s->refs, 1);
 }
 bool socket_get_live(struct socket *s); /* false when the last reference is already gone */
+/* The end of destroy: who found s in a table may still look at its words (flow.h, F3). s is the
+ * first member of what is freed. */
+void socket_free(struct socket *s);
 void socket_put(struct socket *s);
 void socket_put_in_timer(struct socket *s); /* from a timer's callback: frees elsewhere */
 void socket_lock(struct socket *s);
@@ -327,9 +334,10 @@ struct net_state {
 	struct packet *lo_queue; /* atomic, newest first */
 	uint32_t lo_busy;	 /* atomic: somebody works the queue off */
 
-	struct inet_bucket *tcp_conn, *tcp_listen, *tcp_bind, *udp_bind;
-	unsigned conn_mask;
-	struct inet_bucket raw;
+	/* which socket gets a packet */
+	struct flow_table tcp_conn, tcp_listen, udp_conn, udp_bound, raw_flows;
+	/* who holds a local port; every raw socket */
+	struct inet_bucket *tcp_bind, *udp_bind, raw;
 	uint32_t tcp_time_wait; /* atomic: how many */
 	uint64_t tcp_bytes;	/* atomic: in the queues of all connections */
 	uint64_t tcp_bytes_max;
@@ -456,8 +464,15 @@ struct rx {
 	struct netdev *dev;
 	struct socket *pending; /* referenced: has packets, not kicked yet */
 };
-void rx_to_socket(
-	struct rx *rx, struct socket *s, struct packet *p); /* consumes a reference to s */
+/*
+ * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one
+ * reference for all its packets. False: it is at its end, look again.
+ */
+static inline bool rx_hold(const struct rx *rx, struct socket *s)
+{
+	return rx->pending == s || socket_get_live(s);
+}
+void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p); /* takes what rx_hold got */
 void rx_flush(struct rx *rx);
 void net_rx(struct netdev *dev, struct packet *batch);
 void ip_input(struct rx *rx, struct packet *p); /* data at the IP header */
@@ -551,10 +566,13 @@ struct inet_sock {
 	struct socket s;
 	struct list_node bind_link; /* guarded by the bucket's lock, with lport, explicit_port */
 	struct inet_bucket *bind_bucket;
-	struct ip_addr laddr, raddr; /* any: not bound, not connected */
-	uint16_t lport, rport;	     /* host order, 0: none */
-	uint8_t families;	     /* IP_V4, IP_V6: whose packets it takes; with laddr */
-	bool explicit_port;	     /* bound by bind(2), not by connect or send */
+	struct flow *flow;	       /* guarded by the socket's lock: by what packets find it */
+	struct flow_table *flow_table; /* that it is in */
+	struct ip_addr laddr, raddr;   /* any: not bound, not connected */
+	uint16_t lport, rport;	       /* host order, 0: none */
+	uint8_t families;	       /* IP_V4, IP_V6: whose packets it takes; with laddr */
+	bool explicit_port;	       /* bound by bind(2), not by connect or send */
+	bool bound_any;		       /* laddr was left to connect */
 	struct route_cache route;
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	bool pktinfo, recvttl, recvtos, recverr, recvorigdst, freebind, mcast_loop, mcast_all,
@@ -638,6 +656,21 @@ int inet_bind_port(
 void inet_share_port(struct inet_sock *i, struct inet_bucket *table);
 void inet_unbind(struct inet_sock *i);
 /*
+ * Of UDP, raw and ping sockets: sets the addresses, and packets find i by them and its port from
+ * now on. The socket's lock held. -ENOMEM: nothing has changed.
+ */
+int inet_publish(struct inet_sock *i, struct ip_addr laddr, struct ip_addr raddr, uint16_t rport);
+void inet_withdraw(struct inet_sock *i); /* no packet finds it any more */
+/*
+ * In a read section. Who is bound to where the packet goes, and not connected: to the address
+ * before to any, as Linux; then to an interface, then of AF_INET; equals with SO_REUSEPORT share by
+ * flow.
+ */
+struct flow *inet_find_bound(const struct flow_table *t, const struct pkt_cb *cb);
+/* Likewise, who is connected to where it comes from; of a link only where that is so (0: any). */
+struct flow *inet_find_connected(const struct flow_table *t, struct ip_addr laddr, uint16_t lport,
+	struct ip_addr raddr, uint16_t rport, int ifindex);
+/*
  * The addresses that bind, connect and send get. bind: *addr is what may be bound (any of IPv4 in
  * an AF_INET6 socket: mapped). peer: "any" is the own machine; a link's address binds the socket to
  * the link (*ifindex, in: what it is bound to).
@@ -717,6 +750,8 @@ int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_targe
 
 void udp_init(void);
 struct socket *udp_create(int family);
+/* A local port (0: any free one), by which packets find it then. The socket's lock held. */
+int udp_take_port(struct inet_sock *i, struct ip_addr addr, uint16_t port);
 void udp_input(struct rx *rx, struct packet *p); /* data at the UDP header */
 void raw_init(void);
 struct socket *raw_create(int family, int protocol);

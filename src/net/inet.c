@@ -112,6 +112,7 @@ static bool take_port(
 	if (ok) {
 		i->lport = port;
 		i->laddr = addr;
+		i->bound_any = ip_is_any(addr);
 		i->families = families;
 		i->bind_bucket = b;
 		list_add(&b->head, &i->bind_link);
@@ -160,6 +161,104 @@ void inet_unbind(struct inet_sock *i)
 	list_del(&i->bind_link);
 	i->bind_bucket = NULL;
 	mutex_unlock(&b->lock);
+}
+
+/* ---- by what packets find a socket ---- */
+
+static struct flow_table *table_of(const struct inet_sock *i, bool connected)
+{
+	struct net_state *n = the_net();
+
+	if (i->s.protocol != IPPROTO_UDP || i->s.type != SOCK_DGRAM)
+		return &n->raw_flows;
+	return connected ? &n->udp_conn : &n->udp_bound;
+}
+
+int inet_publish(struct inet_sock *i, struct ip_addr laddr, struct ip_addr raddr, uint16_t rport)
+{
+	struct flow_table *t = table_of(i, !ip_is_any(raddr));
+	struct flow *f = flow_create(&i->s, laddr, i->lport, raddr, rport);
+
+	if (!f)
+		return -ENOMEM;
+	if (t == &the_net()->raw_flows)
+		f->hash = i->s.protocol;
+	i->laddr = laddr;
+	i->raddr = raddr;
+	i->rport = rport;
+	struct mutex *lock = flow_lock(t, f->hash);
+
+	flow_link(t, f);
+	mutex_unlock(lock);
+	inet_withdraw(i);
+	i->flow = f;
+	i->flow_table = t;
+	return 0;
+}
+
+void inet_withdraw(struct inet_sock *i)
+{
+	struct flow *f = i->flow;
+
+	if (!f)
+		return;
+	struct mutex *lock = flow_lock(i->flow_table, f->hash);
+
+	flow_unlink(i->flow_table, f);
+	mutex_unlock(lock);
+	i->flow = NULL;
+	flow_free(f);
+}
+
+static struct flow *best_bound(
+	const struct flow_table *t, struct ip_addr addr, const struct pkt_cb *cb, uint64_t *draw)
+{
+	struct flow *f, *best = NULL;
+	int best_score = -1;
+	unsigned ties = 0;
+
+	for_each_flow(f, t, flow_hash_bound(&the_net()->hash_key, addr, cb->dport))
+	{
+		const struct inet_sock *i = inet_sk(f->s);
+		int bound_if = load_relaxed(&i->s.bound_if);
+		int score = 2 * (bound_if != 0) + (i->s.family == AF_INET);
+
+		if (f->lport != cb->dport || !ip_equal(f->laddr, addr) ||
+			!(load_relaxed(&i->families) & ip_family_bit(cb->dst)) ||
+			(bound_if && cb->ifindex && bound_if != cb->ifindex) || score < best_score)
+			continue;
+		ties = score > best_score ? 1 : ties + 1;
+		if (ties > 1 && (!load_relaxed(&i->s.reuseport) || !inet_flow_draw(cb, draw, ties)))
+			continue;
+		best_score = score;
+		best = f;
+	}
+	return best;
+}
+
+struct flow *inet_find_bound(const struct flow_table *t, const struct pkt_cb *cb)
+{
+	uint64_t draw = 0;
+	struct flow *f = best_bound(t, cb->dst, cb, &draw);
+
+	return f ? f : best_bound(t, IP_ANY, cb, &draw);
+}
+
+struct flow *inet_find_connected(const struct flow_table *t, struct ip_addr laddr, uint16_t lport,
+	struct ip_addr raddr, uint16_t rport, int ifindex)
+{
+	uint32_t hash = flow_hash(&the_net()->hash_key, laddr, lport, raddr, rport);
+	struct flow *f;
+
+	for_each_flow(f, t, hash)
+	{
+		int bound_if = load_relaxed(&f->s->bound_if);
+
+		if (flow_is(f, laddr, lport, raddr, rport) &&
+			(!bound_if || !ifindex || bound_if == ifindex))
+			return f;
+	}
+	return NULL;
 }
 
 /* ---- addresses of calls ---- */

@@ -147,31 +147,38 @@ static void head_of(struct net_text *t, bool v6, const char *rest)
 	t->print(t, rest);
 }
 
+/* The chain's lock held: each is in the table, so it lives. */
+static void show_chain(
+	struct net_text *t, struct flow_table *table, uint32_t chain, int family, unsigned *row)
+{
+	struct mutex *lock = flow_lock(table, chain);
+	struct flow *f;
+
+	for_each_flow(f, table, chain)
+	{
+		struct tcp_sock *s = tcp_sk(f->s);
+
+		if (s->i.s.family != family)
+			continue;
+		if (table == &the_net()->tcp_listen)
+			line_of(t, (*row)++, &s->i, TCP_LISTEN, 0, s->listener->accept_count);
+		else
+			line_of(t, (*row)++, &s->i, s->state, s->write_seq - s->snd_una,
+				tcp_readable_bytes(s));
+	}
+	mutex_unlock(lock);
+}
+
 static void show_tcp(struct net_text *t, int family)
 {
 	struct net_state *n = the_net();
 	unsigned row = 0;
 
 	head_of(t, family == AF_INET6, "\n");
-	for (unsigned b = 0; b < BIND_BUCKETS; b++) {
-		struct tcp_sock *s;
-
-		mutex_lock(&n->tcp_listen[b].lock);
-		list_for_each_entry (s, &n->tcp_listen[b].head, listen_link)
-			if (s->i.s.family == family)
-				line_of(t, row++, &s->i, TCP_LISTEN, 0, s->listener->accept_count);
-		mutex_unlock(&n->tcp_listen[b].lock);
-	}
-	for (unsigned b = 0; b <= n->conn_mask; b++) {
-		struct tcp_sock *s;
-
-		mutex_lock(&n->tcp_conn[b].lock);
-		list_for_each_entry (s, &n->tcp_conn[b].head, conn_link)
-			if (s->i.s.family == family)
-				line_of(t, row++, &s->i, s->state, s->write_seq - s->snd_una,
-					tcp_readable_bytes(s));
-		mutex_unlock(&n->tcp_conn[b].lock);
-	}
+	for (uint32_t c = 0; c <= n->tcp_listen.mask; c++)
+		show_chain(t, &n->tcp_listen, c, family, &row);
+	for (uint32_t c = 0; c <= n->tcp_conn.mask; c++)
+		show_chain(t, &n->tcp_conn, c, family, &row);
 }
 
 void net_show_tcp(struct net_text *t)

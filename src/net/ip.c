@@ -63,7 +63,7 @@ static bool for_dhcp(
 static inline bool dispatch(struct rx *rx, struct packet *p, bool v4)
 {
 	uint8_t protocol = pkt_cb(p)->protocol;
-	bool raw = the_net()->raw.head.next != &the_net()->raw.head && raw_input(rx, p);
+	bool raw = load_relaxed(&the_net()->raw_flows.count) && raw_input(rx, p);
 
 	switch (protocol) {
 	case IPPROTO_TCP: tcp_input(rx, p); return true;

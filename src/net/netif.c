@@ -37,8 +37,6 @@ void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p)
 	if (rx->pending != s) {
 		rx_flush(rx);
 		rx->pending = s;
-	} else {
-		socket_put(s);
 	}
 	steer_note_arrival(s);
 	socket_deliver(s, p);

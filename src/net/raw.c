@@ -3,12 +3,15 @@
 
 #include "net/ip6.h"
 
+#define RAW_CHAINS 16 /* by protocol */
+
 static const struct socket_ops raw_ops, ping_ops;
 
 void raw_init(void)
 {
 	mutex_init(&the_net()->raw.lock, "raw_bucket.lock");
 	list_init(&the_net()->raw.head);
+	flow_table_init(&the_net()->raw_flows, RAW_CHAINS);
 }
 
 static struct socket *create(const struct socket_ops *ops, int family, int type, int protocol)
@@ -25,6 +28,11 @@ static struct socket *create(const struct socket_ops *ops, int family, int type,
 			type == SOCK_RAW || protocol == IPPROTO_ICMPV6 ? IP_V6 : IP_V4 | IP_V6;
 	if (type == SOCK_RAW && protocol == IPPROTO_ICMPV6)
 		d->i.v6.checksum = 2;
+	d->i.bound_any = true;
+	if (inet_publish(&d->i, IP_ANY, IP_ANY, 0)) {
+		socket_put(&d->i.s);
+		return ERR_PTR(-ENOMEM);
+	}
 	mutex_lock(&b->lock);
 	d->i.bind_bucket = b;
 	list_add(&b->head, &d->i.bind_link);
@@ -68,15 +76,24 @@ static bool filtered(const struct inet_sock *i, const struct packet *p)
 	return type < 32 && (i->icmp_filter >> type & 1);
 }
 
+/* As far as its addresses say. */
+static bool is_for(const struct flow *f, const struct pkt_cb *cb)
+{
+	const struct inet_sock *i = inet_sk(f->s);
+	int bound_if = load_relaxed(&i->s.bound_if);
+
+	return i->s.protocol == cb->protocol &&
+	       (ip_is_any(f->laddr) ? (i->families & ip_family_bit(cb->dst)) != 0
+				    : ip_equal(f->laddr, cb->dst)) &&
+	       (ip_is_any(f->raddr) || ip_equal(f->raddr, cb->src)) &&
+	       (!bound_if || bound_if == cb->ifindex);
+}
+
 static bool wants(const struct inet_sock *i, const struct packet *p)
 {
 	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
 	bool v4 = ip_is_v4(cb->dst);
 
-	if (i->s.protocol != cb->protocol || !inet_takes(i, cb->dst) ||
-		(!ip_is_any(i->raddr) && !ip_equal(i->raddr, cb->src)) ||
-		(i->s.bound_if && i->s.bound_if != cb->ifindex))
-		return false;
 	if (i->s.type == SOCK_RAW) {
 		if (cb->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && filtered(i, p))
 			return false;
@@ -90,18 +107,22 @@ static bool wants(const struct inet_sock *i, const struct packet *p)
 
 bool raw_input(struct rx *rx, struct packet *p)
 {
-	struct inet_bucket *b = &the_net()->raw;
-	struct inet_sock *i;
+	const struct pkt_cb *cb = pkt_cb(p);
 	struct socket *who[16];
-	unsigned count = 0;
+	unsigned found = 0, count = 0;
+	struct flow *f;
 
-	mutex_lock(&b->lock);
-	list_for_each_entry (i, &b->head, bind_link)
-		if (count < ARRAY_SIZE(who) && wants(i, p)) {
-			socket_get(&i->s);
-			who[count++] = &i->s;
-		}
-	mutex_unlock(&b->lock);
+	rx_flush(rx); /* so that each has a reference of its own */
+	rcu_read_lock();
+	for_each_flow(f, &the_net()->raw_flows,
+		cb->protocol) if (found < ARRAY_SIZE(who) && is_for(f, cb) && socket_get_live(f->s))
+		who[found++] = f->s;
+	rcu_read_unlock();
+	for (unsigned k = 0; k < found; k++)
+		if (wants(inet_sk(who[k]), p))
+			who[count++] = who[k];
+		else
+			socket_put(who[k]);
 	for (unsigned k = 0; k < count; k++) {
 		unsigned header = who[k]->type == SOCK_RAW && who[k]->family == AF_INET
 					  ? pkt_cb(p)->ip_len
@@ -134,10 +155,15 @@ static int raw_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 		return err;
 	if (!ip_is_any(addr) && !(i->families & ip_family_bit(addr)))
 		return -EADDRNOTAVAIL;
-	i->laddr = addr;
-	if (s->type == SOCK_DGRAM && port)
-		i->lport = port;
-	return 0;
+	socket_lock(s);
+	err = inet_publish(i, addr, i->raddr, i->rport);
+	if (!err) {
+		i->bound_any = ip_is_any(addr);
+		if (s->type == SOCK_DGRAM && port)
+			store_relaxed(&i->lport, port);
+	}
+	socket_unlock(s);
+	return err;
 }
 
 /* The program wrote the IP header itself. */

@@ -55,6 +55,16 @@ void socket_put(struct socket *s)
 		s->ops->destroy(s);
 }
 
+static void free_socket(struct rcu_node *n)
+{
+	heap_free(container_of(n, struct socket, rcu));
+}
+
+void socket_free(struct socket *s)
+{
+	rcu_call(&s->rcu, free_socket);
+}
+
 /* The timer's memory must outlive its callback: the network thread destroys. */
 void socket_put_in_timer(struct socket *s)
 {

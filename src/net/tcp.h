@@ -31,7 +31,6 @@
 
 #include "net/impl.h"
 
-#define TCP_HASH_BUCKETS   1024
 #define TCP_MIN_MSS	   64
 #define TCP_DEFAULT_MSS	   536
 #define TCP_WSCALE	   7 /* what we offer */
@@ -156,13 +155,8 @@ struct tcp_listener {
 struct tcp_sock {
 	struct inet_sock i;
 
-	/* guarded by the bucket's lock */
-	struct list_node conn_link;
-	struct inet_bucket *conn_bucket;
 	bool reused;	     /* took the place of one in TIME_WAIT */
 	uint32_t reused_seq; /* and this is beyond what that one sent */
-	struct list_node listen_link;
-	struct inet_bucket *listen_bucket;
 
 	struct tcp_listener *listener; /* state LISTEN (and after) */
 	struct tcp_sock *parent;       /* referenced, until accepted */
@@ -321,11 +315,9 @@ unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32
 
 /* tcp_state.c: life of a connection */
 struct tcp_sock *tcp_alloc(int family);
-int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE */
+int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE, -ENOMEM */
+int tcp_listen_insert(struct tcp_sock *t);	      /* -ENOMEM */
 void tcp_unhash(struct tcp_sock *t);
-struct tcp_sock *tcp_lookup(
-	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport);
-struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const struct pkt_cb *cb);
 uint32_t tcp_initial_seq(const struct tcp_sock *t);
 uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);

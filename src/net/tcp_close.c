@@ -177,8 +177,11 @@ void tcp_destroy(struct socket *s)
 	struct tcp_sock *t = tcp_sk(s);
 
 	timer_cancel_sync(&t->timer);
-	if (t->state == TCP_TIME_WAIT) /* its place was taken */
+	if (t->state == TCP_TIME_WAIT) { /* its place was taken */
 		tcp_set_state(t, TCP_CLOSE);
+		tcp_unhash(t);
+	}
+	BUG_ON(t->i.flow);
 	pkt_free_list(s->channel);
 	tcp_purge(t);
 	inet_unbind(&t->i);
@@ -186,5 +189,5 @@ void tcp_destroy(struct socket *s)
 	if (t->parent)
 		socket_put(&t->parent->i.s);
 	heap_free(t->listener);
-	heap_free(t);
+	socket_free(s);
 }

@@ -27,10 +27,31 @@ static bool checksum_ok(struct packet *p)
 	       0;
 }
 
+/* The connection, or else a listener; held for rx_to_socket. */
+static struct socket *classify(struct rx *rx, const struct pkt_cb *cb)
+{
+	struct net_state *n = the_net();
+	struct socket *s;
+	bool held;
+
+	do {
+		rcu_read_lock();
+		struct flow *f = inet_find_connected(
+			&n->tcp_conn, cb->dst, cb->dport, cb->src, cb->sport, 0);
+
+		if (!f)
+			f = inet_find_bound(&n->tcp_listen, cb);
+		s = f ? f->s : NULL;
+		held = !s || rx_hold(rx, s);
+		rcu_read_unlock();
+	} while (!held); /* flow.h, F4 */
+	return s;
+}
+
 void tcp_input(struct rx *rx, struct packet *p)
 {
 	struct pkt_cb *cb = pkt_cb(p);
-	struct tcp_sock *t;
+	struct socket *s;
 
 	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) ||
 		!pkt_pull_up(p, sizeof(struct tcp_header))) {
@@ -43,11 +64,9 @@ void tcp_input(struct rx *rx, struct packet *p)
 	}
 	cb->sport = get_be16(p->data);
 	cb->dport = get_be16(p->data + 2);
-	t = tcp_lookup(cb->dst, cb->dport, cb->src, cb->sport);
-	if (!t)
-		t = tcp_lookup_listener(cb->dst, cb->dport, cb);
-	if (t) {
-		rx_to_socket(rx, &t->i.s, p);
+	s = classify(rx, cb);
+	if (s) {
+		rx_to_socket(rx, s, p);
 		return;
 	}
 	counter_inc(tcp_rx_no_socket);
@@ -61,8 +80,14 @@ drop:
 
 void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 {
-	struct tcp_sock *t = tcp_lookup(q->src, get_be16(q->l4), q->dst, get_be16(q->l4 + 2));
+	struct tcp_sock *t;
+	struct flow *f;
 
+	rcu_read_lock();
+	f = inet_find_connected(
+		&the_net()->tcp_conn, q->src, get_be16(q->l4), q->dst, get_be16(q->l4 + 2), 0);
+	t = f && socket_get_live(f->s) ? tcp_sk(f->s) : NULL;
+	rcu_read_unlock();
 	if (!t)
 		return;
 	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */

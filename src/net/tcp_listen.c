@@ -9,20 +9,26 @@
 
 COUNTER(tcp_accept_queue_full);
 
+static bool rivals(const struct inet_sock *t, const struct inet_sock *o)
+{
+	int a = load_relaxed(&t->s.bound_if), b = load_relaxed(&o->s.bound_if);
+
+	return o->lport == t->lport && !(o->s.reuseport && t->s.reuseport) &&
+	       (o->families & t->families) &&
+	       (ip_is_any(o->laddr) || ip_is_any(t->laddr) || ip_equal(o->laddr, t->laddr)) &&
+	       (!a || !b || a == b);
+}
+
+/* All that hold the port are in its bucket. */
 static bool port_in_use(const struct tcp_sock *t)
 {
-	struct inet_bucket *b = inet_port_bucket(the_net()->tcp_listen, t->i.lport);
-	struct tcp_sock *o;
+	struct inet_bucket *b = inet_port_bucket(the_net()->tcp_bind, t->i.lport);
+	struct inet_sock *o;
 	bool found = false;
 
 	mutex_lock(&b->lock);
-	list_for_each_entry (o, &b->head, listen_link)
-		found |= o->i.lport == t->i.lport && !(o->i.s.reuseport && t->i.s.reuseport) &&
-			 (o->i.families & t->i.families) &&
-			 (ip_is_any(o->i.laddr) || ip_is_any(t->i.laddr) ||
-				 ip_equal(o->i.laddr, t->i.laddr)) &&
-			 (!o->i.s.bound_if || !t->i.s.bound_if ||
-				 o->i.s.bound_if == t->i.s.bound_if);
+	list_for_each_entry (o, &b->head, bind_link)
+		found |= o->s.listening && rivals(&t->i, o);
 	mutex_unlock(&b->lock);
 	return found;
 }
@@ -51,13 +57,12 @@ static int become_listener(struct tcp_sock *t)
 	tcp_set_state(t, TCP_LISTEN);
 	t->i.s.listening = true;
 	t->i.s.shut = 0;
-	struct inet_bucket *b = inet_port_bucket(n->tcp_listen, t->i.lport);
-
-	mutex_lock(&b->lock);
-	list_add(&b->head, &t->listen_link);
-	t->listen_bucket = b;
-	mutex_unlock(&b->lock);
-	return 0;
+	err = tcp_listen_insert(t);
+	if (err) {
+		tcp_set_state(t, TCP_CLOSE);
+		t->i.s.listening = false;
+	}
+	return err;
 }
 
 int tcp_listen(struct socket *s, int backlog)

@@ -8,23 +8,16 @@
 COUNTER(tcp_opened);
 COUNTER(tcp_time_wait_reused);
 
+#define LISTEN_CHAINS 64
+
 static const struct socket_ops tcp_ops;
-
-static struct inet_bucket *conn_bucket(
-	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport)
-{
-	struct net_state *n = the_net();
-
-	return &n->tcp_conn[inet_hash(&n->hash_key, laddr, lport, raddr, rport) & n->conn_mask];
-}
 
 void tcp_init(void)
 {
 	struct net_state *n = the_net();
 
-	n->tcp_conn = inet_table_create(TCP_HASH_BUCKETS);
-	n->conn_mask = TCP_HASH_BUCKETS - 1;
-	n->tcp_listen = inet_table_create(BIND_BUCKETS);
+	flow_table_init(&n->tcp_conn, flow_chains());
+	flow_table_init(&n->tcp_listen, LISTEN_CHAINS);
 	n->tcp_bind = inet_table_create(BIND_BUCKETS);
 	mutex_init(&n->cookie_lock, "net_state.cookie_lock");
 	/* One connection may queue a 32nd of memory, 4 MiB at most: Linux's tcp_rmem[2] in spirit.
@@ -59,8 +52,6 @@ struct tcp_sock *tcp_alloc(int family)
 	t->ssthresh = TCP_SSTHRESH_NONE;
 	t->rcv_wscale = TCP_WSCALE;
 	t->ts_ok = t->sack_ok = t->wscale_ok = true;
-	list_init(&t->conn_link);
-	list_init(&t->listen_link);
 	list_init(&t->queue_link);
 	tcp_sent_init(t);
 	tcp_timer_init(t);
@@ -76,18 +67,6 @@ struct socket *tcp_create(int family)
 
 /* ---- tables ---- */
 
-static struct tcp_sock *find(struct inet_bucket *b, struct ip_addr laddr, uint16_t lport,
-	struct ip_addr raddr, uint16_t rport)
-{
-	struct tcp_sock *t;
-
-	list_for_each_entry (t, &b->head, conn_link)
-		if (t->i.rport == rport && t->i.lport == lport && ip_equal(t->i.raddr, raddr) &&
-			ip_equal(t->i.laddr, laddr))
-			return t;
-	return NULL;
-}
-
 /* RFC 6191, section 3, from the side that opens: timestamps keep the peer from mistaking what is
  * still on the way, once its clock for us has moved on. Read without the other's lock: TIME_WAIT
  * leads nowhere but to the end. */
@@ -97,75 +76,88 @@ static bool reusable(const struct tcp_sock *o)
 	       clock_now() - o->ts_recent_time >= NSEC_PER_SEC;
 }
 
-/* active: may take the place of a connection in TIME_WAIT, whose sequence numbers t->reused_seq
- * then continues. */
+/* The chain's lock held. */
+static struct flow *find_equal(const struct flow *f)
+{
+	struct flow *o;
+
+	for_each_flow(o, &the_net()->tcp_conn,
+		f->hash) if (flow_is(o, f->laddr, f->lport, f->raddr, f->rport)) return o;
+	return NULL;
+}
+
+/*
+ * Into the table, which gets a reference. active: may take the place of a connection in TIME_WAIT,
+ * whose sequence numbers t->reused_seq then continues; that one keeps its flow until it is
+ * destroyed.
+ */
 int tcp_conn_insert(struct tcp_sock *t, bool active)
 {
-	struct inet_bucket *b = conn_bucket(t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
-	struct tcp_sock *o;
-	int err = 0;
+	struct flow_table *table = &the_net()->tcp_conn;
+	struct flow *o, *f = flow_create(&t->i.s, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
+	struct tcp_sock *old = NULL;
+	struct mutex *lock;
 
-	mutex_lock(&b->lock);
-	o = find(b, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport);
-	if (o && !(active && reusable(o))) {
-		err = -EADDRINUSE;
-		o = NULL;
-	} else {
-		t->reused = o;
-		if (o) {
-			counter_inc(tcp_time_wait_reused);
-			t->reused_seq = o->snd_nxt + 65535 + 2;
-			list_del(&o->conn_link);
-			o->conn_bucket = NULL;
-		}
-		socket_get(&t->i.s);
-		list_add(&b->head, &t->conn_link);
-		t->conn_bucket = b;
+	if (!f)
+		return -ENOMEM;
+	lock = flow_lock(table, f->hash);
+	o = find_equal(f);
+	if (o && !(active && reusable(tcp_sk(o->s)))) {
+		mutex_unlock(lock);
+		flow_free(f);
+		return -EADDRINUSE;
 	}
-	mutex_unlock(&b->lock);
-	if (o)
-		socket_put(&o->i.s);
-	return err;
+	socket_get(&t->i.s);
+	t->i.flow = f;
+	t->i.flow_table = table;
+	t->reused = o;
+	flow_link(table, f);
+	if (o) {
+		counter_inc(tcp_time_wait_reused);
+		old = tcp_sk(o->s);
+		t->reused_seq = old->snd_nxt + 65535 + 2;
+		flow_unlink(table, o);
+	}
+	mutex_unlock(lock);
+	if (old)
+		socket_put(&old->i.s);
+	return 0;
+}
+
+int tcp_listen_insert(struct tcp_sock *t)
+{
+	struct flow_table *table = &the_net()->tcp_listen;
+	struct flow *f = flow_create(&t->i.s, t->i.laddr, t->i.lport, IP_ANY, 0);
+	struct mutex *lock;
+
+	if (!f)
+		return -ENOMEM;
+	lock = flow_lock(table, f->hash);
+	t->i.flow = f;
+	t->i.flow_table = table;
+	flow_link(table, f);
+	mutex_unlock(lock);
+	return 0;
 }
 
 /* Out of the tables. The caller has a reference of its own. */
 void tcp_unhash(struct tcp_sock *t)
 {
-	struct inet_bucket *b = load_relaxed(&t->conn_bucket);
+	struct flow_table *table = t->i.flow_table;
+	struct flow *f = t->i.flow;
 
-	if (b) {
-		mutex_lock(&b->lock);
-		bool in = t->conn_bucket; /* a new connection may have taken its place */
+	if (!f)
+		return;
+	t->i.flow = NULL;
+	struct mutex *lock = flow_lock(table, f->hash);
+	bool in = f->linked; /* a new connection may have taken its place */
 
-		if (in) {
-			list_del(&t->conn_link);
-			t->conn_bucket = NULL;
-		}
-		mutex_unlock(&b->lock);
-		if (in)
-			socket_put(&t->i.s);
-	}
-	b = t->listen_bucket;
-	if (b) {
-		mutex_lock(&b->lock);
-		list_del(&t->listen_link);
-		t->listen_bucket = NULL;
-		mutex_unlock(&b->lock);
-	}
-}
-
-struct tcp_sock *tcp_lookup(
-	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport)
-{
-	struct inet_bucket *b = conn_bucket(laddr, lport, raddr, rport);
-	struct tcp_sock *t;
-
-	mutex_lock(&b->lock);
-	t = find(b, laddr, lport, raddr, rport);
-	if (t)
-		socket_get(&t->i.s);
-	mutex_unlock(&b->lock);
-	return t;
+	if (in)
+		flow_unlink(table, f);
+	mutex_unlock(lock);
+	flow_free(f);
+	if (in && table == &the_net()->tcp_conn)
+		socket_put(&t->i.s);
 }
 
 unsigned tcp_closing_count(void)
@@ -173,49 +165,22 @@ unsigned tcp_closing_count(void)
 	struct net_state *n = the_net();
 	unsigned count = 0;
 
-	for (unsigned b = 0; b <= n->conn_mask; b++) {
-		struct tcp_sock *t;
+	for (uint32_t c = 0; c <= n->tcp_conn.mask; c++) {
+		struct flow *f;
 
-		if (list_empty(&n->tcp_conn[b].head))
-			continue;
-		mutex_lock(&n->tcp_conn[b].lock);
-		list_for_each_entry (t, &n->tcp_conn[b].head, conn_link)
+		rcu_read_lock();
+		for_each_flow(f, &n->tcp_conn, c)
+		{
+			const struct tcp_sock *t = tcp_sk(f->s);
+			uint8_t state = load_relaxed(&t->state);
+
 			count += !(t->i.route.local) &&
-				 (t->state == TCP_FIN_WAIT1 || t->state == TCP_CLOSING ||
-					 t->state == TCP_LAST_ACK);
-		mutex_unlock(&n->tcp_conn[b].lock);
+				 (state == TCP_FIN_WAIT1 || state == TCP_CLOSING ||
+					 state == TCP_LAST_ACK);
+		}
+		rcu_read_unlock();
 	}
 	return count;
-}
-
-/* The most specific listener; equals with SO_REUSEPORT share by flow. */
-struct tcp_sock *tcp_lookup_listener(struct ip_addr laddr, uint16_t lport, const struct pkt_cb *cb)
-{
-	struct net_state *n = the_net();
-	struct inet_bucket *b = inet_port_bucket(n->tcp_listen, lport);
-	struct tcp_sock *t, *best = NULL;
-	int best_score = -1;
-	unsigned ties = 0;
-	uint64_t draw = 0;
-
-	mutex_lock(&b->lock);
-	list_for_each_entry (t, &b->head, listen_link) {
-		int score = 2 * (!ip_is_any(t->i.laddr) + (t->i.s.bound_if != 0)) +
-			    (t->i.s.family == AF_INET);
-
-		if (t->i.lport != lport || !inet_takes(&t->i, laddr) ||
-			(t->i.s.bound_if && t->i.s.bound_if != cb->ifindex) || score < best_score)
-			continue;
-		ties = score > best_score ? 1 : ties + 1;
-		if (ties > 1 && !inet_flow_draw(cb, &draw, ties))
-			continue;
-		best_score = score;
-		best = t;
-	}
-	if (best)
-		socket_get(&best->i.s);
-	mutex_unlock(&b->lock);
-	return best;
 }
 
 /* ---- route, sizes, clocks ---- */
@@ -346,7 +311,7 @@ static int choose_port(struct tcp_sock *t)
 	if (t->i.lport) {
 		int err = tcp_conn_insert(t, true);
 
-		return err ? -EADDRNOTAVAIL : 0;
+		return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 	}
 	port = inet_ephemeral(&count);
 	for (; count; count--, port = inet_ephemeral_next(port)) {
@@ -361,10 +326,12 @@ static int choose_port(struct tcp_sock *t)
 		if (taken)
 			continue;
 		t->i.lport = port;
-		if (tcp_conn_insert(t, true) == 0) {
+		int err = tcp_conn_insert(t, true);
+
+		if (!err)
 			inet_share_port(&t->i, n->tcp_bind);
-			return 0;
-		}
+		if (err != -EADDRINUSE)
+			return err;
 	}
 	t->i.lport = 0;
 	return -EADDRNOTAVAIL;

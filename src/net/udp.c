@@ -14,7 +14,11 @@ static const struct socket_ops udp_ops;
 
 void udp_init(void)
 {
-	the_net()->udp_bind = inet_table_create(BIND_BUCKETS);
+	struct net_state *n = the_net();
+
+	n->udp_bind = inet_table_create(BIND_BUCKETS);
+	flow_table_init(&n->udp_conn, flow_chains() / 4);
+	flow_table_init(&n->udp_bound, flow_chains() / 4);
 }
 
 struct socket *udp_create(int family)
@@ -26,87 +30,95 @@ struct socket *udp_create(int family)
 
 /* ---- receiving ---- */
 
-/* How well a socket fits a packet (ifindex 0: of any link); -1: not at all. Bucket lock held. */
-static int score(const struct inet_sock *i, const struct pkt_cb *cb)
-{
-	int n = 0;
-
-	if (i->lport != cb->dport || !inet_takes(i, cb->dst) ||
-		(i->s.bound_if && i->s.bound_if != cb->ifindex && cb->ifindex))
-		return -1;
-	if (i->s.bound_if)
-		n += 2;
-	if (i->s.family == AF_INET)
-		n += 1;
-	if (!ip_is_any(i->laddr))
-		n += 2;
-	if (!ip_is_any(i->raddr)) {
-		if (!ip_equal(i->raddr, cb->src) || i->rport != cb->sport)
-			return -1;
-		n += 8;
-	}
-	return n;
-}
-
-/* The best socket with a reference; several equally good ones (SO_REUSEPORT) share by flow. */
-static struct socket *lookup(const struct pkt_cb *cb)
+/* In a read section. Who is connected to the sender; who is bound to the destination. */
+static struct flow *find(const struct pkt_cb *cb)
 {
 	struct net_state *n = the_net();
-	struct inet_bucket *b = inet_port_bucket(n->udp_bind, cb->dport);
-	struct inet_sock *i, *best = NULL;
-	int best_score = -1;
-	unsigned ties = 0;
-	uint64_t draw = 0;
+	struct flow *f = NULL;
 
-	mutex_lock(&b->lock);
-	list_for_each_entry (i, &b->head, bind_link) {
-		int k = score(i, cb);
+	if (load_relaxed(&n->udp_conn.count))
+		f = inet_find_connected(
+			&n->udp_conn, cb->dst, cb->dport, cb->src, cb->sport, cb->ifindex);
+	return f ? f : inet_find_bound(&n->udp_bound, cb);
+}
 
-		if (k < best_score || k < 0)
-			continue;
-		if (k > best_score) {
-			ties = 1;
-		} else {
-			ties++;
-			if (!i->s.reuseport || !inet_flow_draw(cb, &draw, ties))
-				continue;
-		}
-		best_score = k;
-		best = i;
+/* Held for rx_to_socket. */
+static struct socket *classify(struct rx *rx, const struct pkt_cb *cb)
+{
+	struct socket *s;
+	bool held;
+
+	do {
+		rcu_read_lock();
+		struct flow *f = find(cb);
+
+		s = f ? f->s : NULL;
+		held = !s || rx_hold(rx, s);
+		rcu_read_unlock();
+	} while (!held); /* flow.h, F4 */
+	return s;
+}
+
+#define MAX_COPIES 32
+
+/* In a read section. Adds the sockets of a chain that are there for the packet, each referenced. */
+static unsigned take_all(const struct flow_table *t, uint32_t hash, const struct pkt_cb *cb,
+	struct ip_addr laddr, struct socket **who, unsigned count)
+{
+	struct flow *f;
+
+	for_each_flow(f, t, hash)
+	{
+		const struct inet_sock *i = inet_sk(f->s);
+		int bound_if = load_relaxed(&i->s.bound_if);
+
+		if (count == MAX_COPIES)
+			break;
+		if (f->lport == cb->dport && ip_equal(f->laddr, laddr) &&
+			(load_relaxed(&i->families) & ip_family_bit(cb->dst)) &&
+			(!bound_if || bound_if == cb->ifindex) &&
+			(ip_is_any(f->raddr) ||
+				(ip_equal(f->raddr, cb->src) && f->rport == cb->sport)) &&
+			socket_get_live(f->s))
+			who[count++] = f->s;
 	}
-	if (best)
-		socket_get(&best->s);
-	mutex_unlock(&b->lock);
-	return best ? &best->s : NULL;
+	return count;
+}
+
+static unsigned find_all(const struct pkt_cb *cb, struct socket **who)
+{
+	struct net_state *n = the_net();
+	const struct hash_key *k = &n->hash_key;
+	unsigned count;
+
+	rcu_read_lock();
+	count = take_all(&n->udp_conn, flow_hash(k, cb->dst, cb->dport, cb->src, cb->sport), cb,
+		cb->dst, who, 0);
+	count = take_all(
+		&n->udp_bound, flow_hash_bound(k, cb->dst, cb->dport), cb, cb->dst, who, count);
+	count = take_all(
+		&n->udp_bound, flow_hash_bound(k, IP_ANY, cb->dport), cb, IP_ANY, who, count);
+	rcu_read_unlock();
+	return count;
 }
 
 /* Broadcast and multicast: a copy for every socket that listens. */
 static void deliver_to_all(struct rx *rx, struct packet *p)
 {
 	const struct pkt_cb *cb = pkt_cb(p);
-	struct inet_bucket *b = inet_port_bucket(the_net()->udp_bind, cb->dport);
-	struct inet_sock *i;
-	struct socket *who[32];
-	unsigned count = 0;
+	struct socket *who[MAX_COPIES];
+	unsigned count, wanted = 0;
 
-	mutex_lock(&b->lock);
-	list_for_each_entry (i, &b->head, bind_link) {
-		if (i->lport != cb->dport || (i->s.bound_if && i->s.bound_if != cb->ifindex) ||
-			!(inet_takes(i, cb->dst) ||
-				((cb->flags & PKT_BROADCAST) && (i->families & IP_V4))) ||
-			(!ip_is_any(i->raddr) &&
-				(!ip_equal(i->raddr, cb->src) || i->rport != cb->sport)))
-			continue;
-		if (ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst, cb->ifindex))
-			continue;
-		if (count < ARRAY_SIZE(who)) {
-			socket_get(&i->s);
-			who[count++] = &i->s;
-		}
-	}
-	mutex_unlock(&b->lock);
-	for (unsigned k = 0; k < count; k++) {
-		struct packet *copy = k + 1 < count ? pkt_linearise(p, 0) : p;
+	rx_flush(rx); /* so that each has a reference of its own */
+	count = find_all(cb, who);
+	for (unsigned k = 0; k < count; k++)
+		if (ip_is_multicast(cb->dst) &&
+			!inet_in_group(inet_sk(who[k]), cb->dst, cb->ifindex))
+			socket_put(who[k]);
+		else
+			who[wanted++] = who[k];
+	for (unsigned k = 0; k < wanted; k++) {
+		struct packet *copy = k + 1 < wanted ? pkt_linearise(p, 0) : p;
 
 		if (copy) {
 			rx_to_socket(rx, who[k], copy);
@@ -163,7 +175,7 @@ void udp_input(struct rx *rx, struct packet *p)
 		deliver_to_all(rx, p);
 		return;
 	}
-	s = lookup(cb);
+	s = classify(rx, cb);
 	if (!s) {
 		counter_inc(udp_rx_no_port);
 		icmp_send_port_unreachable(p);
@@ -187,8 +199,13 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 	struct pkt_cb cb = {
 		.src = q->dst, .dst = q->src, .sport = get_be16(q->l4 + 2), .dport = get_be16(q->l4)
 	};
-	struct socket *s = lookup(&cb);
+	struct socket *s;
+	struct flow *f;
 
+	rcu_read_lock();
+	f = find(&cb);
+	s = f && socket_get_live(f->s) ? f->s : NULL;
+	rcu_read_unlock();
 	if (!s)
 		return;
 	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)))
@@ -210,6 +227,19 @@ static void udp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
 
 /* ---- calls ---- */
 
+int udp_take_port(struct inet_sock *i, struct ip_addr addr, uint16_t port)
+{
+	int err = inet_bind_port(i, the_net()->udp_bind, addr, port);
+
+	if (!err && inet_publish(i, i->laddr, i->raddr, i->rport)) {
+		inet_unbind(i);
+		i->lport = 0;
+		i->laddr = IP_ANY;
+		err = -ENOMEM;
+	}
+	return err;
+}
+
 static int udp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c)
 {
@@ -221,7 +251,7 @@ static int udp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	if (err)
 		return err;
 	socket_lock(s);
-	err = i->lport ? -EINVAL : inet_bind_port(i, the_net()->udp_bind, addr, port);
+	err = i->lport ? -EINVAL : udp_take_port(i, addr, port);
 	if (!err)
 		i->explicit_port = true;
 	socket_unlock(s);
@@ -234,7 +264,7 @@ static int autobind(struct inet_sock *i)
 
 	socket_lock(&i->s);
 	if (!i->lport)
-		err = inet_bind_port(i, the_net()->udp_bind, i->laddr, 0);
+		err = udp_take_port(i, i->laddr, 0);
 	socket_unlock(&i->s);
 	return err == -EADDRINUSE ? -EAGAIN : err;
 }

@@ -610,10 +610,9 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		struct net_state *net = &stacks[i]->net;
 
 		host_net = net;
-		for (unsigned b = 0; b <= net->conn_mask; b++)
-			while (!list_empty(&net->tcp_conn[b].head)) {
-				struct tcp_sock *t = list_first_entry(
-					&net->tcp_conn[b].head, struct tcp_sock, conn_link);
+		for (uint32_t c = 0; c <= net->tcp_conn.mask; c++)
+			while (net->tcp_conn.chain[c]) {
+				struct tcp_sock *t = tcp_sk(net->tcp_conn.chain[c]->s);
 
 				socket_get(&t->i.s);
 				socket_lock(&t->i.s);
@@ -633,8 +632,11 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 			pkt_free_list(net->neigh[k].pending);
 		timer_cancel(&net->neigh_timer);
 		timer_cancel(&net->frag_timer);
-		heap_free(net->tcp_conn);
-		heap_free(net->tcp_listen);
+		flow_table_free(&net->tcp_conn);
+		flow_table_free(&net->tcp_listen);
+		flow_table_free(&net->udp_conn);
+		flow_table_free(&net->udp_bound);
+		flow_table_free(&net->raw_flows);
 		heap_free(net->tcp_bind);
 		heap_free(net->udp_bind);
 		heap_free(net->neigh);

@@ -69,7 +69,7 @@ static void teardown(void)
 }
 
 /* One direction of a transfer. */
-struct flow {
+struct stream {
 	struct file *from, *to;
 	struct env_stack *from_stack, *to_stack;
 	size_t total, sent, got;
@@ -83,7 +83,7 @@ static uint8_t pattern(unsigned salt, size_t at)
 	return (uint8_t)(at * 31 + (at >> 8) * 7 + (at >> 16) + salt);
 }
 
-static void pump_send(struct flow *f)
+static void pump_send(struct stream *f)
 {
 	uint8_t buf[8192];
 
@@ -110,7 +110,7 @@ static void pump_send(struct flow *f)
 	}
 }
 
-static void pump_recv(struct flow *f)
+static void pump_recv(struct stream *f)
 {
 	uint8_t buf[8192];
 
@@ -205,7 +205,7 @@ static uint64_t transfer(size_t there, size_t back)
 
 	if (!connected(end, &l))
 		return 0;
-	struct flow f[2] = {
+	struct stream f[2] = {
 		{ end[0], end[1], &a, &b, there, .salt = 1, .lazy = lazy },
 		{ end[1], end[0], &b, &a, back, .salt = 77, .lazy = lazy },
 	};
