@@ -55,6 +55,8 @@ static const char run[] =
 	"The network:\n"
 	"      --net user            through the host's own sockets, no rights needed (default)\n"
 	"      --net tap=IF          on the existing tap interface IF\n"
+	"      --net unix=SOCKET     through the program that listens there, as passt does: each Ethernet\n"
+	"                            frame follows its length in four bytes\n"
 	"      --net none            loopback only\n"
 	"      --ip ADDR/LEN[,GW]    a fixed address (default: DHCP, and what IPv6 routers say);\n"
 	"                            once for IPv4, once for IPv6\n"

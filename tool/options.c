@@ -229,8 +229,11 @@ static void parse_net(const char *s, struct options *o)
 	} else if (str_starts(s, "tap=") && s[4] && !strchr(s, ',')) {
 		o->net = NET_TAP;
 		o->tap = s + 4;
+	} else if (str_starts(s, "unix=") && s[5] && !strchr(s, ',')) {
+		o->net = NET_UNIX;
+		o->unix_socket = s + 5;
 	} else {
-		die(EXIT_SKIFF, "--net %s: use user, tap=INTERFACE or none", s);
+		die(EXIT_SKIFF, "--net %s: use user, tap=INTERFACE, unix=SOCKET or none", s);
 	}
 }
 
@@ -404,8 +407,7 @@ void options_parse(const char *command, int argc, char **argv, struct options *o
 	if (build && !o->output)
 		die(EXIT_SKIFF, "where to? Use skiff build -o IMAGE PROGRAM");
 	if (o->npublish && o->net != NET_USER)
-		die(EXIT_SKIFF,
-			"-p needs --net user; on a tap interface every port can be reached");
+		die(EXIT_SKIFF, "-p needs --net user; otherwise every port can be reached");
 	if ((o->ip || o->ip6) && o->net == NET_NONE)
 		die(EXIT_SKIFF, "--ip needs a network: leave --net none out");
 }

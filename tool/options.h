@@ -7,7 +7,7 @@
 
 enum machine { MACHINE_MICROVM, MACHINE_Q35, MACHINE_PC };
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
-enum net { NET_USER, NET_TAP, NET_NONE };
+enum net { NET_USER, NET_TAP, NET_UNIX, NET_NONE };
 
 struct publish {
 	char address[64]; /* "" is every address of the host */
@@ -30,9 +30,10 @@ struct options {
 	const char *workdir; /* NULL: not given */
 	const char *hostname, *name;
 	enum net net;
-	const char *tap;
-	char *ip, *gateway;   /* "10.0.0.2/24"; NULL: DHCP, no gateway */
-	char *ip6, *gateway6; /* "2001:db8::2/64"; NULL: what routers say, no gateway */
+	const char *tap;	 /* the interface, for NET_TAP */
+	const char *unix_socket; /* its path, for NET_UNIX */
+	char *ip, *gateway;	 /* "10.0.0.2/24"; NULL: DHCP, no gateway */
+	char *ip6, *gateway6;	 /* "2001:db8::2/64"; NULL: what routers say, no gateway */
 	enum machine machine;
 	enum accel accel;
 	struct strv kernel_args, qemu_args;

@@ -342,30 +342,36 @@ static void host_name_servers(struct buf *cmdline)
 	free(text);
 }
 
-/*
- * A queue for each CPU, if the interface was made for that. Such a one cannot be opened for a
- * single queue: then there are two, of which the guest uses one.
- */
-static void add_tap(const struct options *o, struct strv *argv)
+/* A tap device has a queue for each CPU, if it was made for that: see tap_multi_queue. */
+static char *tap_netdev(const struct options *o, bool multi)
 {
+	/* A tap of several queues cannot be opened for one: two then, of which one is used. */
 	unsigned int queues = o->cpus < 2 ? 2 : o->cpus;
-	/* Guests on one bridge must differ: the address follows the interface's name. */
-	uint32_t h = fnv1a(FNV_START, o->tap, strlen(o->tap));
-	struct buf netdev = {}, device = {};
+	struct buf b = {};
 
-	if (queues > MAX_TAP_QUEUES)
-		queues = MAX_TAP_QUEUES;
-	buf_fmt(&netdev, "tap,id=net0,ifname=%s,script=no,downscript=no%s", o->tap,
+	buf_fmt(&b, "tap,id=net0,ifname=%s,script=no,downscript=no%s", o->tap,
 		o->accel == ACCEL_KVM ? ",vhost=on" : "");
-	buf_fmt(&device, ",netdev=net0,mac=52:54:00:%02x:%02x:%02x%s", h >> 16 & 255, h >> 8 & 255,
-		h & 255, o->machine == MACHINE_MICROVM ? "" : ",romfile=");
-	if (tap_multi_queue(o->tap)) {
-		buf_fmt(&netdev, ",queues=%u", queues);
-		buf_str(&device, ",mq=on");
-	}
-	strv_take(argv, netdev.s);
-	add_device(o, argv, "virtio-net", device.s);
-	buf_free(&device);
+	if (multi)
+		buf_fmt(&b, ",queues=%u", queues > MAX_TAP_QUEUES ? MAX_TAP_QUEUES : queues);
+	return b.s;
+}
+
+/* A network beyond QEMU: a tap device, or a program behind a socket. */
+static void add_outside(const struct options *o, struct strv *argv)
+{
+	bool tap = o->net == NET_TAP, multi = tap && tap_multi_queue(o->tap);
+	/* Guests on one bridge must differ: the address follows the interface's name. */
+	const char *where = tap ? o->tap : o->unix_socket;
+	uint32_t h = fnv1a(FNV_START, where, strlen(where));
+	char *device = xasprintf(",netdev=net0,mac=52:54:00:%02x:%02x:%02x%s%s", h >> 16 & 255,
+		h >> 8 & 255, h & 255,
+		o->machine == MACHINE_MICROVM ? "" : ",romfile=", multi ? ",mq=on" : "");
+
+	strv_take(argv,
+		tap ? tap_netdev(o, multi)
+		    : xasprintf("stream,id=net0,server=off,addr.type=unix,addr.path=%s", where));
+	add_device(o, argv, "virtio-net", device);
+	free(device);
 }
 
 static void add_network(const struct options *o, struct strv *argv, struct buf *cmdline)
@@ -384,7 +390,7 @@ static void add_network(const struct options *o, struct strv *argv, struct buf *
 		add_device(o, argv, "virtio-net",
 			o->machine == MACHINE_MICROVM ? ",netdev=net0" : ",netdev=net0,romfile=");
 	} else {
-		add_tap(o, argv);
+		add_outside(o, argv);
 	}
 	if (o->ip6) {
 		char *gateway = o->gateway6	     ? xstrdup(o->gateway6)

@@ -394,6 +394,9 @@ def dry_run_options():
     check("ipv6-net=2001:db8::/64,ipv6-host=2001:db8::2,ipv6-dns=2001:db8::3" in line, line)
     check("ip6=2001:db8::7/64,2001:db8::2 ip=dhcp" in line, line)
     check(re.search(r"hostfwd=tcp::\d+-:80", line), line)
+    words = dry("--net", "unix=/run/passt", "--ip", "10.9.8.7/24,10.9.8.1", "true")
+    check("stream,id=net0,server=off,addr.type=unix,addr.path=/run/passt" in words, words)
+    check("ip=10.9.8.7/24,10.9.8.1" in appended(words).split(), appended(words))
 
 
 @test
