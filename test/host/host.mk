@@ -14,7 +14,7 @@ HOST_MUTEX	:= src/sched/mutex.c src/sched/lock_class.c
 # The whole network stack, for /* sources: $(HOST_NET) */
 HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
 		   src/file/iter.c
-HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h)
+HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h test/net/*.h)
 HOST_BIN	:= $(HOST_TESTS:%=$(O)/test/host/%) $(HOST_TSAN:%=$(O)/test/host/%)
 
 # $(call host_says,key,test): the rest of the test file's lines "/* key: ... */"
