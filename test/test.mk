@@ -21,9 +21,10 @@ BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) $(O)/test
 APP_BIN		:= $(O)/test/app/mc_client $(O)/test/app/static_glibc $(O)/test/app/static_pie \
 		   $(if $(shell command -v $(MUSL_GCC)),$(O)/test/app/static_musl) \
 		   $(if $(shell command -v go),$(O)/test/app/static_go)
+NET_BIN		:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/net/*.c))
 
-.PHONY: test-model test-guest test-death test-boot test-app test-programs
-test-programs: $(GUEST_SO) $(GUEST_BIN) $(DEATH_BIN) $(BOOT_BIN) $(APP_BIN)
+.PHONY: test-model test-guest test-death test-boot test-app test-net test-programs
+test-programs: $(GUEST_SO) $(GUEST_BIN) $(DEATH_BIN) $(BOOT_BIN) $(APP_BIN) $(NET_BIN)
 
 $(O)/test/guest/t/%.so: test/guest/%.c $(wildcard test/guest/*.h)
 	@mkdir -p $(@D)
@@ -79,7 +80,11 @@ $(O)/test/app/static_go: test/app/static.go
 	@mkdir -p $(@D)
 	CGO_ENABLED=0 GO111MODULE=off GOCACHE=$(abspath $(O))/go-cache GOFLAGS= go build -o $@ $<
 
-test-guest test-death test-boot test-app: all test-programs
+$(O)/test/net/%: test/net/%.c $(wildcard test/net/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -O2 -o $@ $<
+
+test-guest test-death test-boot test-app test-net: all test-programs
 	@test/run $(@:test-%=%) $(ONLY)
 
 # The lock-free algorithms, every interleaving.

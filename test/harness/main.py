@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import app, boot, death, guest, host, model
+from harness import app, boot, death, guest, host, model, net
 from harness.score import Score
 
 
@@ -39,7 +39,7 @@ def tool(score, only):
 
 
 def everything(score, only):
-    for name in ("check", "host", "model", "tool", "boot", "death", "guest", "app"):
+    for name in ("check", "host", "model", "tool", "boot", "death", "guest", "app", "net"):
         start = time.monotonic()
         print(f"== {name}", flush=True)
         score.guarded(name, KINDS[name], score, only)
@@ -51,7 +51,7 @@ def smoke(score, only):
 
 
 KINDS = {"all": everything, "check": check, "host": host.run, "model": model.run, "tool": tool, "guest": guest.run,
-         "death": death.run, "boot": boot.run, "app": app.run, "smoke": smoke}
+         "death": death.run, "boot": boot.run, "app": app.run, "net": net.run, "smoke": smoke}
 
 
 def main(args):

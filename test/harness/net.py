@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Real networks: a guest on a tap device in a network namespace, with real programs at both ends, and
+between them a link emulator that loses, delays, reorders, doubles and limits."""
+import functools
+import hashlib
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from harness import tap, target
+from harness.guest import wanted
+from harness.wire import DIR, GUEST, GUEST6, Guest, Wire
+
+MIB = 1 << 20
+PORT = 7000
+# What the link does, how much is sent over it each way, and the counters that must show it.
+LINKS = {
+    "clean": ([], 64 * MIB, []),
+    "loss1": (["loss=1", "delay=1"], 16 * MIB, ["dropped"]),
+    "loss5": (["loss=5", "delay=1"], 4 * MIB, ["dropped"]),
+    "reorder": (["held=2", "hold=3", "delay=1"], 16 * MIB, ["held"]),
+    "doubled": (["doubled=2", "delay=1"], 16 * MIB, ["doubled"]),
+    "corrupted": (["corrupted=1", "delay=1"], 4 * MIB, ["corrupted"]),
+    "far": (["delay=50"], 16 * MIB, []),
+    "jitter": (["delay=5", "jitter=5"], 8 * MIB, []),
+    "narrow": (["rate=50", "queue=64", "delay=5"], 16 * MIB, ["overflowed"]),
+    "bad": (["loss=1", "doubled=1", "held=2", "hold=5", "corrupted=0.2", "delay=2", "rate=100"],
+            4 * MIB, ["dropped", "doubled", "held", "corrupted"]),
+}
+
+
+@functools.cache
+def stream(size):
+    """What "source" sends of seed 1, made by another program than the server."""
+    return subprocess.run([f"{DIR}/crowd", "data", str(size), "1"], check=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+def download(wire, host, size):
+    """What is wrong with a stream from the guest, or None."""
+    got, n = hashlib.sha256(), 0
+    with wire.connect(host, PORT, f"source {size} 1") as s:
+        while data := s.recv(1 << 18):
+            got.update(data)
+            n += len(data)
+    want = hashlib.sha256(stream(size)).hexdigest()
+    return None if (n, got.hexdigest()) == (size, want) else f"{n} bytes came, or others"
+
+
+def upload(wire, host, size):
+    data = stream(size)
+    with wire.connect(host, PORT, "sink") as s:
+        s.sendall(data)
+        s.shutdown(1)
+        answer = b""
+        while part := s.recv(1000):
+            answer += part
+    want = f"{hashlib.sha256(data).hexdigest()} {size}\n"
+    return None if answer.decode() == want else f"the guest got: {answer!r}, not {want!r}"
+
+
+def serving(wire, score, name, **how):
+    """serve.c in a guest that is ready, or None, which is told."""
+    guest = Guest(wire, [f"{DIR}/serve", str(PORT)], **how)
+    if guest.until("^serving$"):
+        return guest
+    score.bad(name, "does not serve\n" + guest.text())
+    guest.end()
+    return None
+
+
+def attempt(score, name, guest, what, *args):
+    """One result: what(*args) gives None, or what is wrong."""
+    begin = time.monotonic()
+    try:
+        wrong = what(*args)
+    except OSError as error:
+        wrong = str(error)
+    if wrong:
+        score.bad(name, f"{wrong}\n{guest.text()}")
+    else:
+        score.ok(name, f"{time.monotonic() - begin:.1f} s")
+    return not wrong
+
+
+def transfer(score, kind):
+    rules, size, counters = LINKS[kind]
+    name = f"net/transfer-{kind}"
+    host = GUEST6 if kind in ("doubled", "bad") else GUEST
+    with Wire(["seed=1"] + rules) as wire:
+        guest = serving(wire, score, name)
+        if not guest:
+            return
+        with guest:
+            attempt(score, f"{name}/down", guest, download, wire, host, size)
+            attempt(score, f"{name}/up", guest, upload, wire, host, size)
+            stats = wire.tell("stats")
+            score.result(f"{name}/link", all(way[c] for way in stats.values() for c in counters),
+                         f"the link did not: {stats}")
+
+
+def offloaded(score):
+    """Over the tap itself, where the card cuts and sums for the guest."""
+    with Wire() as wire:
+        guest = serving(wire, score, "net/transfer-tap")
+        if not guest:
+            return
+        with guest:
+            for family, host, size in (("4", GUEST, 64 * MIB), ("6", GUEST6, 16 * MIB)):
+                attempt(score, f"net/transfer-tap{family}/down", guest, download, wire, host, size)
+                attempt(score, f"net/transfer-tap{family}/up", guest, upload, wire, host, size)
+
+
+def jobs():
+    yield "transfer-tap", offloaded
+    for kind in LINKS:
+        yield f"transfer-{kind}", functools.partial(transfer, kind=kind)
+
+
+def run(score, only):
+    why = ("these are tests of the guest" if target.on_host() else
+           None if tap.possible() else "needs root, and a machine that lets it make networks")
+    if why:
+        score.skip("net", why)
+        return
+    os.makedirs(DIR, exist_ok=True)
+    stream(64 * MIB)
+    with ThreadPoolExecutor(2) as pool:
+        under_way = [(name, pool.submit(job, score)) for name, job in jobs() if wanted(name, only)]
+        for name, job in under_way:
+            score.guarded(f"net/{name}", job.result)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A network namespace with a tap device and a guest behind it, directly or through the link emulator
+(test/net/link.c). Only addresses in the namespace are ever spoken to."""
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from harness import tap, target
+
+DIR = "build/test/net"
+HOST, GUEST = tap.HOST, tap.GUEST
+HOST6, GUEST6 = "fd00:2::2", "fd00:2::15"
+LIMIT = 280  # seconds that any program in a namespace may live, whatever happens to the tests
+CLONE_NEWNET = 0x40000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def namespace(path):
+    """Sockets that are made and programs that are started by this thread are in that network."""
+    with open("/proc/thread-self/ns/net") as home, open(path) as there:
+        if libc.setns(there.fileno(), CLONE_NEWNET) < 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            if libc.setns(home.fileno(), CLONE_NEWNET) < 0:
+                os._exit(3)  # this thread would go on in a network that is not its own
+
+
+class Wire(tap.Network):
+    """rules: words for the emulator, as "loss=1"; None: the tap is QEMU's own, offloads and all."""
+
+    def __init__(self, rules=None):
+        super().__init__()
+        self.link = self.place = None
+        self.programs = []
+        try:
+            self.ip(f"-6 addr add {HOST6}/64 dev {tap.DEVICE} nodad")
+            self.interface = ["--net", f"tap={tap.DEVICE}"]
+            if rules is not None:
+                self.start_link(rules)
+        except BaseException:
+            self.end()
+            raise
+        self.static = ["--ip", f"{GUEST}/24,{HOST}", "--ip", f"{GUEST6}/64,{HOST6}"]
+
+    def start_link(self, rules):
+        self.place = tempfile.TemporaryDirectory(prefix="skiff-net-")
+        path = f"{self.place.name}/link"
+        with self.inside():
+            self.link = subprocess.Popen([f"{DIR}/link", tap.DEVICE, path] + list(rules), text=True,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.link.stdout.readline() != "ready\n":
+            raise OSError("no link")
+        self.interface = ["--net", f"unix={path}"]
+
+    def inside(self):
+        return namespace(f"/proc/{self.holder.pid}/ns/net")
+
+    def ip(self, words):
+        subprocess.run(self.prefix + ["ip"] + words.split(), check=True)
+
+    def run(self, argv, limit=60, **how):
+        with self.inside():
+            return target.run(["timeout", "-k", "5", str(LIMIT)] + argv, limit=limit, **how)
+
+    def start(self, argv, log):
+        """A program that stays until the wire ends; its output goes to the file."""
+        with self.inside():
+            process = subprocess.Popen(["timeout", "-k", "5", str(LIMIT)] + argv,
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.programs.append(process)
+        return process
+
+    def connect(self, host, port, words=None, limit=60):
+        """A connection to a server in the guest, which is given its first line."""
+        with self.inside():
+            s = socket.create_connection((host, port), limit)
+        if words:
+            s.sendall(words.encode() + b"\n")
+        return s
+
+    def tell(self, word):
+        """Tell the emulator "cut", "join" or "stats": its counters, {"up": {"put": 7...}...}"""
+        self.link.stdin.write(word + "\n")
+        self.link.stdin.flush()
+        stats = {}
+        for _ in range(2):
+            way, _, rest = self.link.stdout.readline().partition(": ")
+            numbers = rest.split()
+            stats[way] = dict(zip(numbers[::2], map(int, numbers[1::2])))
+        return stats
+
+    def end(self):
+        for process in self.programs:
+            target.end(process)
+        if self.link:
+            self.link.stdin.close()
+            self.link.wait()
+            self.link.stdout.close()
+            self.link = None
+        if self.place:
+            self.place.cleanup()
+            self.place = None
+        super().end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+class Guest:
+    """A program in a guest on a wire."""
+
+    def __init__(self, wire, argv, cpus=1, memory="256M", files=(), options=None, env=()):
+        self.wire = wire
+        self.log = tempfile.TemporaryFile(dir=DIR)
+        program = shutil.which(argv[0], path="/usr/bin:/bin:/usr/sbin:" + os.getcwd()) or argv[0]
+        line = [target.SKIFF, "run", "--cpus", str(cpus), "--memory", memory] + wire.interface
+        for f in files:
+            line += ["--file", f]
+        for e in env:
+            line += ["--env", e]
+        line += wire.static if options is None else list(options)
+        self.process = wire.start(line + [program] + list(argv[1:]), self.log)
+
+    def text(self):
+        said = self.said()
+        stopped = said.find("the kernel stopped")
+        said = said[stopped:stopped + 3000] if stopped >= 0 else said[-1500:]
+        return f"the guest said:\n{said}\n(its status now: {self.process.poll()})"
+
+    def said(self):
+        return os.pread(self.log.fileno(), 1 << 22, 0).decode(errors="replace")
+
+    def until(self, ready, limit=60):
+        """Whether it happens while the guest lives: a pattern in its output, or ready() is true."""
+        clock = target.Patience()
+        while clock.tick() < limit:
+            if re.search(ready, self.said(), re.M) if isinstance(ready, str) else ready():
+                return True
+            if self.process.poll() is not None:
+                return isinstance(ready, str) and bool(re.search(ready, self.said(), re.M))
+            time.sleep(0.05)
+        return False
+
+    def wait(self, limit=60):
+        """The program's status, None if it does not end."""
+        clock = target.Patience()
+        while clock.tick() < limit and self.process.poll() is None:
+            time.sleep(0.05)
+        return self.process.poll()
+
+    def end(self):
+        target.end(self.process)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.log.close()
