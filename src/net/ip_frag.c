@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reassembly of fragments of both families (RFC 791, 8200 4.5; overlaps drop the whole packet,
- * 5722). Bounded in bytes, packets and time; the oldest goes first.
+ * 5722, but a fragment that came twice is dropped alone). Bounded in bytes, packets and time; the
+ * oldest goes first.
  */
 
 #include "net/impl.h"
@@ -78,26 +79,28 @@ static struct frag_queue *queue_find(struct net_state *n, const struct frag_key 
 	return q;
 }
 
-/* Puts p (cb seq..end_seq) in its place. False: it overlaps, or there are too many. */
-static bool queue_insert(struct net_state *n, struct frag_queue *q, struct packet *p)
+/*
+ * Puts p (cb seq..end_seq) in its place. -EEXIST: it is there already, networks double packets
+ * (8200 4.5). -EINVAL: it overlaps, something lies behind the last one, or there are too many.
+ */
+static int queue_insert(struct net_state *n, struct frag_queue *q, struct packet *p, bool last)
 {
 	struct pkt_cb *cb = pkt_cb(p);
 	struct packet **at = &q->pieces;
 
-	while (*at && pkt_cb(*at)->seq < cb->seq) {
-		if (pkt_cb(*at)->end_seq > cb->seq)
-			return false;
+	while (*at && pkt_cb(*at)->end_seq <= cb->seq)
 		at = &(*at)->next;
-	}
-	if ((*at && pkt_cb(*at)->seq < cb->end_seq) || q->count >= FRAG_MAX_PIECES)
-		return false;
+	if (*at && pkt_cb(*at)->seq == cb->seq && pkt_cb(*at)->end_seq == cb->end_seq)
+		return -EEXIST;
+	if ((*at && (last || pkt_cb(*at)->seq < cb->end_seq)) || q->count >= FRAG_MAX_PIECES)
+		return -EINVAL;
 	p->next = *at;
 	*at = p;
 	q->count++;
 	q->have += cb->end_seq - cb->seq;
 	q->bytes += pkt_truesize(p);
 	n->frag_bytes += pkt_truesize(p);
-	return true;
+	return 0;
 }
 
 /* All pieces are there: the first becomes the packet, the others its frags. */
@@ -146,16 +149,19 @@ struct packet *ip_reassemble(
 		packet_free(p);
 		goto out;
 	}
-	bool bad = !more && q->total && q->total != end;
+	bool bad = q->total && (more ? end > q->total : end != q->total);
+	int err = bad ? -EINVAL : queue_insert(n, q, p, !more);
 
-	if (!more)
-		q->total = end;
-	if (bad || (q->total && end > q->total) || !queue_insert(n, q, p)) {
-		counter_inc(ip_frag_overlaps);
+	if (err) {
 		packet_free(p);
-		queue_drop(n, q);
+		if (err == -EINVAL) {
+			counter_inc(ip_frag_overlaps);
+			queue_drop(n, q);
+		}
 		goto out;
 	}
+	if (!more)
+		q->total = end;
 	if (q->total && q->have == q->total && pkt_cb(q->pieces)->seq == 0)
 		whole = queue_join(n, q);
 out:

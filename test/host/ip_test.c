@@ -359,6 +359,40 @@ TEST(overlapping_fragments_drop_the_packet)
 	file_put(u);
 	peer_teardown();
 }
+TEST(doubled_fragments_are_one)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	for (int first = 0; first < 3;
+		first++) { /* which one comes twice, and when the last came */
+		for (int i = 0; i < 3; i++) {
+			size_t off = (size_t)(first + i) % 3 * 1000;
+
+			for (int twice = 0; twice < 2; twice++)
+				if (!twice || i < 2)
+					fragment(2500, off, off == 2000 ? 500 : 1000,
+						(uint16_t)first, off < 2000);
+		}
+		CHECK_EQ(env_read(u, buf, 10000, 0), 2492);
+		CHECK(list_empty(&me.net.frags));
+	}
+	file_put(u);
+	peer_teardown();
+}
+TEST(nothing_lies_behind_the_last_fragment)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	fragment(2504, 0, 1000, 1, true);
+	fragment(4008, 3008, 504, 1, true);
+	fragment(2504, 1504, 1000, 1, false); /* as many bytes as there should be, with a hole */
+	CHECK_EQ(env_read(u, buf, 10000, 0), -EAGAIN);
+	CHECK(list_empty(&me.net.frags));
+	file_put(u);
+	peer_teardown();
+}
 TEST(fragments_time_out_and_are_bounded)
 {
 	peer_setup();
