@@ -5,15 +5,13 @@ import functools
 import hashlib
 import os
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import tap, target
+from harness import netapps, tap, target
 from harness.guest import wanted
-from harness.wire import DIR, GUEST, GUEST6, Guest, Wire
+from harness.wire import DIR, GUEST, GUEST6, PORT, Wire, attempt, serving
 
 MIB = 1 << 20
-PORT = 7000
 # What the link does, how much is sent over it each way, and the counters that must show it.
 LINKS = {
     "clean": ([], 64 * MIB, []),
@@ -60,30 +58,6 @@ def upload(wire, host, size):
     return None if answer.decode() == want else f"the guest got: {answer!r}, not {want!r}"
 
 
-def serving(wire, score, name, **how):
-    """serve.c in a guest that is ready, or None, which is told."""
-    guest = Guest(wire, [f"{DIR}/serve", str(PORT)], **how)
-    if guest.until("^serving$"):
-        return guest
-    score.bad(name, "does not serve\n" + guest.text())
-    guest.end()
-    return None
-
-
-def attempt(score, name, guest, what, *args):
-    """One result: what(*args) gives None, or what is wrong."""
-    begin = time.monotonic()
-    try:
-        wrong = what(*args)
-    except OSError as error:
-        wrong = str(error)
-    if wrong:
-        score.bad(name, f"{wrong}\n{guest.text()}")
-    else:
-        score.ok(name, f"{time.monotonic() - begin:.1f} s")
-    return not wrong
-
-
 def transfer(score, kind):
     rules, size, counters = LINKS[kind]
     name = f"net/transfer-{kind}"
@@ -116,6 +90,7 @@ def jobs():
     yield "transfer-tap", offloaded
     for kind in LINKS:
         yield f"transfer-{kind}", functools.partial(transfer, kind=kind)
+    yield from netapps.JOBS.items()
 
 
 def run(score, only):

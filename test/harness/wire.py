@@ -16,6 +16,7 @@ from harness import tap, target
 DIR = "build/test/net"
 HOST, GUEST = tap.HOST, tap.GUEST
 HOST6, GUEST6 = "fd00:2::2", "fd00:2::15"
+PORT = 7000  # of serve.c
 LIMIT = 280  # seconds that any program in a namespace may live, whatever happens to the tests
 CLONE_NEWNET = 0x40000000
 
@@ -88,6 +89,37 @@ class Wire(tap.Network):
             s.sendall(words.encode() + b"\n")
         return s
 
+    def answers(self, host, port):
+        """Whether somebody listens there."""
+        try:
+            self.connect(host, port, limit=5).close()
+        except OSError:
+            return False
+        return True
+
+    def wait_listening(self, port, udp=False):
+        """Until a program of ours on the host has its port."""
+        clock = target.Patience()
+        what = "udp" if udp else "tcp"
+        with self.inside():
+            while clock.tick() < 30:
+                lines = "".join(open(f"/proc/thread-self/net/{f}").read() for f in (what, what + "6"))
+                if re.search(rf":{port:04X} 0+:0000 (07|0A) ", lines):
+                    return
+                time.sleep(0.05)
+        raise OSError(f"nobody listens on port {port}")
+
+    def mac(self):
+        """The hardware address of the host's end."""
+        said = subprocess.run(self.prefix + ["ip", "-br", "link", "show", tap.DEVICE], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+        return re.search(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", said).group()
+
+    def end_programs(self):
+        for process in self.programs:
+            target.end(process)
+        self.programs = []
+
     def tell(self, word):
         """Tell the emulator "cut", "join" or "stats": its counters, {"up": {"put": 7...}...}"""
         self.link.stdin.write(word + "\n")
@@ -100,8 +132,7 @@ class Wire(tap.Network):
         return stats
 
     def end(self):
-        for process in self.programs:
-            target.end(process)
+        self.end_programs()
         if self.link:
             self.link.stdin.close()
             self.link.wait()
@@ -170,3 +201,27 @@ class Guest:
     def __exit__(self, *_):
         self.end()
         self.log.close()
+
+
+def serving(wire, score, name, **how):
+    """serve.c in a guest that is ready, or None, which is told."""
+    guest = Guest(wire, [f"{DIR}/serve", str(PORT)], **how)
+    if guest.until("^serving$"):
+        return guest
+    score.bad(name, "does not serve\n" + guest.text())
+    guest.end()
+    return None
+
+
+def attempt(score, name, guest, what, *args):
+    """One result: what(*args) gives None, or what is wrong."""
+    begin = time.monotonic()
+    try:
+        wrong = what(*args)
+    except OSError as error:
+        wrong = str(error)
+    if wrong:
+        score.bad(name, f"{wrong}\n{guest.text()}")
+    else:
+        score.ok(name, f"{time.monotonic() - begin:.1f} s")
+    return not wrong
