@@ -354,12 +354,30 @@ static bool take_cookie(
 	return true;
 }
 
+/* A segment that came to the listener when its connection was not there yet: the one before it, in
+ * the same run, brought a cookie. False: there is none now either. Takes p when there is. */
+static bool pass_on(struct packet *p, unsigned hlen)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct tcp_sock *t = tcp_lookup(cb->dst, cb->dport, cb->src, cb->sport);
+
+	if (!t)
+		return false;
+	packet_push(p, hlen);
+	socket_deliver(&t->i.s, p);
+	socket_kick(&t->i.s);
+	socket_put(&t->i.s);
+	return true;
+}
+
 /* RFC 9293 3.10.7.2. Takes p. */
 void tcp_listen_segment(
 	struct tcp_sock *l, struct packet *p, const struct tcp_seg *seg, unsigned hlen)
 {
 	struct pkt_cb *cb = pkt_cb(p);
 
+	if (!(seg->flags & TCP_SYN) && pass_on(p, hlen))
+		return;
 	if (seg->flags & TCP_RST)
 		goto drop;
 	if (seg->flags & TCP_ACK) {

@@ -144,6 +144,53 @@ TEST(cookie_answer_may_carry_data)
 	CHECK_MEM(buf, "GET /", 5);
 	close_all();
 }
+/* The ACK of a cookie, data and FIN in one run: the last two come to the listener as well. */
+TEST(cookie_answer_and_more_in_one_run)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	flooded();
+	syn_from(5000, O_SACK | O_TS);
+	REQUIRE(sent(&s));
+	peer_echo = s.ts_val;
+	size_t n = put_ts(o);
+
+	socket_lock(&sk_of(l)->i.s);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .opt = o, .opt_len = n);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .opt = o, .opt_len = n,
+		.text = "hello");
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1006, .ack = s.seq + 1, .opt = o, .opt_len = n);
+	socket_unlock(&sk_of(l)->i.s);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	CHECK_EQ(env_read(c, buf, 100, 0), 5);
+	CHECK_EQ(env_read(c, buf, 100, 0), 0);
+	while (sent(&s))
+		CHECK(!(s.flags & TCP_RST));
+	close_all();
+}
+TEST(cookie_answer_and_reset_in_one_run)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	flooded();
+	syn_from(5000, O_SACK | O_TS);
+	REQUIRE(sent(&s));
+	peer_echo = s.ts_val;
+	size_t n = put_ts(o);
+
+	socket_lock(&sk_of(l)->i.s);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .opt = o, .opt_len = n);
+	SEND(.flags = TCP_RST, .seq = 1001);
+	socket_unlock(&sk_of(l)->i.s);
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(env_read(c, buf, 100, 0), -ECONNRESET);
+	close_all();
+}
 TEST(cookie_is_good_for_a_minute)
 {
 	flooded();
