@@ -223,6 +223,8 @@ bool dhcp_parse(
 	if (first == 0 || first == 127 || first >= 224)
 		return false;
 	out->prefix = mask_prefix(out->mask, out->addr);
+	if (out->lease == UINT32_MAX) /* for ever: nothing to extend, whatever T1 and T2 say */
+		out->t1 = out->t2 = UINT32_MAX;
 	if (!out->t2 || out->t2 > out->lease)
 		out->t2 = (uint32_t)((uint64_t)out->lease * 7 / 8);
 	if (!out->t1 || out->t1 > out->t2)

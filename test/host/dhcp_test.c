@@ -119,6 +119,23 @@ TEST(lease_times_are_made_sane)
 	REQUIRE(parse(&l));
 	CHECK_EQ(l.lease, UINT32_MAX);
 }
+/* A client that believed T1 of a lease without an end would ask for what it has without a pause. */
+TEST(endless_lease_has_no_t1)
+{
+	struct dhcp_lease l;
+
+	start(DHCPACK);
+	option(51, "\xff\xff\xff\xff", 4);
+	option(58, "\0\0\0\x0a", 4);
+	option(59, "\0\0\0\x14", 4);
+	REQUIRE(parse(&l));
+	CHECK_EQ(l.lease, UINT32_MAX);
+	CHECK_EQ(l.t1, UINT32_MAX);
+	CHECK_EQ(l.t2, UINT32_MAX);
+	start(DHCPACK); /* nor do the defaults */
+	REQUIRE(parse(&l));
+	CHECK_EQ(l.t1, UINT32_MAX);
+}
 TEST(answers_to_others_are_refused)
 {
 	struct dhcp_lease l;
