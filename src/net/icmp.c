@@ -98,6 +98,7 @@ static void echo_reply(struct packet *p)
 	if (!q)
 		return;
 	q->csum_flags = PACKET_CSUM_NONE;
+	q->gso_type = PACKET_GSO_NONE; /* what the card said of the request */
 	((struct icmp_header *)q->data)->type = ICMP_ECHO_REPLY;
 	icmp_send(q, src, dst, tos);
 }

@@ -89,6 +89,7 @@ static void echo_reply(struct packet *p)
 	if (!q)
 		return;
 	q->csum_flags = PACKET_CSUM_NONE;
+	q->gso_type = PACKET_GSO_NONE; /* what the card said of the request */
 	q->data[0] = ICMP6_ECHO_REPLY;
 	send(q, ip_is_multicast(cb.dst) ? IP_ANY : cb.dst, cb.src, cb.ifindex, cb.tos);
 }

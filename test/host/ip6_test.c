@@ -54,6 +54,31 @@ TEST(echo_is_answered)
 	CHECK(!out_icmp6(ICMP6_ECHO_REPLY));
 	peer_teardown();
 }
+TEST(echo_reply_is_cut_whatever_the_card_said)
+{
+	uint8_t m[2904] = { ICMP6_ECHO };
+	struct packet *p;
+	size_t at;
+
+	global_setup();
+	at = put_ip6(frame, IPPROTO_ICMPV6, sizeof(m), a6(PEER_GLOBAL), a6(ME_GLOBAL), 64);
+	memcpy(frame + at, m, sizeof(m));
+	set_sum6(frame + at, sizeof(m), 2, IPPROTO_ICMPV6, a6(PEER_GLOBAL), a6(ME_GLOBAL));
+	p = packet_alloc(0, at + sizeof(m));
+	memcpy(packet_put(p, at + sizeof(m)), frame, at + sizeof(m));
+	p->gso_type = PACKET_GSO_TCP6;
+	p->gso_size = 1428;
+	me.eth.rx(&me.eth, p);
+	for (int k = 0; k < 3; k++) {
+		p = out_next();
+		REQUIRE(p);
+		CHECK(p->len <= 1514);
+		CHECK_EQ(p->data[20], IP6_FRAGMENT);
+		packet_free(p);
+	}
+	CHECK(!out_next());
+	peer_teardown();
+}
 TEST(udp_both_ways)
 {
 	struct iter it;

@@ -74,6 +74,36 @@ TEST(echo_is_answered)
 	packet_free(p);
 	peer_teardown();
 }
+/* What the card said of the request (it may join TCP's segments, it says) is not said of the reply. */
+TEST(echo_reply_is_cut_whatever_the_card_said)
+{
+	size_t n = 2900, at;
+	struct packet *p;
+
+	peer_setup();
+	at = put_ip(frame, IPPROTO_ICMP, n, PEER, ME);
+	memset(frame + at, 7, n);
+	frame[at] = ICMP_ECHO;
+	frame[at + 1] = 0;
+	memset(frame + at + 2, 0, 2);
+	uint16_t sum = csum_fold(csum_add(0, frame + at, n));
+
+	memcpy(frame + at + 2, &sum, 2);
+	p = packet_alloc(0, at + n);
+	memcpy(packet_put(p, at + n), frame, at + n);
+	p->gso_type = PACKET_GSO_TCP4;
+	p->gso_size = 1448;
+	me.eth.rx(&me.eth, p);
+	for (int k = 0; k < 2; k++) {
+		p = out_next();
+		REQUIRE(p);
+		CHECK(p->len <= 1514);
+		CHECK_EQ(get_be16(p->data + 20), k ? 185 : IP_MF);
+		packet_free(p);
+	}
+	CHECK(!out_next());
+	peer_teardown();
+}
 TEST(arp_request_is_answered)
 {
 	struct packet *p;
