@@ -14,13 +14,15 @@ HOST_MUTEX	:= src/sched/mutex.c src/sched/lock_class.c
 # The whole network stack, for /* sources: $(HOST_NET) */
 HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
 		   src/file/iter.c
+# The virtio network card's driver, and what it stands on, for /* sources: $(HOST_VIRTIO_NET) */
+HOST_VIRTIO_NET	:= $(sort $(wildcard src/drivers/virtio_net*.c)) $(addprefix src/drivers/,virtio.c virtqueue.c)
 HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h test/net/*.h)
 HOST_BIN	:= $(HOST_TESTS:%=$(O)/test/host/%) $(HOST_TSAN:%=$(O)/test/host/%)
 
 # $(call host_says,key,test): the rest of the test file's lines "/* key: ... */"
 host_says	= $(shell sed -n 's,^/\* $1: \(.*\) \*/.*,\1,p' test/host/$2.c)
 
-.PHONY: test-host host-tests
+.PHONY: test-host host-tests fuzz fuzz-coverage
 host-tests: $(HOST_BIN)
 
 # Runs every program; test/run counts the "ok" and "not ok" lines. ONLY=name runs one.
@@ -35,3 +37,22 @@ $(O)/test/host/$1$2: test/host/$1.c $(call host_says,sources,$1) $(HOST_HEADERS)
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_rule,$t,,$(HOST_ASAN))))
 $(foreach t,$(HOST_TSAN),$(eval $(call host_rule,$(t:.tsan=),.tsan,$(HOST_TSANFLAGS))))
+
+# The whole network stack under a hail of frames (net_fuzz_test.c) for longer than "make test" has.
+FUZZ_SECONDS	?= 600
+fuzz: $(O)/test/host/net_fuzz_test
+	NET_FUZZ_SECONDS=$(FUZZ_SECONDS) $<
+
+# How deep it gets: the share of each file's lines that FUZZ_RUNS seeds execute.
+FUZZ_RUNS	?= 300
+define cover_rule
+$(O)/test/cover/fuzz: test/host/net_fuzz_test.c $(call host_says,sources,net_fuzz_test) $(HOST_HEADERS)
+	@rm -rf $$(@D) && mkdir -p $$(@D)
+	@$(HOST_CC) $(HOST_CFLAGS) $(call host_says,flags,net_fuzz_test) --coverage -o $$@ $$(filter %.c,$$^) -pthread
+endef
+$(eval $(cover_rule))
+fuzz-coverage: $(O)/test/cover/fuzz
+	@rm -f $(O)/test/cover/*.gcda
+	@NET_FUZZ_RUNS=$(FUZZ_RUNS) $<
+	@cd $(O)/test/cover && gcov -n *.gcda | \
+		sed -n "/^File 'src.*c'/{N;s/File '\(.*\)'.*executed:/\1 /p}" | sort

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The whole network stack and its card's driver under a hail of frames, from the card's used ring
+ * up: sound conversations, spoiled ones, a card that lies, memory that is not there, and a program
+ * that uses sockets meanwhile. Each seed is a life of a machine of its own, in a process of its own
+ * (the stack's statics begin as at boot); whatever the frames were, when all is over nothing may be
+ * left: no packet, no socket, no connection, and a new handshake must work.
+ *
+ *	NET_FUZZ_SEED=K		one seed
+ *	NET_FUZZ_RUNS=N		seeds 1..N instead of what "make test" takes
+ *	NET_FUZZ_SECONDS=S	as many as fit, from NET_FUZZ_FIRST or the time of day on (make
+ *fuzz)
+ */
+/* sources: $(HOST_NET) $(HOST_VIRTIO_NET) */
+/* flags: -D_GNU_SOURCE */
+#include "fuzz_apps.h"
+
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct net_state machine;
+static struct netdev *eth;
+
+/* What only virtio_probe, for other kinds of devices, would call. */
+int virtio_console_probe(struct virtio_device *dev)
+{
+	return -ENODEV;
+}
+int virtio_rng_probe(struct virtio_device *dev)
+{
+	return -ENODEV;
+}
+
+/* ---- a life ---- */
+
+static uint64_t some_features(void)
+{
+	static const uint64_t all[] = { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM,
+		VIRTIO_NET_F_MTU, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
+		VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_MRG_RXBUF,
+		VIRTIO_NET_F_STATUS, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC };
+	uint64_t f = VIRTIO_NET_F_MAC;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(all); k++)
+		f |= rnd(3) ? all[k] : 0;
+	if (!(f & VIRTIO_NET_F_CSUM)) /* 5.1.3.1: what needs what */
+		f &= ~(VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6);
+	if (!(f & VIRTIO_NET_F_GUEST_CSUM))
+		f &= ~(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6);
+	return f;
+}
+
+static void boot(bool dhcp)
+{
+	host_net = &machine;
+	net_init();
+	CHECK_EQ(card_plug(rnd(3) == 0, some_features(), PICK(64, 256, 256, 512),
+			 PICK(1500, 1500, 1280, 9000)),
+		0);
+	eth = netdev_first()->next;
+	BUG_ON(!eth);
+	me_link = fuzz_ip("fe80::ff:fe00:1");
+	me_global = fuzz_ip("2001:db8::ff:fe00:1");
+	card_sends = peer_hears;
+	if (dhcp) {
+		dhcp_start(eth);
+	} else {
+		netif_add_address(eth, ME4, 24);
+		route_add(0, 0, IP4(10, 0, 0, 2), eth, 0, 3);
+	}
+	nd_start(eth, true);
+	fuzz_live(rnd(4) ? 3 * NSEC_PER_SEC : 0);
+}
+
+/* How bad this life is. */
+static void choose_fate(void)
+{
+	wire_spoils = PICK(0, 50, 200, 400, 800);
+	wire_fragments = PICK(0, 30, 30, 300);
+	peer_silent = PICK(0, 50, 200);
+	card.lies = chance(250) ? PICK(1, 5, 50) : 0;
+	card.header_lies = chance(300) ? PICK(10, 100, 500) : 0;
+	card.lazy = chance(300) ? 500 : 0;
+	fuzz_no_memory = chance(250) ? PICK(2, 20, 100) : 0;
+}
+static void have_peace(void)
+{
+	wire_spoils = wire_fragments = peer_silent = 0;
+	card.lies = card.header_lies = card.lazy = 0;
+	fuzz_no_memory = 0;
+}
+
+static void check_sockets(void)
+{
+	for (unsigned k = 0; k < FILES; k++) {
+		struct socket *s = files[k] ? files[k]->private : NULL;
+
+		if (s && s->type == SOCK_STREAM && s->family != AF_NETLINK)
+			env_check_tcp(tcp_sk(s));
+	}
+}
+
+static void one_step(void)
+{
+	switch (rnd(10)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		for (unsigned k = 1 + rnd(6); k && peer_speaks(); k--)
+			;
+		break;
+	case 4:
+	case 5: peer_moves(); break;
+	case 6:
+	case 7: app_moves(); break;
+	case 8:
+		fuzz_live(chance(900) ? rnd(50) * NSEC_PER_MSEC
+				      : PICK(1, 1, 3, 10, 60, 700) * NSEC_PER_SEC);
+		break;
+	case 9:
+		if (chance(card.lies * 10))
+			card_mischief();
+		card_works();
+		break;
+	}
+	fuzz_run_threads();
+	net_thread_work();
+	check_sockets();
+}
+
+/* ---- the end ---- */
+
+static bool is_posted(void *p)
+{
+	for (unsigned k = 0; k < CARD_QUEUES; k++) {
+		struct virtqueue *q = card.queue[k].q;
+
+		for (unsigned i = 0; q && i < q->size; i++) {
+			struct packet *head = q->slots[i].token;
+
+			if (p == q->slots[i].indirect)
+				return true;
+			for (struct packet *f = head; f; f = f == head ? f->frags : f->next)
+				if (f == p)
+					return true;
+		}
+	}
+	return false;
+}
+/* What the machine itself keeps: DHCP's clients and their sockets, the configuration. */
+static bool is_kept(void *p)
+{
+	if (p == machine.config)
+		return true;
+	for (unsigned k = 0; k < fuzz_thread_count; k++)
+		if (p == fuzz_threads[k].arg)
+			return true;
+	for (unsigned k = 0; k < BIND_BUCKETS; k++) {
+		struct inet_sock *i;
+
+		list_for_each_entry (i, &machine.udp_bind[k].head, bind_link) {
+			dgram_purge(dgram_sk(&i->s));
+			if (p == dgram_sk(&i->s) || p == i->groups)
+				return true;
+		}
+	}
+	return false;
+}
+static void check_nothing_left(const struct fuzz_block *before)
+{
+	for (unsigned k = 0; k < BIND_BUCKETS; k++) {
+		struct inet_sock *i;
+
+		list_for_each_entry (i, &machine.udp_bind[k].head, bind_link) {
+			CHECK(i->lport == 68 || i->lport == 546);
+			dgram_purge(dgram_sk(&i->s));
+		}
+		CHECK(list_empty(&machine.tcp_listen[k].head));
+		CHECK(list_empty(&machine.tcp_bind[k].head));
+	}
+	for (unsigned k = 0; k <= machine.conn_mask; k++) {
+		struct tcp_sock *t;
+
+		list_for_each_entry (t, &machine.tcp_conn[k].head, conn_link)
+			T_FAIL("a connection is left in state %u", t->state);
+	}
+	CHECK(list_empty(&machine.raw.head));
+	CHECK_EQ(machine.tcp_time_wait, 0);
+	CHECK_EQ(machine.tcp_bytes, 0);
+	CHECK_EQ(machine.frag_bytes, 0);
+	CHECK(!machine.lo_queue && !machine.graveyard);
+	for (unsigned k = 0; k < NEIGH_COUNT; k++)
+		pkt_free_list(machine.neigh[k].pending);
+	for (unsigned k = 0; k < FUZZ_BLOCKS; k++) {
+		const struct fuzz_block *b = &fuzz_blocks[k];
+
+		if ((uintptr_t)b->at <= 1 || is_posted(b->at) || is_kept(b->at))
+			continue;
+		bool old = false;
+
+		for (unsigned i = 0; before[i].at && !old; i++)
+			old = before[i].at == b->at;
+		if (!old)
+			T_FAIL("left: %zu bytes taken at %p", b->size, b->who);
+	}
+}
+
+/* A stranger comes, says something and hears it back. */
+static void check_handshake(void)
+{
+	uint32_t me = net_addr4(eth);
+	struct flow *f;
+	struct file *l, *c = NULL;
+	char buf[100];
+	ssize_t n = 0;
+
+	if (me != ME4 || card_lied())
+		return;
+	l = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK_EQ(env_bind(l, 0, 7), 0);
+	CHECK_EQ(socket_listen(l, 5), 0);
+	waiting_count = 0;
+	memset(flows, 0, sizeof(flows));
+	f = flow_find(ip_map(IP4(10, 0, 0, 5)), 777, ip_map(me), 7, true);
+	flow_send(f, TCP_SYN, 0);
+	for (unsigned k = 0; k < 400 && n <= 0; k++) {
+		while (peer_speaks())
+			fuzz_run_threads();
+		card_works();
+		fuzz_live(20 * NSEC_PER_MSEC);
+		if (f->up && f->una == f->seq && k > 5)
+			flow_send(f, TCP_ACK | TCP_PSH, 50);
+		if (!c) {
+			c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+			c = IS_ERR(c) ? NULL : c;
+		}
+		n = c ? env_read(c, buf, sizeof(buf), MSG_DONTWAIT) : 0;
+	}
+	CHECK(c != NULL);
+	CHECK(n > 0);
+	if (c) {
+		CHECK_EQ(env_write(c, buf, 20, MSG_DONTWAIT), 20);
+		file_put(c);
+	}
+	file_put(l);
+}
+
+static void settle(void)
+{
+	have_peace();
+	app_closes_all();
+	for (unsigned k = 0; k < 3; k++) {
+		waiting_count = 0;
+		fuzz_live(1200 * NSEC_PER_SEC);
+		card_works();
+		net_thread_work();
+	}
+	fuzz_live(NSEC_PER_SEC);
+}
+
+#define BYTES_MOST (40u << 20) /* no seed may make the machine hold more */
+
+static void live_once(unsigned long seed)
+{
+	static struct fuzz_block before[FUZZ_BLOCKS];
+	unsigned count = 0;
+
+	fuzz_seed = seed * 0x9e3779b97f4a7c15ul + 1;
+	env_seed = fuzz_seed ^ 0x5555;
+	for (unsigned k = 0; k < 8; k++)
+		rnd(2);
+	boot(rnd(4) == 0);
+	for (unsigned k = 0; k < FUZZ_BLOCKS; k++)
+		if ((uintptr_t)fuzz_blocks[k].at > 1 && !is_posted(fuzz_blocks[k].at))
+			before[count++] = fuzz_blocks[k];
+	choose_fate();
+	for (unsigned k = 100 + rnd(rnd(4) ? 800 : 4000); k && !atomic_load(&t_failures); k--)
+		one_step();
+	settle();
+	check_nothing_left(before);
+	CHECK(fuzz_bytes_most < BYTES_MOST);
+	check_handshake();
+}
+
+/* ---- many lives ---- */
+
+static bool in_child(unsigned long seed)
+{
+	int status = 0;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		atomic_store(&t_failures, 0);
+		alarm(20);
+		live_once(seed);
+		exit(atomic_load(&t_failures) != 0);
+	}
+	waitpid(child, &status, 0);
+	if (status)
+		T_FAIL("status %x: run again with NET_FUZZ_SEED=%lu", status, seed);
+	return !status;
+}
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoul(s, NULL, 10) : otherwise;
+}
+
+static void nobody(void *arg)
+{
+}
+
+TEST(many_lives)
+{
+	unsigned long one = setting("NET_FUZZ_SEED", 0), seconds = setting("NET_FUZZ_SECONDS", 0);
+	unsigned long first =
+		setting("NET_FUZZ_FIRST", seconds ? (unsigned long)time(NULL) * 1000 : 1);
+	unsigned long last = seconds ? ~0ul : setting("NET_FUZZ_RUNS", 400), seed, bad = 0;
+	time_t end = time(NULL) + (time_t)seconds;
+
+	kthread_create("nobody", nobody, NULL, THREAD_NORMAL);
+	fuzz_run_threads(); /* ASan has its word about swapcontext once, here */
+	fuzz_thread_count = 0;
+	if (one) {
+		live_once(one);
+		printf("# seed %lu: %.3f s, %lu frames in, %lu out, most memory %zu\n", one,
+			(double)env_now / 1e9, card.received, card.sent, fuzz_bytes_most);
+		return;
+	}
+	for (seed = first; seed <= last && bad < 20; seed++) {
+		bad += !in_child(seed);
+		if (seconds && time(NULL) >= end)
+			break;
+	}
+	if (seconds)
+		printf("# %lu lives from seed %lu\n", seed - first, first);
+}
