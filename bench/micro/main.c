@@ -121,7 +121,7 @@ static int run_named(const struct micro *m, const char *name)
 static int run_all(const char *name)
 {
 	return run_named(micro_calls, name) + run_named(micro_memory, name) +
-	       run_named(micro_handover, name);
+	       run_named(micro_handover, name) + run_named(micro_net, name);
 }
 
 int main(int argc, char **argv)

@@ -21,6 +21,7 @@ struct micro {
 extern const struct micro micro_calls[];    /* one system call or two */
 extern const struct micro micro_memory[];   /* mmap, faults, malloc */
 extern const struct micro micro_handover[]; /* two threads taking turns */
+extern const struct micro micro_net[];	    /* socket calls of one thread */
 
 /*
  * The time-stamp counter, which counts instructions under QEMU's `-icount shift=0`; nanoseconds

@@ -106,6 +106,7 @@ struct cmsghdr {
 #define MSG_ZEROCOPY	 0x4000000
 #define MSG_FASTOPEN	 0x20000000
 #define MSG_CMSG_CLOEXEC 0x40000000
+#define MSG_CMSG_COMPAT	 0x80000000u
 
 #define SHUT_RD	  0
 #define SHUT_WR	  1

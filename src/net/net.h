@@ -46,6 +46,9 @@ int socket_getname(struct file *f, bool peer, struct sockaddr_storage *addr, uin
 ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_context *c);
 ssize_t socket_recv(struct file *f, struct socket_message *m);
 int socket_shutdown(struct file *f, int how);
+/* The error that waits for the next call, taken: 0 or -errno. Leaves one (positive errno) there. */
+int socket_error(struct file *f);
+void socket_note_error(struct file *f, int err);
 /* val is a kernel buffer of *len bytes; get sets *len to what was written. */
 int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len);
 int socket_setopt(struct file *f, int level, int name, const void *val, uint32_t len);

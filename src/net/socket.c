@@ -450,6 +450,16 @@ ssize_t socket_recv(struct file *f, struct socket_message *m)
 	return s->ops->recv(s, m);
 }
 
+int socket_error(struct file *f)
+{
+	return socket_take_error(file_socket(f));
+}
+
+void socket_note_error(struct file *f, int err)
+{
+	store_relaxed(&file_socket(f)->error, err);
+}
+
 int socket_shutdown(struct file *f, int how)
 {
 	struct socket *s = file_socket(f);

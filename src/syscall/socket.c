@@ -3,19 +3,17 @@
 
 #include "syscall/socket_util.h"
 
-struct file *get_socket(int fd)
+int socket_borrow(int fd, struct fd *out)
 {
-	struct file *f = get_file(fd);
 	int err;
 
-	if (!f)
-		return ERR_PTR(-EBADF);
-	err = socket_check(f);
-	if (err) {
-		file_put(f);
-		return ERR_PTR(err);
-	}
-	return f;
+	*out = fd_borrow(fd);
+	if (unlikely(!out->file))
+		return -EBADF;
+	err = socket_check(out->file);
+	if (unlikely(err))
+		fd_return(*out);
+	return err;
 }
 
 int get_address(struct sockaddr_storage *a, const void *uaddr, int len)
@@ -78,15 +76,15 @@ SYSCALL_DEFINE3(bind, int, fd, const void *, uaddr, int, len)
 {
 	struct path_context c = process_path_context();
 	struct sockaddr_storage a;
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	r = get_address(&a, uaddr, len);
 	if (!r)
-		r = socket_bind(f, &a, (uint32_t)len, &c);
-	file_put(f);
+		r = socket_bind(f.file, &a, (uint32_t)len, &c);
+	fd_return(f);
 	return r;
 }
 
@@ -94,45 +92,46 @@ SYSCALL_DEFINE3(connect, int, fd, const void *, uaddr, int, len)
 {
 	struct path_context c = process_path_context();
 	struct sockaddr_storage a;
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	r = get_address(&a, uaddr, len);
 	if (!r)
-		r = socket_connect(f, &a, (uint32_t)len, &c);
-	file_put(f);
+		r = socket_connect(f.file, &a, (uint32_t)len, &c);
+	fd_return(f);
 	return r;
 }
 
 SYSCALL_DEFINE2(listen, int, fd, int, backlog)
 {
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	r = socket_listen(f, backlog);
-	file_put(f);
+	if (unlikely(r))
+		return r;
+	r = socket_listen(f.file, backlog);
+	fd_return(f);
 	return r;
 }
 
 static long do_accept_flags(int fd, void *uaddr, int *ulen, int flags)
 {
-	struct file *f, *child;
+	struct fd f;
+	struct file *child;
 	struct sockaddr_storage a;
 	uint32_t len = 0;
 	long r;
 
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;
-	f = get_socket(fd);
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	r = socket_borrow(fd, &f);
+	if (unlikely(r))
+		return r;
 	memset(&a, 0, sizeof(a));
-	child = socket_accept(f, (uint32_t)flags, &a, &len);
-	file_put(f);
+	child = socket_accept(f.file, (uint32_t)flags, &a, &len);
+	fd_return(f);
 	if (IS_ERR(child))
 		return PTR_ERR(child);
 	r = put_address(uaddr, ulen, &a, len);
@@ -155,18 +154,18 @@ SYSCALL_DEFINE4(accept4, int, fd, void *, uaddr, int *, ulen, int, flags)
 
 static long get_name(int fd, void *uaddr, int *ulen, bool peer)
 {
-	struct file *f = get_socket(fd);
 	struct sockaddr_storage a;
 	uint32_t len = 0;
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	memset(&a, 0, sizeof(a));
-	r = socket_getname(f, peer, &a, &len);
+	r = socket_getname(f.file, peer, &a, &len);
 	if (!r)
 		r = uaddr ? put_address(uaddr, ulen, &a, len) : -EFAULT;
-	file_put(f);
+	fd_return(f);
 	return r;
 }
 
@@ -182,52 +181,52 @@ SYSCALL_DEFINE3(getpeername, int, fd, void *, uaddr, int *, ulen)
 
 SYSCALL_DEFINE2(shutdown, int, fd, int, how)
 {
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	r = socket_shutdown(f, how);
-	file_put(f);
+	if (unlikely(r))
+		return r;
+	r = socket_shutdown(f.file, how);
+	fd_return(f);
 	return r;
 }
 
 SYSCALL_DEFINE5(getsockopt, int, fd, int, level, int, name, void *, uval, int *, ulen)
 {
 	uint8_t val[512] = { 0 };
-	struct file *f;
+	struct fd f;
 	uint32_t len;
 	int room;
-	long r;
+	long r = socket_borrow(fd, &f);
 
-	f = get_socket(fd);
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	r = get_user(room, ulen) ? -EFAULT : room < 0 ? -EINVAL : 0;
 	if (!r) {
 		len = MIN((uint32_t)room, (uint32_t)sizeof(val));
-		r = socket_getopt(f, level, name, val, &len);
+		r = socket_getopt(f.file, level, name, val, &len);
 	}
 	if (!r && (copy_to_user(uval, val, len) || put_user((int)len, ulen)))
 		r = -EFAULT;
-	file_put(f);
+	fd_return(f);
 	return r;
 }
 
 SYSCALL_DEFINE5(setsockopt, int, fd, int, level, int, name, const void *, uval, int, len)
 {
 	uint8_t val[512] = { 0 };
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	if (len < 0)
 		r = -EINVAL;
 	else if (copy_from_user(val, uval, MIN((size_t)len, sizeof(val))))
 		r = -EFAULT;
 	else
-		r = socket_setopt(f, level, name, val, MIN((uint32_t)len, (uint32_t)sizeof(val)));
-	file_put(f);
+		r = socket_setopt(
+			f.file, level, name, val, MIN((uint32_t)len, (uint32_t)sizeof(val)));
+	fd_return(f);
 	return r;
 }

@@ -19,13 +19,13 @@ static long send_one(struct file *f, struct socket_message *m)
 SYSCALL_DEFINE6(
 	sendto, int, fd, void *, buf, size_t, n, unsigned, flags, const void *, uaddr, int, alen)
 {
-	struct file *f = get_socket(fd);
 	struct socket_message m = { .flags = flags };
 	struct iter it;
-	long r = 0;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	iter_init_one(&it, buf, MIN(n, (size_t)0x7ffff000), true);
 	m.data = &it;
 	if (uaddr) {
@@ -33,30 +33,30 @@ SYSCALL_DEFINE6(
 		m.name_len = (uint32_t)alen;
 	}
 	if (!r)
-		r = send_one(f, &m);
-	file_put(f);
+		r = send_one(f.file, &m);
+	fd_return(f);
 	return r;
 }
 
 SYSCALL_DEFINE6(
 	recvfrom, int, fd, void *, buf, size_t, n, unsigned, flags, void *, uaddr, int *, ulen)
 {
-	struct file *f = get_socket(fd);
 	struct socket_message m = { .flags = flags };
 	struct iter it;
-	long r;
+	struct fd f;
+	long r = socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	iter_init_one(&it, buf, MIN(n, (size_t)0x7ffff000), true);
 	m.data = &it;
-	r = socket_recv(f, &m);
+	r = socket_recv(f.file, &m);
 	if (r >= 0 && uaddr) {
 		int err = put_address(uaddr, ulen, &m.name, m.name_len);
 
 		r = err ? err : r;
 	}
-	file_put(f);
+	fd_return(f);
 	return r;
 }
 
@@ -81,6 +81,10 @@ static int message_get(struct user_message *u, const struct msghdr *uh, unsigned
 
 	if (copy_from_user(&u->h, uh, sizeof(u->h)))
 		return -EFAULT;
+	if (!u->h.msg_name)
+		u->h.msg_namelen = 0;
+	if ((int)u->h.msg_namelen < 0)
+		return -EINVAL;
 	if (u->h.msg_iovlen > IOV_MAX)
 		return -EMSGSIZE;
 	err = user_iovec_get(&u->v, u->h.msg_iov, u->h.msg_iovlen);
@@ -106,7 +110,8 @@ static int message_get(struct user_message *u, const struct msghdr *uh, unsigned
 	return err;
 }
 
-static long send_message(struct file *f, const struct msghdr *uh, unsigned flags)
+/* *left: what did not go out of a message that went in part. */
+static long send_message(struct file *f, const struct msghdr *uh, unsigned flags, size_t *left)
 {
 	struct user_message u;
 	long r = message_get(&u, uh, flags);
@@ -124,6 +129,7 @@ static long send_message(struct file *f, const struct msghdr *uh, unsigned flags
 	}
 	if (!r)
 		r = send_one(f, &u.m);
+	*left = u.m.data->left;
 	message_free(&u);
 	return r;
 }
@@ -134,8 +140,6 @@ static int message_put(struct user_message *u, struct msghdr *uh)
 	struct socket_message *m = &u->m;
 
 	if (u->h.msg_name) {
-		if ((int)u->h.msg_namelen < 0)
-			return -EINVAL;
 		if (copy_to_user(u->h.msg_name, &m->name, MIN(u->h.msg_namelen, m->name_len)) ||
 			put_user(m->name_len, &uh->msg_namelen))
 			return -EFAULT;
@@ -147,7 +151,8 @@ static int message_put(struct user_message *u, struct msghdr *uh)
 	return 0;
 }
 
-static long recv_message(struct file *f, struct msghdr *uh, unsigned flags)
+/* *out: the MSG_* that the message came with. */
+static long recv_message(struct file *f, struct msghdr *uh, unsigned flags, uint32_t *out)
 {
 	struct user_message u;
 	long r = message_get(&u, uh, flags);
@@ -157,6 +162,7 @@ static long recv_message(struct file *f, struct msghdr *uh, unsigned flags)
 	r = socket_recv(f, &u.m);
 	if (r >= 0) {
 		u.m.flags |= flags & MSG_CMSG_CLOEXEC;
+		*out = u.m.flags;
 		int err = message_put(&u, uh);
 
 		r = err ? err : r;
@@ -165,87 +171,128 @@ static long recv_message(struct file *f, struct msghdr *uh, unsigned flags)
 	return r;
 }
 
+/* A flag of Linux's own, for programs of 32 bits. */
+static bool bad_flags(unsigned flags)
+{
+	return flags & MSG_CMSG_COMPAT;
+}
+
 SYSCALL_DEFINE3(sendmsg, int, fd, const struct msghdr *, uh, unsigned, flags)
 {
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	size_t left;
+	long r = bad_flags(flags) ? -EINVAL : socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	r = send_message(f, uh, flags);
-	file_put(f);
+	if (unlikely(r))
+		return r;
+	r = send_message(f.file, uh, flags, &left);
+	fd_return(f);
 	return r;
 }
 
 SYSCALL_DEFINE3(recvmsg, int, fd, struct msghdr *, uh, unsigned, flags)
 {
-	struct file *f = get_socket(fd);
-	long r;
+	struct fd f;
+	uint32_t out;
+	long r = bad_flags(flags) ? -EINVAL : socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	r = recv_message(f, uh, flags);
-	file_put(f);
+	if (unlikely(r))
+		return r;
+	r = recv_message(f.file, uh, flags, &out);
+	fd_return(f);
 	return r;
+}
+
+/* The length of a message of a vector: 0 or -EFAULT. */
+static long put_length(struct mmsghdr *m, long n)
+{
+	return put_user((uint32_t)n, &m->msg_len) ? -EFAULT : 0;
 }
 
 SYSCALL_DEFINE4(sendmmsg, int, fd, struct mmsghdr *, vec, unsigned, count, unsigned, flags)
 {
-	struct file *f = get_socket(fd);
 	unsigned done = 0;
-	long r = 0;
+	size_t left = 0;
+	struct fd f;
+	long r = bad_flags(flags) ? -EINVAL : socket_borrow(fd, &f);
 
-	if (IS_ERR(f))
-		return PTR_ERR(f);
+	if (unlikely(r))
+		return r;
 	count = MIN(count, (unsigned)IOV_MAX);
-	for (; done < count; done++) {
-		r = send_message(f, &vec[done].msg_hdr, flags);
-		if (r < 0)
+	/* A message that went out in part is the last one. */
+	while (done < count && !left) {
+		r = send_message(f.file, &vec[done].msg_hdr, flags, &left);
+		if (r < 0 || (r = put_length(&vec[done], r)))
 			break;
-		if (put_user((uint32_t)r, &vec[done].msg_len)) {
-			r = -EFAULT;
-			break;
-		}
+		done++;
 		cond_resched();
 	}
-	file_put(f);
+	fd_return(f);
 	return done ? done : r;
 }
 
-SYSCALL_DEFINE5(recvmmsg, int, fd, struct mmsghdr *, vec, unsigned, count, unsigned, flags,
-	const struct timespec *, utimeout)
+/* As long as there are some and the time is not over; *n: how many came. 0, or what ended it. */
+static long recv_many(struct file *f, struct mmsghdr *vec, unsigned count, unsigned flags,
+	uint64_t deadline, unsigned *n)
 {
-	struct file *f;
-	struct timespec ts;
-	uint64_t deadline = WAIT_FOREVER;
-	unsigned done = 0;
+	uint32_t out = 0;
 	long r = 0;
 
-	if (utimeout && copy_from_user(&ts, utimeout, sizeof(ts)))
-		return -EFAULT;
-	r = deadline_from_timespec(utimeout ? &ts : NULL, &deadline);
-	if (r)
-		return r;
-	f = get_socket(fd);
-	if (IS_ERR(f))
-		return PTR_ERR(f);
-	count = MIN(count, (unsigned)IOV_MAX);
-	while (done < count) {
-		r = recv_message(f, &vec[done].msg_hdr, flags & ~MSG_WAITFORONE);
-		if (r < 0)
+	while (*n < count && !(out & MSG_OOB)) {
+		r = recv_message(f, &vec[*n].msg_hdr, flags & ~MSG_WAITFORONE, &out);
+		if (r < 0 || (r = put_length(&vec[*n], r)))
 			break;
-		if (put_user((uint32_t)r, &vec[done].msg_len)) {
-			r = -EFAULT;
-			break;
-		}
-		done++;
+		++*n;
 		if (flags & MSG_WAITFORONE)
 			flags |= MSG_DONTWAIT;
-		if (deadline != WAIT_FOREVER &&
-			clock_now() >= deadline) /* Linux looks only here, too */
+		/* Linux looks only here, too. */
+		if (deadline != WAIT_FOREVER && clock_now() >= deadline)
 			break;
 		cond_resched();
 	}
-	file_put(f);
+	return r;
+}
+
+/* The rest of the time goes back to the program. */
+static long put_rest(struct timespec *utimeout, const struct timespec *whole, uint64_t deadline)
+{
+	struct timespec ts = *whole;
+
+	if (deadline != WAIT_FOREVER) {
+		uint64_t now = clock_now(), rest = deadline > now ? deadline - now : 0;
+
+		ts.tv_sec = (int64_t)(rest / NSEC_PER_SEC);
+		ts.tv_nsec = (int64_t)(rest % NSEC_PER_SEC);
+	}
+	return copy_to_user(utimeout, &ts, sizeof(ts)) ? -EFAULT : 0;
+}
+
+SYSCALL_DEFINE5(recvmmsg, int, fd, struct mmsghdr *, vec, unsigned, count, unsigned, flags,
+	struct timespec *, utimeout)
+{
+	struct timespec ts;
+	uint64_t deadline = WAIT_FOREVER;
+	unsigned done = 0;
+	struct fd f;
+	long r = 0;
+
+	if (bad_flags(flags))
+		return -EINVAL;
+	if (utimeout && copy_from_user(&ts, utimeout, sizeof(ts)))
+		return -EFAULT;
+	r = deadline_from_timespec(utimeout ? &ts : NULL, &deadline);
+	if (!r)
+		r = socket_borrow(fd, &f);
+	if (unlikely(r))
+		return r;
+	if (!(flags & MSG_ERRQUEUE))
+		r = socket_error(f.file);
+	if (!r)
+		r = recv_many(f.file, vec, count, flags, deadline, &done);
+	if (done && r < 0 && r != -EAGAIN) /* for the next call, or SO_ERROR */
+		socket_note_error(f.file, (int)-r);
+	fd_return(f);
+	if (done && utimeout && put_rest(utimeout, &ts, deadline))
+		return -EFAULT;
 	return done ? done : r;
 }

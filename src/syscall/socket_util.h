@@ -7,8 +7,8 @@
 #include "syscall/syscall.h"
 #include "lib/string.h"
 
-/* The file of a socket with a reference; ERR_PTR: -EBADF, -ENOTSOCK. */
-struct file *get_socket(int fd);
+/* The file of a socket for one call; fd_return when it was got. -EBADF, -ENOTSOCK. */
+int socket_borrow(int fd, struct fd *out);
 /* The program's address; -EINVAL, -EFAULT. */
 int get_address(struct sockaddr_storage *a, const void *uaddr, int len);
 /* The address to the program, cut to *ulen, which gets the true length. uaddr NULL: nothing. */
