@@ -361,6 +361,9 @@ void tcp_cookie_options(const struct tcp_seg *ack, struct tcp_seg *syn);
 
 /* tcp_in.c, tcp_ack.c, tcp_data.c */
 void tcp_work(struct socket *s, struct packet *batch);
+/* With a reference; NULL: there is none. */
+struct tcp_sock *tcp_find_connection(
+	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport);
 bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg); /* false: drop the segment */
 void tcp_take_syn_rtt(struct tcp_sock *t, const struct tcp_seg *seg);
 void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg);

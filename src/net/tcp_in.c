@@ -78,16 +78,24 @@ drop:
 	packet_free(p);
 }
 
-void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
+struct tcp_sock *tcp_find_connection(
+	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport)
 {
 	struct tcp_sock *t;
 	struct flow *f;
 
 	rcu_read_lock();
-	f = inet_find_connected(
-		&the_net()->tcp_conn, q->src, get_be16(q->l4), q->dst, get_be16(q->l4 + 2), 0);
+	f = inet_find_connected(&the_net()->tcp_conn, laddr, lport, raddr, rport, 0);
 	t = f && socket_get_live(f->s) ? tcp_sk(f->s) : NULL;
 	rcu_read_unlock();
+	return t;
+}
+
+void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
+{
+	struct tcp_sock *t =
+		tcp_find_connection(q->src, get_be16(q->l4), q->dst, get_be16(q->l4 + 2));
+
 	if (!t)
 		return;
 	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */

@@ -359,7 +359,7 @@ static bool take_cookie(
 static bool pass_on(struct packet *p, unsigned hlen)
 {
 	struct pkt_cb *cb = pkt_cb(p);
-	struct tcp_sock *t = tcp_lookup(cb->dst, cb->dport, cb->src, cb->sport);
+	struct tcp_sock *t = tcp_find_connection(cb->dst, cb->dport, cb->src, cb->sport);
 
 	if (!t)
 		return false;

@@ -74,7 +74,7 @@ TEST(echo_is_answered)
 	packet_free(p);
 	peer_teardown();
 }
-/* What the card said of the request (it may join TCP's segments, it says) is not said of the reply. */
+/* What the card said of the request (it joined TCP's segments) is not said of the reply. */
 TEST(echo_reply_is_cut_whatever_the_card_said)
 {
 	size_t n = 2900, at;
