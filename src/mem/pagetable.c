@@ -278,3 +278,28 @@ void pagetable_for_each_leaf(
 	if (start < end)
 		each_leaf(table, 4, 0, start, end, fn, arg);
 }
+
+pte_t *pagetable_next_leaf(struct pagetable *pt, uintptr_t *va, uintptr_t end, unsigned *level)
+{
+	pte_t *table, *entry, e;
+
+	BUG_ON(end > 1ul << 47);
+	while (*va < end) {
+		table = phys_to_virt(pt->root);
+		for (*level = 4;; --*level) {
+			entry = &table[slot(*va, *level)];
+			e = load(entry);
+			if (!e || *level == 1 || (e & PTE_HUGE))
+				break;
+			table = table_of(e);
+		}
+		if (e)
+			return entry;
+		*va = ALIGN_DOWN(*va, level_size(*level)) + level_size(*level);
+		/* The rest of a level-1 table needs no way down from the root. */
+		for (; *level == 1 && slot(*va, 1) && *va < end; *va += PAGE_SIZE)
+			if (load_relaxed(++entry))
+				break;
+	}
+	return NULL;
+}

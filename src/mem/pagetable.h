@@ -114,6 +114,12 @@ void pagetable_for_each_leaf(
  * reach once processes exist: map devices at boot. */
 volatile void *map_device(paddr_t base, size_t len);
 
+/*
+ * The first leaf of the lower half that maps some of [*va, end), whose address *va becomes if it
+ * is higher. NULL: none, and *va is at or behind end. For who may stop between two leaves.
+ */
+pte_t *pagetable_next_leaf(struct pagetable *pt, uintptr_t *va, uintptr_t end, unsigned *level);
+
 /* A kernel stack of KSTACK_SIZE with an unmapped guard page below; returns its top, 0: no memory.
  */
 uintptr_t kstack_alloc(void);
