@@ -192,7 +192,7 @@ int pagecache_own(struct pagecache *c, uint64_t index, struct page **out)
 	err = own_locked(c, index, out, &replaced);
 	mutex_unlock(&c->lock);
 	if (replaced) /* mappings still show the image's page */
-		vm_backing_unmap(&c->backing, index, index + 1);
+		vm_backing_unmap(&c->backing, index, index + 1, false);
 	return err;
 }
 
@@ -250,11 +250,11 @@ int pagecache_truncate(struct pagecache *c, uint64_t size)
 		return 0;
 	}
 	/* A fault that found a page before the size changed may map it until the second unmap. */
-	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT);
+	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, false);
 	mutex_lock(&c->lock);
 	remove_range(c, first, UINT64_MAX);
 	mutex_unlock(&c->lock);
-	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT);
+	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, false);
 	if (size % PAGE_SIZE)
 		zero_tail(c, size, ALIGN_UP(size, PAGE_SIZE));
 	return 0;
@@ -291,11 +291,11 @@ int pagecache_punch(struct pagecache *c, uint64_t start, uint64_t end)
 	if (end % PAGE_SIZE)
 		zero_tail(c, last * PAGE_SIZE, end);
 	if (first < last) {
-		vm_backing_unmap(&c->backing, first, last);
+		vm_backing_unmap(&c->backing, first, last, false);
 		mutex_lock(&c->lock);
 		remove_range(c, first, last);
 		mutex_unlock(&c->lock);
-		vm_backing_unmap(&c->backing, first, last);
+		vm_backing_unmap(&c->backing, first, last, false);
 	}
 	return 0;
 }

@@ -17,8 +17,9 @@
  * Who meets whom, and what keeps them apart:
  *
  *			fault		call with a change	vm_backing_unmap
- *	fault		CAS on leaves	S1 to S6		unmap_count, CAS on leaves
- *	change				the range		backing->lock
+ *	fault		CAS on leaves	S1 to S6		unmap_count, CAS on leaves, S9, S10
+ *	change				the range		backing->lock, S9
+ *	unmap							CAS on leaves
  *
  * S1 A fault puts its page into a slot (CAS) and then looks its area up (load of seq). Who changes
  *    the tree stores seq (sequentially consistent, space_unlock) and then looks at the slots
@@ -54,6 +55,34 @@
  * S8 No 2 MiB leaf crosses a bound at which the tree is changed: bound_ready has said so in the
  *    same hold of the lock. What crosses is split (split_huge_at), and where one could still come
  *    the empty entry gets a table, which stays as long as there are areas.
+ *
+ * S9 vm_backing_unmap holds the backing's lock for a batch of leaves at a time, and flushes without
+ *    it. Its steps, and what others find between them:
+ *
+ *    1. It counts (unmap_count). A fault counts only if the number is the same before it asked for
+ *       its page and after its leaf is in place: otherwise it takes the leaf out again. So a page
+ *       that the file has lost before comes into no leaf that step 3 has passed.
+ *    2. It takes a hold of the space (space_hold), under the lock: the area is listed, so the space
+ *       is there. Whoever drops the last reference leaves tables and structure to the last hold.
+ *    3. It clears leaves, still under the lock. Their references are the batch's now.
+ *    4. Without the lock it flushes, and only then puts the pages. All that is open now is that
+ *       CPUs reach pages that are still held, at addresses whose leaf is empty or new.
+ *    5. It gives up the hold, and goes on with what is left. When it returns, all is flushed.
+ *
+ *    Between 3 and 5 munmap, mprotect, mremap and MADV_DONTNEED may find such a leaf empty, and a
+ *    fault may fill it, and would have nothing to flush. They must not return before nobody reaches
+ *    the old page there: so whoever has been over leaves looks at the holds (flush_is_due) and
+ *    flushes what it was over. If it sees none, the flush was over: the hold is taken before the
+ *    leaf is cleared, and given up after the flush. (Loads stay in order on x86.)
+ *
+ *    mremap moves a leaf under the backing's lock and flushes the old address without it, with a
+ *    hold as well. vm_backing_unmap that takes the leaf out at its new place sees that hold, and
+ *    flushes the whole space before it puts the page.
+ *
+ * S10 With 'copies' vm_backing_unmap frees private pages, too, and no slot is waited for. A fault
+ *    on such a leaf goes by the leaf alone, and its CAS fails. A fault that copies the file's page
+ *    has a reference of its own, not the leaf's (fault_private_write); if the file was cut before
+ *    the copy was in place, it looks again whether the file has that page (check_cut).
  */
 #pragma once
 

@@ -166,7 +166,7 @@ static bool replace_leaf(pte_t *e, pte_t *old_leaf, pte_t new)
 	return true;
 }
 
-/* A write to a private leaf that others have too. */
+/* A write to a private leaf, not a file's, that others have too. */
 static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 {
 	struct page *from = leaf_page(old), *page;
@@ -185,11 +185,8 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 		return 0;
 	}
 	counter_inc(fault_copy);
-	if (!(old & PTE_SW_ANON)) {
+	if (!(old & PTE_SW_ANON))
 		count_anon(f, 1);
-		if (from != vm_zero_page)
-			count_file(f, -1);
-	}
 	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
 	page_put(from);
 	return 0;
@@ -248,24 +245,55 @@ static int backing_error(int err)
 	}
 }
 
-/* A private copy at once, rather than the file's page first. */
-static int fault_private_write(const struct fault *f, pte_t *e, struct page *from)
+/* The copy at *e, which 'leaf' says, must not stay if the file was cut before it was there. */
+static int check_cut(const struct fault *f, pte_t *e, pte_t leaf, uint64_t index)
+{
+	struct page *page;
+	int err = f->v.backing->ops->get_page(f->v.backing, index, false, &page);
+
+	if (!err)
+		page_put(page);
+	if (err != -EFAULT || !replace_leaf(e, &leaf, 0))
+		return 0;
+	count_anon(f, -1);
+	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
+	page_put(leaf_page(leaf));
+	return -EAGAIN;
+}
+
+/*
+ * A private copy of 'from', the file's page: at once, or in the place of old, the file's leaf. That
+ * one's reference may go to vm_backing_unmap at any moment, ours keeps what is being copied.
+ */
+static int fault_private_write(
+	const struct fault *f, pte_t *e, pte_t old, struct page *from, uint32_t seen)
 {
 	struct page *page = page_alloc(0);
-	pte_t old = 0;
+	pte_t new;
 
 	if (!page) {
 		page_put(from);
 		return -ENOMEM;
 	}
 	page_copy(page, from, 0);
-	page_put(from);
-	if (!atomic_cas(e, &old, make_leaf(&f->v, page, true) | PTE_SW_ANON)) {
+	new = make_leaf(&f->v, page, true) | PTE_SW_ANON;
+	if (!replace_leaf(e, &old, new)) {
+		page_put(from);
 		page_put(page);
 		return 0;
 	}
+	page_put(from);
 	counter_inc(fault_copy);
 	count_anon(f, 1);
+	if (old || flush_is_due(f->s, 0)) /* S9 */
+		tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
+	if (old) {
+		count_file(f, -1);
+		page_put(leaf_page(old));
+	}
+	/* Partner: vm_backing_unmap counts before it looks at leaves. */
+	if (unlikely(__atomic_load_n(&f->v.backing->unmap_count, __ATOMIC_SEQ_CST) != seen))
+		return check_cut(f, e, new, backing_index(&f->v, f->addr));
 	return 0;
 }
 
@@ -277,7 +305,7 @@ static void forget_page(const struct fault *f, struct vm_backing *b)
 	mutex_unlock(&b->lock);
 }
 
-/* old: 0, or the read-only leaf of a shared area that is to be written. */
+/* old: 0, or the file's read-only leaf, and it is a write. */
 static __noinline int fault_backing(struct fault *f, pte_t *e, pte_t old)
 {
 	struct vm_backing *b = f->v.backing;
@@ -291,7 +319,7 @@ static __noinline int fault_backing(struct fault *f, pte_t *e, pte_t old)
 	if (err)
 		return backing_error(err);
 	if (f->write && !shared)
-		return fault_private_write(f, e, page);
+		return fault_private_write(f, e, old, page, seen);
 	new = make_leaf(&f->v, page, writable);
 	if (!replace_leaf(e, &old, new)) {
 		counter_inc(fault_lost_race);
@@ -305,6 +333,8 @@ static __noinline int fault_backing(struct fault *f, pte_t *e, pte_t old)
 		page_put(leaf_page(old));
 	} else {
 		count_file(f, 1);
+		if (flush_is_due(f->s, 0)) /* S9 */
+			tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
 	}
 	/* Partner: vm_backing_unmap counts before it looks at leaves. */
 	if (__atomic_load_n(&b->unmap_count, __ATOMIC_SEQ_CST) != seen) {
@@ -338,7 +368,7 @@ static __noinline int fault_present(struct fault *f, pte_t *e, pte_t old)
 		f->found = true; /* another CPU was faster, or this TLB remembers less */
 		return 0;
 	}
-	if (f->v.flags & VMA_SHARED)
+	if (f->v.backing && !(old & PTE_SW_ANON))
 		return fault_backing(f, e, old);
 	return fault_copy(f, e, old);
 }

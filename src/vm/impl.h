@@ -90,7 +90,8 @@ struct vm_change {
 };
 
 struct vm_space {
-	uint32_t refcount; /* atomic */
+	uint32_t refcount; /* atomic: who uses it; without any there are no areas */
+	uint32_t holds;	   /* atomic: 1 for all of these, and 1 for each flush that is due (S9) */
 	struct pagetable pt;
 	/* fixed */
 	struct vm_cpu *cpu; /* cpu_known of them */
@@ -192,6 +193,20 @@ struct vma *vma_merge(struct vm_space *s, struct vma *v);
 void vma_account(struct vm_space *s, const struct vma *v, uint64_t pages, int sign);
 void vma_update(struct rb_node *node);
 
+/* ---- space.c ---- */
+/*
+ * A hold keeps the structure and the tables, if not the areas, and tells others that leaves have
+ * changed whose flush is still to come (S9): taken before they do, given back after it.
+ */
+void space_hold(struct vm_space *s);
+void space_release(struct vm_space *s);
+/* Somebody has cleared or moved a leaf that the caller has found so, and not flushed yet. 'own':
+ * the caller's holds. */
+static inline bool flush_is_due(const struct vm_space *s, unsigned own)
+{
+	return unlikely(__atomic_load_n(&s->holds, __ATOMIC_SEQ_CST) > 1 + own);
+}
+
 /* ---- zap.c: taking pages out ---- */
 
 /* Pages taken out of the tables, to be freed when nobody can reach them any more. */
@@ -207,6 +222,14 @@ struct vm_gather {
 };
 void gather_init(struct vm_gather *g, struct vm_space *s);
 void gather_finish(struct vm_gather *g); /* flushes and frees */
+/* A leaf that the caller has taken out, with its reference. May flush to make room. */
+void gather_leaf(struct vm_gather *g, pte_t old, uintptr_t va, uintptr_t size);
+/* All of [start, end) will be flushed. */
+static inline void gather_flush_all(struct vm_gather *g, uintptr_t start, uintptr_t end)
+{
+	g->start = MIN(g->start, start);
+	g->end = MAX(g->end, end);
+}
 /* Empties [start, end); leaves 2 MiB leaves alone that reach beyond it. */
 void zap_range(struct vm_gather *g, uintptr_t start, uintptr_t end);
 /* Makes addr a bound between leaves. -ENOMEM. Of who has a change there. */

@@ -374,7 +374,9 @@ static void protect_pages(struct protect *p)
 		stop = MIN(p->view.end, p->end);
 		pagetable_for_each_leaf(&s->pt, at, stop, protect_leaf, p);
 	}
-	if (p->flush_start < p->flush_end)
+	if (flush_is_due(s, 0)) /* S9 */
+		tlb_flush(s, p->start, p->end);
+	else if (p->flush_start < p->flush_end)
 		tlb_flush(s, p->flush_start, p->flush_end);
 }
 

@@ -54,10 +54,8 @@ static void move_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	}
 	old = atomic_xchg(pte, 0);
 	store_release(to, old & ~PTE_SW_UFFD_WP);
-	if (old & PTE_PRESENT) {
-		m->g->start = MIN(m->g->start, va);
-		m->g->end = MAX(m->g->end, va + (level == 2 ? HUGE_SIZE : PAGE_SIZE));
-	}
+	if (old & PTE_PRESENT)
+		gather_flush_all(m->g, va, va + (level == 2 ? HUGE_SIZE : PAGE_SIZE));
 }
 
 /* The tables that the moved leaves need, so that moving cannot fail half way. */
@@ -137,14 +135,21 @@ static void move_pages(
 	struct move m = { .s = s, .delta = new - old, .g = &g };
 
 	gather_init(&g, s);
-	/* vm_backing_unmap must see each page at one place or the other. */
-	if (backing)
+	/* vm_backing_unmap must see each page at one place or the other; if it takes one out at the
+	 * new place it must know of the old one's flush (S9). */
+	if (backing) {
+		space_hold(s);
 		mutex_lock(&backing->lock);
+	}
 	pagetable_for_each_leaf(&s->pt, old, old + len, move_leaf, &m);
 	if (backing)
 		mutex_unlock(&backing->lock);
 	BUG_ON(m.failed);
+	if (flush_is_due(s, backing != NULL))
+		gather_flush_all(&g, old, old + len);
 	gather_finish(&g);
+	if (backing)
+		space_release(s);
 }
 
 static int remap_check(struct vma *v, const struct remap *r)

@@ -15,59 +15,105 @@ void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops)
 	list_init(&b->areas);
 }
 
+/*
+ * Pages are taken out by the batch: under the lock as many as one flush is for, of one space, and
+ * without it the flush. Progress is told in pages of the object, not in areas, as these come, go
+ * and merge meanwhile: a leaf stays at its page of the object whatever happens to its area, so
+ * what has been emptied stays so, but for faults, which see unmap_count.
+ */
 struct unmap {
-	struct vm_gather g;
-	struct vma *vma;
+	struct vm_gather g; /* g.space NULL: empty */
+	bool copies;
+	uint64_t first, last; /* this pass is for these pages of the object; last may shrink */
+	bool again;	      /* it has left some */
 };
 
-/* Private copies stay: they are the program's, not the file's. */
-static void unmap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+#define UNMAP_BATCH 32u
+_Static_assert(UNMAP_BATCH <= sizeof(((struct vm_gather *)0)->page) / sizeof(struct page *),
+	"the gather would flush under the lock");
+
+/* False: the batch has no room for it. */
+static bool unmap_leaf(struct unmap *u, struct vm_space *s, pte_t *pte, uintptr_t va)
 {
-	struct unmap *u = arg;
+	struct vm_gather *g = &u->g;
 	pte_t old = load_relaxed(pte);
-	struct page *page;
 
 	/* Faults change leaves beside us and may free what they held: hands off until it is ours.
 	 */
 	do {
-		if (!old || (old & PTE_SW_ANON))
-			return;
+		if (!old || ((old & PTE_SW_ANON) && !u->copies))
+			return true;
+		if (!g->space) {
+			gather_init(g, s);
+			space_hold(s); /* its area is listed, so it is there */
+		}
+		if (g->space != s || g->anon_pages + g->file_pages == UNMAP_BATCH)
+			return false;
 	} while (!atomic_cas(pte, &old, 0));
-	page = leaf_page(old);
-	if ((old & PTE_EVER_DIRTY) && !(load_relaxed(&page->flags) & PAGE_RESERVED))
-		(void)atomic_or(&page->flags, PAGE_DIRTY);
-	if (u->g.count == ARRAY_SIZE(u->g.page)) {
-		gather_finish(&u->g);
-		gather_init(&u->g, u->vma->space);
-	}
-	u->g.start = MIN(u->g.start, va);
-	u->g.end = MAX(u->g.end, va + PAGE_SIZE);
-	u->g.file_pages++;
-	u->g.page[u->g.count++] = page;
+	gather_leaf(g, old, va, PAGE_SIZE);
+	return true;
 }
 
-void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last)
+static void unmap_area(struct unmap *u, struct vma *v)
 {
+	uint64_t v_first = v->offset >> PAGE_SHIFT;
+	uint64_t v_last = v_first + ((v->end - v->start) >> PAGE_SHIFT);
+	uint64_t from = MAX(u->first, v_first), to = MIN(u->last, v_last), index;
+	uintptr_t at, end;
+	unsigned level;
+	pte_t *pte;
+
+	if (from >= to)
+		return;
+	at = v->start + ((from - v_first) << PAGE_SHIFT);
+	end = v->start + ((to - v_first) << PAGE_SHIFT);
+	for (; (pte = pagetable_next_leaf(&v->space->pt, &at, end, &level)); at += PAGE_SIZE) {
+		if (unmap_leaf(u, v->space, pte, at))
+			continue;
+		/* What lies behind is of a later pass, for all areas. */
+		index = v_first + ((at - v->start) >> PAGE_SHIFT);
+		if (index > u->first)
+			u->last = index;
+		else
+			u->again = true;
+		return;
+	}
+}
+
+/* With what was taken out, if anything: the flush, and only then the pages go. */
+static void unmap_finish(struct vm_gather *g)
+{
+	struct vm_space *s = g->space;
+
+	if (!s)
+		return;
+	if (flush_is_due(s, 1)) /* S9: it may be known by another address yet */
+		gather_flush_all(g, 0, USER_MAX);
+	gather_finish(g);
+	space_release(s);
+}
+
+void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last, bool copies)
+{
+	struct unmap u = { .copies = copies, .first = first, .last = last };
 	struct vma *v;
 
-	mutex_lock(&b->lock);
 	/* Partner: fault_backing reads this before get_page and again after its leaf is in place.
 	 */
 	(void)__atomic_fetch_add(&b->unmap_count, 1, __ATOMIC_SEQ_CST);
-	list_for_each_entry (v, &b->areas, backing_link) {
-		uint64_t v_first = v->offset >> PAGE_SHIFT;
-		uint64_t v_last = v_first + ((v->end - v->start) >> PAGE_SHIFT);
-		uint64_t from = MAX(first, v_first), to = MIN(last, v_last);
-		struct unmap u = { .vma = v };
-
-		if (from >= to)
-			continue;
-		gather_init(&u.g, v->space);
-		pagetable_for_each_leaf(&v->space->pt, v->start + ((from - v_first) << PAGE_SHIFT),
-			v->start + ((to - v_first) << PAGE_SHIFT), unmap_leaf, &u);
-		gather_finish(&u.g);
+	while (u.first < last) {
+		u.g.space = NULL;
+		u.again = false;
+		mutex_lock(&b->lock);
+		list_for_each_entry (v, &b->areas, backing_link)
+			unmap_area(&u, v);
+		mutex_unlock(&b->lock);
+		unmap_finish(&u.g);
+		if (!u.again) {
+			u.first = u.last;
+			u.last = last;
+		}
 	}
-	mutex_unlock(&b->lock);
 }
 
 /* ---- shared anonymous memory ---- */
@@ -169,7 +215,7 @@ static int anon_punch(struct vm_backing *b, uint64_t first, uint64_t last)
 			page = atomic_xchg(&a->chunk[i / CHUNK_SLOTS][i % CHUNK_SLOTS], NULL);
 			if (!page)
 				continue;
-			vm_backing_unmap(b, i, i + 1);
+			vm_backing_unmap(b, i, i + 1, false);
 			page_put(page);
 		}
 	return 0;

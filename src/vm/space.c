@@ -51,7 +51,7 @@ struct vm_space *vm_space_create(void)
 		return NULL;
 	}
 	phys_to_page(s->pt.root)->private = (uintptr_t)s;
-	s->refcount = 1;
+	s->refcount = s->holds = 1;
 	mutex_init(&s->lock, "vm_space.lock");
 	mutex_init(&s->brk_lock, "vm_space.brk_lock");
 	mutex_init(&s->split_lock, "vm_space.split_lock");
@@ -84,6 +84,19 @@ void vm_space_put(struct vm_space *s)
 	if (atomic_sub(&s->refcount, 1) != 1)
 		return;
 	vm_space_clear(s);
+	space_release(s);
+}
+
+/* Partners: flush_is_due, by who has read what was changed under this hold. */
+void space_hold(struct vm_space *s)
+{
+	(void)__atomic_fetch_add(&s->holds, 1, __ATOMIC_SEQ_CST);
+}
+
+void space_release(struct vm_space *s)
+{
+	if (atomic_sub(&s->holds, 1) != 1)
+		return;
 	tlb_leave(s);
 	vm_patch_destroy(s);
 	pagetable_destroy(&s->pt);

@@ -45,8 +45,12 @@ struct vm_backing {
 	uint32_t unmap_count;	/* atomic: calls of vm_backing_unmap */
 };
 void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops);
-/* Takes pages [first, last) out of every mapping (truncate, hole punch). */
-void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last);
+/*
+ * Takes pages [first, last) out of every mapping; when it returns no CPU reaches them there any
+ * more. copies: private copies of them as well, as truncation does and punching a hole does not.
+ * Waits for TLBs, but never for a fault. Not with a lock that get_page takes.
+ */
+void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last, bool copies);
 
 struct vm_space *vm_space_create(void); /* NULL: no memory */
 void vm_space_get(struct vm_space *s);

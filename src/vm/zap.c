@@ -96,30 +96,12 @@ void count_out(struct vm_space *s, int64_t anon, int64_t file)
 
 /* ---- leaves ---- */
 
-struct zap {
-	struct vm_gather *g;
-	uintptr_t start, end;
-};
-
-static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+void gather_leaf(struct vm_gather *g, pte_t old, uintptr_t va, uintptr_t size)
 {
-	struct zap *z = arg;
-	struct vm_gather *g = z->g;
-	uintptr_t size = level == 2 ? HUGE_SIZE : PAGE_SIZE;
-	struct page *page;
-	pte_t old;
+	struct page *page = leaf_page(old);
 
-	/* Came across a bound since that was made ready, where no area is taken away: later. */
-	if (level == 2 && (va < z->start || va + size > z->end))
-		return;
-	old = atomic_xchg(pte, 0);
-	if (!old) /* vm_backing_unmap was faster */
-		return;
-	page = leaf_page(old);
-	if (old & PTE_PRESENT) { /* otherwise no TLB has it */
-		g->start = MIN(g->start, va);
-		g->end = MAX(g->end, va + size);
-	}
+	if (old & PTE_PRESENT) /* otherwise no TLB has it */
+		gather_flush_all(g, va, va + size);
 	if (page == vm_zero_page)
 		return;
 	if (old & PTE_SW_ANON) {
@@ -141,11 +123,32 @@ static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
 	g->page[g->count++] = page;
 }
 
+struct zap {
+	struct vm_gather *g;
+	uintptr_t start, end;
+};
+
+static void zap_leaf(pte_t *pte, uintptr_t va, unsigned level, void *arg)
+{
+	struct zap *z = arg;
+	uintptr_t size = level == 2 ? HUGE_SIZE : PAGE_SIZE;
+	pte_t old;
+
+	/* Came across a bound since that was made ready, where no area is taken away: later. */
+	if (level == 2 && (va < z->start || va + size > z->end))
+		return;
+	old = atomic_xchg(pte, 0);
+	if (old) /* otherwise vm_backing_unmap was faster */
+		gather_leaf(z->g, old, va, size);
+}
+
 void zap_range(struct vm_gather *g, uintptr_t start, uintptr_t end)
 {
 	struct zap z = { g, start, end };
 
 	pagetable_for_each_leaf(&g->space->pt, start, end, zap_leaf, &z);
+	if (flush_is_due(g->space, 0)) /* S9; of what was found empty above */
+		gather_flush_all(g, start, end);
 }
 
 /*

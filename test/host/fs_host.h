@@ -184,7 +184,7 @@ void vm_backing_init(struct vm_backing *b, const struct vm_backing_ops *ops)
 	mutex_init(&b->lock, "vm_backing.lock");
 	list_init(&b->areas);
 }
-void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last)
+void vm_backing_unmap(struct vm_backing *b, uint64_t first, uint64_t last, bool copies)
 {
 	host_unmapped++;
 }

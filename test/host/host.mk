@@ -11,6 +11,10 @@ HOST_ASAN	:= -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_TSANFLAGS	:= -fsanitize=thread
 # The sleeping locks, for /* sources: $(HOST_MUTEX) */
 HOST_MUTEX	:= src/sched/mutex.c src/sched/lock_class.c
+# Address spaces, for /* sources: $(HOST_VM) */ and vm_env.h; tlb.c is the test's
+HOST_VM		:= $(filter-out src/vm/tlb.c,$(sort $(wildcard src/vm/*.c))) \
+		   $(addprefix src/mem/,page.c page_boot.c pool.c pagetable.c heap.c) \
+		   $(addprefix src/lib/,rbtree.c string.c)
 # The whole network stack, for /* sources: $(HOST_NET) */
 HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
 		   src/file/iter.c

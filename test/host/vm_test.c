@@ -1,227 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Address spaces against a naive model: one record per page, random calls, every byte compared. */
 /* tsan */
-/* sources: src/mem/page.c src/mem/page_boot.c src/mem/pool.c src/mem/pagetable.c */
-/* sources: src/mem/heap.c src/lib/rbtree.c src/lib/string.c */
-/* sources: src/vm/vma.c src/vm/zap.c src/vm/map.c src/vm/mremap.c src/vm/shared.c src/vm/fault.c */
-/* sources: src/vm/advise.c src/vm/space.c src/vm/track.c src/vm/scan.c src/vm/watch.c */
-/* sources: src/vm/change.c src/vm/slot.c src/vm/lookup.c src/vm/patch.c */
-#include "t.h"
-#include <sched.h>
-#include "mem_env.h"
-#include "abi/pagemap.h"
-#include "cpu/uaccess.h"
-#include "mem/heap.h"
-#include "mem/impl.h"
-#include "sched/random.h"
-#include "sched/thread.h"
-#include "vm/impl.h"
-
-/* ---- what the kernel has around vm/ ---- */
-
-struct pagetable kernel_pagetable;
-_Thread_local struct thread *host_current;
-static unsigned long random_state = 1;
-static unsigned flushes;
-
-void mutex_init_class(struct mutex *m, const struct lock_class *class)
-{
-	*m = (struct mutex){ 0 };
-}
-void mutex_lock(struct mutex *m)
-{
-	while (__atomic_exchange_n(&m->count, 1, __ATOMIC_ACQUIRE))
-		sched_yield();
-}
-void mutex_unlock(struct mutex *m)
-{
-	__atomic_store_n(&m->count, 0, __ATOMIC_RELEASE);
-}
-/* Waiting threads look again and again. */
-void wait_init(struct wait_queue *q)
-{
-}
-void wait_add(struct wait_queue *q, struct wait_entry *e)
-{
-}
-void wait_remove(struct wait_entry *e)
-{
-}
-void wait_wake_all(struct wait_queue *q, uint32_t events)
-{
-}
-void thread_prepare_sleep(enum sleep_kind kind)
-{
-}
-void thread_cancel_sleep(void)
-{
-}
-void sleep_timer_start(struct sleep_timer *t, uint64_t deadline)
-{
-}
-void sleep_timer_stop(struct sleep_timer *t)
-{
-}
-bool sleep_timer_expired(const struct sleep_timer *t)
-{
-	return false;
-}
-/* Grace periods end when the test says so: nobody looks areas up then. */
-static struct mpsc_list deferred;
-void rcu_call(struct rcu_node *n, void (*fn)(struct rcu_node *))
-{
-	n->fn = fn;
-	mpsc_push(&deferred, &n->link);
-}
-static void grace_period(void)
-{
-	for (struct mpsc_node *n = mpsc_take_all(&deferred), *next; n; n = next) {
-		struct rcu_node *r = container_of(n, struct rcu_node, link);
-		next = n->next;
-		r->fn(r);
-	}
-}
-void schedule(void)
-{
-	sched_yield();
-}
-void thread_set_root(uint64_t root)
-{
-	host_current->page_root = root;
-}
-uint64_t random_u64(void)
-{
-	return t_random(&random_state);
-}
-int copy_to_user(void *dst, const void *src, size_t n)
-{
-	memcpy(dst, src, n);
-	return 0;
-}
-void tlb_init(void)
-{
-}
-struct vm_space *tlb_loaded(void)
-{
-	return (struct vm_space *)phys_to_page(PADDR(host_current->page_root))->private;
-}
-void tlb_flush(struct vm_space *s, uintptr_t start, uintptr_t end)
-{
-	__atomic_fetch_add(&flushes, 1, __ATOMIC_RELAXED);
-}
-void tlb_leave(struct vm_space *s)
-{
-}
-
-/* ---- a file ---- */
-
-#define FILE_PAGES 600
-struct test_file {
-	struct vm_backing b;
-	struct mutex lock;
-	struct page *page[FILE_PAGES];
-	uint64_t size; /* pages */
-	int refs;
-};
-
-static int file_get_page(struct vm_backing *b, uint64_t index, bool write, struct page **out)
-{
-	struct test_file *f = (struct test_file *)b;
-	int err = 0;
-	mutex_lock(&f->lock);
-	if (index >= f->size) {
-		err = -EFAULT;
-	} else if (!f->page[index] && !(f->page[index] = page_alloc_zeroed(0))) {
-		err = -ENOMEM;
-	} else {
-		page_get(f->page[index]);
-		*out = f->page[index];
-	}
-	mutex_unlock(&f->lock);
-	return err;
-}
-static void file_ref(struct vm_backing *b)
-{
-	__atomic_fetch_add(&((struct test_file *)b)->refs, 1, __ATOMIC_RELAXED);
-}
-static void file_unref(struct vm_backing *b)
-{
-	__atomic_fetch_sub(&((struct test_file *)b)->refs, 1, __ATOMIC_RELAXED);
-}
-static struct vm_backing_ops file_ops = {
-	.get_page = file_get_page,
-	.get = file_ref,
-	.put = file_unref,
-	.contiguous = true,
-};
-
-static void file_start(struct test_file *f)
-{
-	memset(f, 0, sizeof(*f));
-	vm_backing_init(&f->b, &file_ops);
-	f->size = FILE_PAGES;
-}
-static void file_cut(struct test_file *f, uint64_t from, uint64_t to)
-{
-	struct page *gone[FILE_PAGES];
-	unsigned n = 0;
-	mutex_lock(&f->lock);
-	for (uint64_t i = from; i < to; i++)
-		if (f->page[i]) {
-			gone[n++] = f->page[i];
-			f->page[i] = NULL;
-		}
-	mutex_unlock(&f->lock);
-	vm_backing_unmap(&f->b, from, to);
-	while (n)
-		page_put(gone[--n]);
-}
-
-/* ---- machine ---- */
-
-static struct thread self;
-
-static void start(uint64_t size)
-{
-	static struct boot_info b;
-	env_machine(&b, size);
-	mem_alloc_must_fail = NULL;
-	host_cpu_id = 0;
-	host_current = &self;
-	page_forget_cpus();
-	page_init(&b);
-	page_open_high_memory();
-	heap_forget_cpus();
-	heap_init();
-	kernel_pagetable.root = page_to_phys(page_alloc_zeroed(0));
-	vm_init();
-}
-
-/* What an instruction of the program does. 0, or vm_fault's error. */
-static int access_word(struct vm_space *s, uintptr_t va, bool write, uint64_t *word)
-{
-	for (int tries = 0; tries < 5; tries++) {
-		unsigned level;
-		pte_t *e = pagetable_leaf(&s->pt, va, &level);
-		pte_t old = e ? load_acquire(e) : 0;
-		if ((old & PTE_PRESENT) && (!write || (old & PTE_WRITE))) {
-			uintptr_t size = level == 2 ? HUGE_SIZE : PAGE_SIZE;
-			uint64_t *p = phys_to_virt(PADDR((old & PTE_ADDR_MASK) + va % size));
-			if (write)
-				*p = *word;
-			else
-				*word = *p;
-			if (write)
-				(void)atomic_or(e, PTE_DIRTY);
-			return 0;
-		}
-		int err = vm_fault(s, va, write ? VM_WRITE : VM_READ);
-		if (err)
-			return err;
-	}
-	T_FAIL("fault does not help at %lx", va);
-	return 0;
-}
+/* sources: $(HOST_VM) */
+#include "vm_env.h"
 
 /* ---- the model ---- */
 
@@ -417,6 +198,24 @@ static void do_remap(unsigned first, unsigned n, unsigned to, unsigned long r)
 	memcpy(&model[to], moved, n * sizeof(moved[0]));
 }
 
+/* The file is cut and grows again: private copies of what was cut go as well. */
+static void do_truncate(unsigned size)
+{
+	file_truncate(&file, size);
+	for (unsigned page = 0; page < WINDOW; page++) {
+		struct record *r = &model[page];
+		if (r->kind == PRIVATE_FILE && r->index >= size)
+			r->copied = false;
+		if ((r->kind == PRIVATE_FILE || r->kind == SHARED_FILE) && r->index >= size &&
+			r->prot & PROT_READ && page % 64 == 0) {
+			uint64_t word;
+			CHECK_EQ(access_word(space, va_of(page), false, &word), -EIO);
+		}
+	}
+	file_extend(&file);
+	memset(&file_value[size], 0, (FILE_PAGES - size) * sizeof(file_value[0]));
+}
+
 static void random_calls(unsigned long seed, int calls)
 {
 	for (int i = 0; i < calls && atomic_load(&t_failures) == 0; i++) {
@@ -433,11 +232,12 @@ static void random_calls(unsigned long seed, int calls)
 		case 12: do_dont_need(first, n); break;
 		case 13: do_remap(first, n, (r >> 30) % WINDOW, r >> 8); break;
 		case 14: /* the file's pages go and read as zero */
-			n = (q >> 40) % 40;
+			n = (q >> 40) % 200;
 			first = (r >> 30) % (FILE_PAGES - n);
 			file_cut(&file, first, first + n);
 			memset(&file_value[first], 0, n * sizeof(file_value[0]));
 			break;
+		case 15: do_truncate((r >> 30) % FILE_PAGES); break;
 		default:
 			for (unsigned k = 0; k < 1 + n / 8; k++)
 				check_access(first + k * 7 % n, t_random(&seed) & 1, r + k);
@@ -814,8 +614,13 @@ static void *cut_thread(void *arg)
 	host_cpu_id = (unsigned long)arg;
 	host_current = &me;
 	while (!stop) {
-		unsigned first = t_random(&seed) % (FILE_PAGES - 20);
-		file_cut(&file, first, first + 20);
+		unsigned long r = t_random(&seed);
+		unsigned first = r % (FILE_PAGES - 200), n = r >> 20 & 1 ? 20 : 200;
+		file_cut(&file, first, first + n);
+		if ((r >> 21) % 4 == 0) {
+			file_truncate(&file, first + 200);
+			file_extend(&file);
+		}
 		sched_yield();
 	}
 	return NULL;
