@@ -250,11 +250,11 @@ int pagecache_truncate(struct pagecache *c, uint64_t size)
 		return 0;
 	}
 	/* A fault that found a page before the size changed may map it until the second unmap. */
-	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, false);
+	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, true);
 	mutex_lock(&c->lock);
 	remove_range(c, first, UINT64_MAX);
 	mutex_unlock(&c->lock);
-	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, false);
+	vm_backing_unmap(&c->backing, first, UINT64_MAX >> PAGE_SHIFT, true);
 	if (size % PAGE_SIZE)
 		zero_tail(c, size, ALIGN_UP(size, PAGE_SIZE));
 	return 0;

@@ -40,6 +40,39 @@ static void times(int fd, long size)
 		later(&before.st_ctim, &after.st_ctim));
 }
 
+#define LONG 80 /* pages */
+
+/* A private copy goes with the page of the file that it was made from, but not with a hole's. */
+static void private_copies(int fd)
+{
+	NEED(ftruncate(fd, LONG * PAGE) == 0 && pwrite(fd, "file", 4, 5 * PAGE) == 4);
+	char *m = mmap(NULL, LONG * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	NEED(m != MAP_FAILED);
+	for (int i = 0; i < LONG; i++)
+		m[i * PAGE] = 'p';
+	RET(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4 * PAGE, 4 * PAGE));
+	printf("%c %c%c\n", m[4 * PAGE], m[5 * PAGE], m[5 * PAGE + 1]);
+	RET(ftruncate(fd, 5 * PAGE + 10));
+	printf("%c %c%c\n", m[4 * PAGE], m[5 * PAGE], m[5 * PAGE + 1]);
+	TOUCH(m + 5 * PAGE + 20, 'r');
+	TOUCH(m + 6 * PAGE, 'r');
+	TOUCH(m + 6 * PAGE, 'w');
+	TOUCH(m + (LONG - 1) * PAGE, 'r');
+	RET(ftruncate(fd, LONG * PAGE));
+	printf("%c %d %d\n", m[5 * PAGE], m[6 * PAGE], m[(LONG - 1) * PAGE]);
+	m[7 * PAGE] = 'q';
+	RET(mprotect(m, LONG * PAGE, PROT_NONE)); /* nobody is let in, but the copies are there */
+	RET(ftruncate(fd, 4 * PAGE));
+	RET(ftruncate(fd, LONG * PAGE));
+	RET(mprotect(m, LONG * PAGE, PROT_READ));
+	printf("%c %d %d\n", m[3 * PAGE], m[5 * PAGE], m[7 * PAGE]);
+	RET(mprotect(m, LONG * PAGE, PROT_READ | PROT_WRITE));
+	m[0] = 'r';
+	close(open("f", O_WRONLY | O_TRUNC));
+	TOUCH(m, 'r');
+	NEED(munmap(m, LONG * PAGE) == 0 && ftruncate(fd, 10) == 0);
+}
+
 int main(void)
 {
 	char buf[16];
@@ -100,12 +133,8 @@ int main(void)
 	TOUCH(m + 2 * PAGE, 'w');
 	RET(ftruncate(fd, 3 * PAGE));
 	printf("%d %d\n", m[PAGE + 99], m[2 * PAGE]);
-	char *private = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	private[0] = 'p'; /* a copy of its own */
-	RET(ftruncate(fd, 10));
-	TOUCH(private, 'r');
-	munmap(private, 2 * PAGE);
 	munmap(m, 3 * PAGE);
+	private_copies(fd);
 
 	RET(open("f", O_RDONLY | O_TRUNC | O_DIRECTORY));
 	close(open("f", O_WRONLY | O_TRUNC));
