@@ -190,6 +190,15 @@ void vm_patch_destroy(struct vm_space *s)
 
 /* ---- make ---- */
 
+/* What is to be patched. The file stays, as the change for the page keeps the area. */
+struct site {
+	struct vm_space *s;
+	struct vm_backing *backing;
+	uintptr_t at;
+	uint32_t nr;
+	uint64_t entry;
+};
+
 static bool map_stub_page(struct vm_space *s, struct stub_page *p, uintptr_t site)
 {
 	uintptr_t low = site > NEAR ? site - NEAR : MMAP_MIN_ADDR;
@@ -276,36 +285,6 @@ static uintptr_t write_stub(
 	return at;
 }
 
-/* The copy with the jump in it takes the leaf's place. */
-static int switch_page(struct vm_space *s, pte_t *e, pte_t old, uintptr_t site, uintptr_t stub)
-{
-	struct page *from = leaf_page(old), *page = page_alloc(0);
-	int32_t distance = (int32_t)(stub - (site + 5));
-	pte_t expect = old;
-	uint8_t *jump;
-
-	if (!page)
-		return -ENOMEM;
-	page_copy(page, from, 0);
-	jump = (uint8_t *)page_to_virt(page) + site % PAGE_SIZE;
-	jump[0] = 0xe9;
-	memcpy(jump + 1, &distance, sizeof(distance));
-	/* The file may lose its page at this moment (vm_backing_unmap): then it is gone. */
-	while (!atomic_cas(e, &expect,
-		page_to_phys(page).raw | leaf_bits(SITE_PROT) | PTE_SW_ANON | (expect & PTE_TRACK)))
-		if ((expect ^ old) & ~(pte_t)(PTE_ACCESSED | PTE_TRACK)) {
-			page_put(page);
-			return -EAGAIN;
-		}
-	if (!(old & PTE_SW_ANON)) {
-		count(&vm_cpu(s)->anon, 1);
-		count(&vm_cpu(s)->file, -1);
-	}
-	tlb_flush(s, ALIGN_DOWN(site, PAGE_SIZE), ALIGN_DOWN(site, PAGE_SIZE) + PAGE_SIZE);
-	page_put(from);
-	return 0;
-}
-
 /*
  * Is that really this mov? The caller has seen nr in rax at the syscall; what is left are longer
  * instructions that end like it: a prefix of another register (41 b8), or b8 as a displacement
@@ -320,9 +299,50 @@ bool vm_patch_site_ok(const uint8_t *at, uint32_t nr)
 	       (at[-1] & 0xc0) != 0x40 && (at[-2] & 0xc7) != 0x44;
 }
 
-static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
+/* The copy with the jump in it takes the leaf's place; -EAGAIN: that is not old any more. */
+static int switch_page(const struct site *p, pte_t *e, pte_t old, uintptr_t stub)
 {
-	uintptr_t va = ALIGN_DOWN(site, PAGE_SIZE), at = site % PAGE_SIZE;
+	pte_t expect, mask = ~(pte_t)(PTE_ACCESSED | PTE_TRACK);
+	struct page *from = leaf_page(old), *page = page_alloc(0);
+	int32_t distance = (int32_t)(stub - (p->at + 5));
+	uint8_t *jump;
+	bool same;
+
+	if (!page)
+		return -ENOMEM;
+	jump = (uint8_t *)page_to_virt(page) + p->at % PAGE_SIZE;
+	/* With this lock vm_backing_unmap does not free what is being copied. */
+	mutex_lock(&p->backing->lock);
+	expect = load_acquire(e);
+	same = !((expect ^ old) & mask);
+	if (same) {
+		page_copy(page, from, 0);
+		same = vm_patch_site_ok(jump, p->nr);
+		jump[0] = 0xe9;
+		memcpy(jump + 1, &distance, sizeof(distance));
+	}
+	while (same && !atomic_cas(e, &expect,
+			       page_to_phys(page).raw | leaf_bits(SITE_PROT) | PTE_SW_ANON |
+				       (expect & PTE_TRACK)))
+		same = !((expect ^ old) & mask);
+	mutex_unlock(&p->backing->lock);
+	if (!same) {
+		page_put(page);
+		return -EAGAIN;
+	}
+	if (!(old & PTE_SW_ANON)) {
+		count(&vm_cpu(p->s)->anon, 1);
+		count(&vm_cpu(p->s)->file, -1);
+	}
+	tlb_flush(p->s, ALIGN_DOWN(p->at, PAGE_SIZE), ALIGN_DOWN(p->at, PAGE_SIZE) + PAGE_SIZE);
+	page_put(from);
+	return 0;
+}
+
+static int patch_locked(const struct site *p)
+{
+	struct vm_space *s = p->s;
+	uintptr_t va = ALIGN_DOWN(p->at, PAGE_SIZE);
 	struct vm_patches *all = s->patches;
 	struct stub_page *stubs, *must = NULL;
 	unsigned n = first_page(all, va);
@@ -339,13 +359,13 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	if ((old & PTE_WRITE) ||
 		(!must && ((old & PTE_SW_ANON) || all->pages == MAX_PATCHED_PAGES)))
 		return -EPERM;
-	if (!vm_patch_site_ok((uint8_t *)page_to_virt(leaf_page(old)) + at, nr))
+	if (!vm_patch_site_ok((uint8_t *)page_to_virt(leaf_page(old)) + p->at % PAGE_SIZE, p->nr))
 		return -EPERM;
-	stubs = choose_stubs(s, site, must);
+	stubs = choose_stubs(s, p->at, must);
 	if (!stubs)
 		return -ENOMEM;
 	i = free_stub(stubs);
-	err = switch_page(s, e, old, site, write_stub(stubs, i, site, nr, entry));
+	err = switch_page(p, e, old, write_stub(stubs, i, p->at, p->nr, p->entry));
 	if (err)
 		return err;
 	stubs->used[i / 64] |= 1ull << i % 64;
@@ -358,26 +378,28 @@ static int patch_locked(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_
 	return 0;
 }
 
-/* With the lock. */
-static bool is_site(struct vm_space *s, uintptr_t site)
+/* With the lock. The file of which that is a site, or NULL. */
+static struct vm_backing *site_backing(struct vm_space *s, uintptr_t site)
 {
 	struct vma *v = vma_find(s, site);
 
-	return v && v->start <= site && v->backing && !v->name && !(v->flags & VMA_SHARED) &&
-	       v->prot == SITE_PROT && site % PAGE_SIZE >= 2 &&
-	       site % PAGE_SIZE <= PAGE_SIZE - SITE_SIZE;
+	if (!v || v->start > site || v->name || (v->flags & VMA_SHARED) || v->prot != SITE_PROT ||
+		site % PAGE_SIZE < 2 || site % PAGE_SIZE > PAGE_SIZE - SITE_SIZE)
+		return NULL;
+	return v->backing;
 }
 
 int vm_patch_site(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entry)
 {
 	uintptr_t va = ALIGN_DOWN(site, PAGE_SIZE);
 	struct vm_change c = { .start = va, .end = va + PAGE_SIZE };
+	struct site p = { .s = s, .at = site, .nr = nr, .entry = entry };
 	int err = 0;
 
 	space_lock(s);
 	if (change_at(s, va, va + PAGE_SIZE)) /* whoever that is may wait for patch_lock */
 		err = -EAGAIN;
-	else if (!is_site(s, site))
+	else if (!(p.backing = site_backing(s, site)))
 		err = -EPERM;
 	if (err || !change_enter(s, &c)) {
 		space_unlock(s);
@@ -387,7 +409,7 @@ int vm_patch_site(struct vm_space *s, uintptr_t site, uint32_t nr, uint64_t entr
 	mutex_lock(&s->patch_lock);
 	if (!s->patches)
 		store_release(&s->patches, heap_alloc_zeroed(sizeof(*s->patches)));
-	err = s->patches ? patch_locked(s, site, nr, entry) : -ENOMEM;
+	err = s->patches ? patch_locked(&p) : -ENOMEM;
 	mutex_unlock(&s->patch_lock);
 	space_lock(s);
 	change_leave(s, &c);
