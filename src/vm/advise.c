@@ -257,11 +257,15 @@ static int sync_area(struct vm_space *s, struct vma *v, uintptr_t start, uintptr
 	if (!(v->flags & VMA_SHARED))
 		return 0;
 	space_unlock(s);
-	/* With this lock neither truncation (vm_backing_unmap) nor a fault (forget_page) frees a
-	 * page that was in a leaf. */
-	mutex_lock(&b->lock);
-	pagetable_for_each_leaf(&s->pt, start, end, clean_leaf, NULL);
-	mutex_unlock(&b->lock);
+	/* With the backing's lock neither truncation (vm_backing_unmap) nor a fault (forget_page)
+	 * frees a page that was in a leaf. For a table at a time, as others map the file. */
+	for (uintptr_t at = start, stop; at < end; at = stop) {
+		stop = MIN(ALIGN_DOWN(at, HUGE_SIZE) + HUGE_SIZE, end);
+		mutex_lock(&b->lock);
+		pagetable_for_each_leaf(&s->pt, at, stop, clean_leaf, NULL);
+		mutex_unlock(&b->lock);
+		cond_resched();
+	}
 	space_lock(s);
 	return 0;
 }

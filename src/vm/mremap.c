@@ -137,13 +137,16 @@ static void move_pages(
 	gather_init(&g, s);
 	/* vm_backing_unmap must see each page at one place or the other; if it takes one out at the
 	 * new place it must know of the old one's flush (S9). */
-	if (backing) {
-		space_hold(s);
-		mutex_lock(&backing->lock);
-	}
-	pagetable_for_each_leaf(&s->pt, old, old + len, move_leaf, &m);
 	if (backing)
-		mutex_unlock(&backing->lock);
+		space_hold(s);
+	for (uintptr_t at = old, stop; at < old + len; at = stop) {
+		stop = MIN(ALIGN_DOWN(at, HUGE_SIZE) + HUGE_SIZE, old + len);
+		if (backing)
+			mutex_lock(&backing->lock);
+		pagetable_for_each_leaf(&s->pt, at, stop, move_leaf, &m);
+		if (backing)
+			mutex_unlock(&backing->lock);
+	}
 	BUG_ON(m.failed);
 	if (flush_is_due(s, backing != NULL))
 		gather_flush_all(&g, old, old + len);
