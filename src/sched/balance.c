@@ -6,8 +6,9 @@
  *	wake	goes to an idle CPU that has not been given anything yet
  *	pull	a CPU that becomes idle asks the one with the longest queue (flag, interrupt)
  *	push	a CPU that queues somebody whom an idle CPU could run ends the running slice
- *		after PUSH_DELAY at the latest, and gives him away if he still waits then: it is not
- *		worth moving for somebody who only waits for a driver thread's few microseconds
+ *		after PUSH_DELAY at the latest, and then gives every idle CPU one who still waits:
+ *		it is not worth moving for somebody who only waits for a driver thread's few
+ *		microseconds
  *
  * When all are busy, a CPU with a queue compares the lengths, at most every BALANCE_INTERVAL, at
  * decisions that it makes anyway; one that runs a single thread has no timer and cannot look.
@@ -73,13 +74,14 @@ void sched_give(struct thread *t, uint32_t cpu)
 		atomic_or(&thread_current()->flags, THREAD_NEED_RESCHED);
 }
 
-/* Hands the first queued thread that may go there to another CPU. */
-static void give_one(struct runqueue *rq, uint32_t to)
+/* Hands the first queued thread that may go there to another CPU; false: there is none. */
+static bool give_one(struct runqueue *rq, uint32_t to)
 {
 	struct thread *t = rq_steal(rq, to);
 
 	if (t)
 		sched_give(t, to);
+	return t;
 }
 
 void balance_serve(struct runqueue *rq)
@@ -149,14 +151,16 @@ uint64_t balance_delay(struct runqueue *rq, uint64_t now)
 
 void balance_push(struct runqueue *rq, uint64_t now)
 {
-	uint32_t least = rq->queued, to;
+	uint32_t least, to;
+	bool given = false;
 
 	rq->next_balance = now + BALANCE_INTERVAL;
-	to = find_taker(rq);
-	if (to < MAX_CPUS) {
-		give_one(rq, to);
+	/* Who has been given one is no taker any more. */
+	while ((to = find_taker(rq)) < MAX_CPUS && give_one(rq, to))
+		given = true;
+	if (given)
 		return;
-	}
+	least = rq->queued;
 	for_each_cpu (cpu) {
 		uint32_t queued = load_relaxed(&cpu_of(runqueue, cpu)->queued);
 
