@@ -33,13 +33,15 @@ struct slot {
 struct pipe {
 	uint32_t refcount; /* atomic */
 	struct mutex lock;
-	/* guarded by lock; used, readers, writers are read without by who waits and polls */
+	/* Guarded by lock. */
 	struct slot *slots;
-	unsigned slot_count; /* a power of two */
-	unsigned head, used; /* first slot with bytes, how many have some */
-	unsigned readers, writers;
+	unsigned head; /* first slot with bytes */
+	char *spare;   /* a page for the next slot, or NULL */
+	/* Written under lock, read without it by who waits and polls. */
+	unsigned slot_count;		     /* a power of two */
+	unsigned used;			     /* slots with bytes */
+	unsigned readers, writers;	     /* open ends */
 	uint64_t reader_opens, writer_opens; /* ever, for FIFO opens that wait */
-	char *spare;			     /* a page for the next slot, or NULL */
 	uint64_t inode;
 	struct wait_queue read_wait, write_wait;
 };
@@ -119,7 +121,13 @@ static bool can_write(const struct file *f)
 
 static bool is_full(const struct pipe *p)
 {
-	return load_acquire(&p->used) == p->slot_count;
+	return load_acquire(&p->used) == load_relaxed(&p->slot_count);
+}
+
+/* Lock held. One more or one less open end, all that was done by it comes before. */
+static void add_end(unsigned *ends, int n)
+{
+	store_release(ends, *ends + n);
 }
 
 /* Lock held. The page is to be used again, or goes. */
@@ -302,7 +310,11 @@ static ssize_t pipe_write(struct file *f, struct iter *from, int64_t *pos)
 	return likely(!from->left || n < 0) ? n : write_later(f, from, n);
 }
 
-/* Without the lock. 'writers' first: when it is 0 all that was ever written can be seen. */
+/*
+ * Without the lock, so in this order: when the writers of whom it is known that they came are seen
+ * to be gone (and not just about to be counted), all that they wrote can be seen. Writers who were
+ * gone before this end was opened are nobody's hangup.
+ */
 static uint32_t pipe_poll(struct file *f, struct poll_table *table)
 {
 	struct pipe *p = f->private;
@@ -310,7 +322,8 @@ static uint32_t pipe_poll(struct file *f, struct poll_table *table)
 
 	if (can_read(f)) {
 		poll_wait(table, &p->read_wait);
-		if (!load_acquire(&p->writers) && (load_relaxed(&p->writer_opens) || !can_write(f)))
+		if (load_acquire(&p->writer_opens) != (uint64_t)f->pos &&
+			!load_acquire(&p->writers))
 			events |= POLLHUP;
 		if (load_acquire(&p->used))
 			events |= POLLIN | POLLRDNORM;
@@ -362,7 +375,7 @@ static long pipe_fcntl(struct file *f, unsigned cmd, unsigned long arg)
 	struct pipe *p = f->private;
 
 	if (cmd == F_GETPIPE_SZ)
-		return p->slot_count * PAGE_SIZE;
+		return load_relaxed(&p->slot_count) * PAGE_SIZE;
 	if (cmd == F_SETPIPE_SZ)
 		return set_size(p, arg);
 	return -EINVAL;
@@ -410,8 +423,8 @@ static void pipe_release(struct file *f)
 	struct pipe *p = f->private;
 
 	mutex_lock(&p->lock);
-	p->readers -= can_read(f);
-	p->writers -= can_write(f);
+	add_end(&p->readers, -can_read(f));
+	add_end(&p->writers, -can_write(f));
 	if (!p->readers && !p->writers)
 		drop_contents(p);
 	mutex_unlock(&p->lock);
@@ -448,14 +461,12 @@ static struct file *open_end(struct pipe *p, uint32_t flags, struct peers *peers
 	pipe_object_get(p);
 	mutex_lock(&p->lock);
 	*peers = (struct peers){ p->readers, p->writers, p->reader_opens, p->writer_opens };
-	if (can_read(f)) {
-		p->readers++;
-		p->reader_opens++;
-	}
-	if (can_write(f)) {
-		p->writers++;
-		p->writer_opens++;
-	}
+	f->pos = p->writers ? 0 : (int64_t)p->writer_opens; /* for pipe_poll */
+	add_end(&p->readers, can_read(f));
+	add_end(&p->writers, can_write(f));
+	/* Last: who sees it sees the end too, until that is closed. */
+	store_release(&p->reader_opens, p->reader_opens + can_read(f));
+	store_release(&p->writer_opens, p->writer_opens + can_write(f));
 	mutex_unlock(&p->lock);
 	wait_wake_all(&p->read_wait, 0);
 	wait_wake_all(&p->write_wait, 0);

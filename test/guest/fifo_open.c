@@ -12,6 +12,36 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/* What poll says of two ends for reading. */
+static void polls(const char *when, int a, int b)
+{
+	struct pollfd p[2] = { { .fd = a, .events = POLLIN }, { .fd = b, .events = POLLIN } };
+
+	poll(p, 2, 0);
+	printf("%s: %x %x\n", when, p[0].revents, p[1].revents);
+}
+
+/* Writers who had gone before an end was opened are not its hangup. */
+static void hangups(void)
+{
+	int first = open("ff", O_RDONLY | O_NONBLOCK), second, w;
+
+	polls("no writer yet", first, -1);
+	w = open("ff", O_WRONLY);
+	polls("a writer", first, -1);
+	close(w);
+	second = open("ff", O_RDONLY | O_NONBLOCK);
+	polls("he is gone", first, second);
+	w = open("ff", O_WRONLY);
+	polls("another one", first, second);
+	close(first);
+	first = open("ff", O_RDONLY | O_NONBLOCK);
+	close(w);
+	polls("gone too", first, second);
+	close(first);
+	close(second);
+}
+
 int main(void)
 {
 	struct stat st, st2;
@@ -39,6 +69,7 @@ int main(void)
 	RET(poll(&p, 1, 0));
 	printf("%x\n", p.revents);
 	close(r);
+	hangups();
 	pthread_t t = t_thread(writer, NULL);
 	r = open("ff", O_RDONLY);
 	int n = 0, got;
