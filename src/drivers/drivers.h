@@ -25,10 +25,11 @@ void clocks_refine(void);
 void pci_init(void);			    /* finds devices; calls the virtio drivers' probes */
 void virtio_mmio_init(const char *cmdline); /* virtio_mmio.device=SIZE@BASE:IRQ[:ID] */
 
-/* Entropy from virtio-rng (may return less, even 0); never sleeps long. */
-size_t rng_device_read(void *buf, size_t n);
-/* Late in boot: stirs what the device gives into the kernel's generator. */
-void rng_device_feed(void);
+/*
+ * virtio-rng's answer joins the kernel's generator when it comes. Boot thread, before secrets are
+ * made that a program or a peer relies on: waits for it (20 ms at most) if nothing else is random.
+ */
+void rng_device_wait(void);
 
 /* The program's stdio (virtio console ports, else COM1). Bytes as they are; no line discipline. */
 struct stdio_port {

@@ -1,100 +1,97 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entropy from the host. One buffer is always with the device, so that a read usually finds its
- * bytes ready; there is no interrupt and no thread, because nobody has to hear of it in a hurry.
+ * Entropy from the host, once: the device is asked when it is found, and its answer is stirred into
+ * the kernel's generator by the interrupt, while boot goes on. Only where the CPU has no generator
+ * of its own boot waits for it, because then nothing else is hard to guess.
  */
 #include "drivers/drivers.h"
 #include "drivers/virtio.h"
 #include "abi/errno.h"
+#include "cpu/barrier.h"
 #include "cpu/layout.h"
+#include "diag/log.h"
 #include "lib/string.h"
 #include "mem/heap.h"
-#include "sched/mutex.h"
+#include "sched/clock.h"
 #include "sched/random.h"
 #include "sched/thread.h"
+#include "sched/timer.h"
 
-#define BUFFER_SIZE 64u
-#define WAIT_STEP   (200 * NSEC_PER_USEC)
-#define WAIT_STEPS  10
+#define BUFFER_SIZE 32u /* a key of the generator */
+#define WAIT_MAX    (20 * NSEC_PER_MSEC)
 
-static DEFINE_MUTEX(rng_lock);
-/* Guarded by rng_lock. */
-static struct virtio_device *device;
+/* Fixed once the device is asked; from then on the interrupt's alone, which does not nest. */
 static struct virtqueue *queue;
-static uint8_t *buffer; /* with the device, unless 'ready' */
-static uint32_t ready;	/* unread bytes at the end of buffer's first 'filled' */
-static uint32_t filled;
+static uint8_t *buffer;
 
-static void ask(void)
+static bool answered;	      /* atomic */
+static struct thread *waiter; /* atomic: the boot thread, which is never freed */
+
+/*
+ * The answer is stirred in, then 'answered' is set, then the waiter looked for; he announces
+ * himself, prepares to sleep (a full barrier), then looks at 'answered'.
+ */
+static void answer(void *unused)
 {
-	struct virtqueue_segment s = { virt_to_phys(buffer).raw, BUFFER_SIZE };
+	struct thread *t;
+	uint32_t filled;
 
-	if (virtqueue_add(queue, &s, 0, 1, buffer) == 0)
-		virtio_kick(device, queue);
+	if (!virtqueue_take(queue, &filled))
+		return;
+	virtqueue_interrupts_off(queue);
+	random_add_entropy(buffer, MIN(filled, BUFFER_SIZE));
+	memset(buffer, 0, BUFFER_SIZE);
+	(void)atomic_xchg(&answered, true);
+	t = load_relaxed(&waiter);
+	if (t)
+		thread_wake(t);
 }
 
 int virtio_rng_probe(struct virtio_device *dev)
 {
+	struct virtqueue_segment s;
 	int err = virtio_negotiate(dev, 0);
 
 	if (err)
 		return err;
-	if (device) /* one is enough */
+	if (queue) /* one is enough */
 		return -EBUSY;
 	buffer = heap_alloc_zeroed(BUFFER_SIZE);
-	queue = virtio_queue_create(dev, 0, 4, NULL, NULL);
+	queue = virtio_queue_create(dev, 0, 4, answer, NULL);
 	if (!buffer || !queue)
 		return -ENOMEM;
 	virtio_start(dev);
-	mutex_lock(&rng_lock);
-	device = dev;
-	ask();
-	mutex_unlock(&rng_lock);
-	return 0;
+	s = (struct virtqueue_segment){ virt_to_phys(buffer).raw, BUFFER_SIZE };
+	err = virtqueue_add(queue, &s, 0, 1, buffer);
+	virtqueue_interrupts_on(queue);
+	if (!err)
+		virtio_kick(dev, queue);
+	return err;
 }
 
-static bool wait_ready(void)
+static void wait_for_answer(void)
 {
-	for (int i = 0; !ready; i++) {
-		if (virtqueue_take(queue, &filled)) {
-			ready = filled;
-			if (!ready) /* an answer without bytes: nothing to give */
-				ask();
-			return ready != 0;
-		}
-		if (i == WAIT_STEPS)
-			return false;
-		thread_sleep(WAIT_STEP, false, NULL);
+	struct sleep_timer timer;
+
+	store_relaxed(&waiter, thread_current());
+	sleep_timer_start(&timer, clock_now() + WAIT_MAX);
+	for (;;) {
+		thread_prepare_sleep(SLEEP_UNINTERRUPTIBLE);
+		if (load_acquire(&answered) || sleep_timer_expired(&timer))
+			break;
+		schedule();
 	}
-	return true;
+	thread_cancel_sleep();
+	sleep_timer_stop(&timer);
+	store_relaxed(&waiter, NULL);
 }
 
-size_t rng_device_read(void *buf, size_t n)
+void rng_device_wait(void)
 {
-	uint8_t *to = buf;
-	size_t done = 0, part;
-
-	mutex_lock(&rng_lock);
-	while (device && done < n && wait_ready()) {
-		part = MIN((size_t)ready, n - done);
-		memcpy(to + done, buffer + filled - ready, part);
-		done += part;
-		ready -= part;
-		if (!ready) {
-			memset(buffer, 0, BUFFER_SIZE);
-			ask();
-		}
-	}
-	mutex_unlock(&rng_lock);
-	return done;
-}
-
-void rng_device_feed(void)
-{
-	uint8_t bytes[32];
-	size_t n = rng_device_read(bytes, sizeof(bytes));
-
-	if (n)
-		random_add_entropy(bytes, n);
-	memset(bytes, 0, sizeof(bytes));
+	if (random_cpu_generates())
+		return;
+	if (queue)
+		wait_for_answer();
+	if (!load_acquire(&answered))
+		log_warn("no RDRAND and no virtio-rng: random numbers can be guessed");
 }

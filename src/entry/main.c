@@ -98,6 +98,7 @@ __no_canary void kernel_main(void)
 	syscall_init();
 	net_init();			  /* loopback, ready for cards */
 	devices_init();			  /* cards, console ports, entropy */
+	rng_device_wait();		  /* without RDRAND: nothing else is hard to guess */
 	net_configure(boot_info.cmdline); /* static, or DHCP in its own thread */
 	pagetable_seal_kernel();	  /* nothing writes to text or constants any more */
 	smp_wait_for_others();
@@ -105,7 +106,6 @@ __no_canary void kernel_main(void)
 	patch_init();
 	calls_init(); /* the doors, before the first program */
 	process_start_first(boot_info.cmdline);
-	rng_device_feed(); /* the host's entropy joins ours */
-	clocks_refine();   /* better rates, while the program runs */
+	clocks_refine(); /* better rates, while the program runs */
 	thread_exit();
 }

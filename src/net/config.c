@@ -249,6 +249,8 @@ void net_configure(const char *cmdline)
 	char text[128];
 	bool any = false;
 
+	/* Not before: the host's entropy is there now. */
+	n->isn_key = (struct hash_key){ net_random(), net_random() };
 	if (cmdline_get(cmdline, "hostname", 0, text, sizeof(text)) > 0)
 		str_copy(n->hostname, text, sizeof(n->hostname));
 	for (unsigned i = 0; i < ARRAY_SIZE(config.dns); i++)

@@ -265,7 +265,6 @@ void net_init(void)
 	n->config = c;
 	n->config_generation = 1;
 	n->hash_key = (struct hash_key){ net_random(), net_random() };
-	n->isn_key = (struct hash_key){ net_random(), net_random() };
 	n->ip_id = (uint32_t)net_random();
 	mutex_init(&n->config_lock, "net_state.config_lock");
 	mutex_init(&n->group_lock, "net_state.group_lock");

@@ -25,16 +25,31 @@ static DEFINE_PERCPU(struct random_state, random_state);
 static uint32_t pool[8];	     /* atomic words */
 static uint32_t pool_generation = 1; /* atomic */
 
+static bool has_rdseed(void)
+{
+	return cpuid(7, 0).ebx & (1u << 18);
+}
+
+static bool has_rdrand(void)
+{
+	return cpuid(1, 0).ecx & (1u << 30);
+}
+
+bool random_cpu_generates(void)
+{
+	return has_rdseed() || has_rdrand();
+}
+
 /* RDSEED or RDRAND where the CPU has them, always the time stamp counter. */
 static uint64_t hardware_u64(void)
 {
 	uint64_t v = 0;
 	bool ok = false;
 
-	if (cpuid(7, 0).ebx & (1u << 18))
+	if (has_rdseed())
 		for (int i = 0; i < 8 && !ok; i++)
 			__asm__ volatile("rdseed %0; setc %1" : "=r"(v), "=qm"(ok)::"cc");
-	if (!ok && (cpuid(1, 0).ecx & (1u << 30)))
+	if (!ok && has_rdrand())
 		for (int i = 0; i < 8 && !ok; i++)
 			__asm__ volatile("rdrand %0; setc %1" : "=r"(v), "=qm"(ok)::"cc");
 	return v ^ (rdtsc() * 0x9e3779b97f4a7c15ull);
@@ -107,13 +122,4 @@ uint64_t random_u64(void)
 
 	random_bytes(&v, sizeof(v));
 	return v;
-}
-
-void random_init(void)
-{
-	uint64_t seed[4];
-
-	for (int i = 0; i < 4; i++)
-		seed[i] = hardware_u64();
-	random_add_entropy(seed, sizeof(seed));
 }

@@ -65,6 +65,13 @@ def scheduler(score):
     score.result("boot/spread-cpus4", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
 
 
+def entropy(score):
+    """Without RDRAND boot waits for the host's bytes, and says so if none come."""
+    for machine in ("microvm", "q35"):
+        hello(score, f"boot/entropy-{machine}", machine=machine,
+              options=("--accel", "tcg", "--qemu=-cpu", "--qemu=max,-rdrand,-rdseed"))
+
+
 def memory(score):
     for size in ("16M", "64M", "1G", "5G"):
         hello(score, f"boot/memory-{size}", memory=size)
@@ -211,7 +218,7 @@ def linux_entry(score):
         score.result(f"boot/linux-entry-{machine}", said(got), f"{got.out[:200]!r}\n{got.text()}")
 
 
-PARTS = [machines, cpus, scheduler, memory, statuses, streams, signals, queues, linux_entry, many]
+PARTS = [machines, cpus, scheduler, entropy, memory, statuses, streams, signals, queues, linux_entry, many]
 
 
 def run(score, only):
