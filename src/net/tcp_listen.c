@@ -383,7 +383,10 @@ void tcp_listen_segment(
 	if (seg->flags & TCP_ACK) {
 		if (take_cookie(l, p, seg, hlen))
 			return;
-		tcp_reply_reset(p, seg);
+		/* Of a peer whose answer to a cookie was lost this may be the second segment or the
+		 * FIN. It sends the first again, and a peer of long ago sends this again. */
+		if (!tcp_cookie_recent() || !(pkt_total(p) || (seg->flags & TCP_FIN)))
+			tcp_reply_reset(p, seg);
 		goto drop;
 	}
 	if (!(seg->flags & TCP_SYN) || (seg->flags & TCP_FIN) ||

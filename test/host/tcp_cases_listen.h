@@ -191,6 +191,34 @@ TEST(cookie_answer_and_reset_in_one_run)
 	CHECK_EQ(env_read(c, buf, 100, 0), -ECONNRESET);
 	close_all();
 }
+TEST(cookie_answer_is_lost_and_what_follows_comes)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	flooded();
+	syn_from(5000, O_SACK | O_TS);
+	REQUIRE(sent(&s));
+	iss = s.seq;
+	peer_echo = s.ts_val;
+	size_t n = put_ts(o);
+
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1006, .ack = iss + 1, .opt = o, .opt_len = n);
+	SEND(.flags = TCP_ACK, .seq = 1004, .ack = iss + 1, .opt = o, .opt_len = n, .text = "lo");
+	SILENCE();
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1, .opt = o, .opt_len = n, .text = "hel");
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	REQUIRE(!IS_ERR(c));
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	close_all();
+	/* When no cookies are about this is somebody who speaks of a connection that is not. */
+	peer_setup();
+	l = listener_at(80);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1006, .ack = iss + 1);
+	EXPECT(s, TCP_RST, iss + 1, 0, 0);
+	c = NULL;
+	close_all();
+}
 TEST(cookie_is_good_for_a_minute)
 {
 	flooded();
