@@ -7,7 +7,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import netapps, tap, target
+from harness import crowds, netapps, tap, target
 from harness.guest import wanted
 from harness.wire import DIR, GUEST, GUEST6, PORT, Wire, attempt, serving
 
@@ -91,6 +91,7 @@ def jobs():
     for kind in LINKS:
         yield f"transfer-{kind}", functools.partial(transfer, kind=kind)
     yield from netapps.JOBS.items()
+    yield from crowds.JOBS.items()
 
 
 def run(score, only):

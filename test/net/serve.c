@@ -182,6 +182,7 @@ static void say_info(struct connection *c)
 	size_t n = append_file(text, 0, sizeof(text), "/proc/meminfo");
 
 	n = append_file(text, n, sizeof(text), "/proc/net/sockstat");
+	n = append_file(text, n, sizeof(text), "/proc/skiff/counters"); /* not on Linux */
 	say(c, text, n);
 }
 
