@@ -453,6 +453,11 @@ static inline bool tcp_mtu_stale(const struct tcp_sock *t)
 void tcp_mtu_changed(struct tcp_sock *t); /* perhaps: the route is to be asked anew */
 
 /* tcp_out.c */
+/* Data or a FIN that has not been sent once. */
+static inline bool tcp_unsent(const struct tcp_sock *t)
+{
+	return seq_gt(t->write_seq, t->snd_nxt) || (t->fin_queued && !t->fin_sent);
+}
 void tcp_output(struct tcp_sock *t);
 void tcp_output_probe(struct tcp_sock *t, uint64_t now);
 /* Up to a segment of [seq, seq + len), which lies in one run of sent. False: not possible now. */

@@ -226,7 +226,8 @@ static void unacceptable(struct tcp_sock *t, const struct tcp_seg *seg)
 	counter_inc(tcp_rx_out_of_window);
 	if (seg->flags & TCP_RST)
 		return;
-	if (t->state == TCP_SYN_RECV && (seg->flags & TCP_SYN) && seg->seq == t->irs) {
+	if (t->state == TCP_SYN_RECV && (seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+		seg->seq == t->irs) {
 		tcp_send_syn(t); /* our SYN,ACK was lost */
 		return;
 	}
@@ -372,10 +373,35 @@ static void text_and_fin(struct tcp_sock *t, struct packet *p, const struct tcp_
 		t->ack_now = true;
 }
 
+/*
+ * Both sides called each other: the peer's SYN,ACK, which repeats a SYN that was taken and has the
+ * ACK that is waited for. As that ACK alone in *ack (its window is not scaled, RFC 7323 2.2).
+ * Answered with our SYN,ACK once more, two such ends (or one that called itself) never cease.
+ */
+static bool crossing_syn_ack(
+	const struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_seg *ack)
+{
+	if (t->state != TCP_SYN_RECV || t->parent || seg->len || seg->seq != t->irs ||
+		(seg->flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) != (TCP_SYN | TCP_ACK) ||
+		seg->ack != t->iss + 1)
+		return false;
+	*ack = *seg;
+	ack->seq++;
+	ack->flags &= (uint8_t)~TCP_SYN;
+	ack->wnd >>= t->snd_wscale;
+	return true;
+}
+
 /* RFC 9293 3.10.7.4. Takes p. */
 static void synchronised_segment(
 	struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg, unsigned hlen)
 {
+	struct tcp_seg ack;
+
+	if (crossing_syn_ack(t, seg, &ack)) {
+		seg = &ack;
+		t->ack_now = true; /* the peer may be in doubt about our SYN */
+	}
 	if (reopens(t, seg)) {
 		reopen(t, p, hlen);
 		return;

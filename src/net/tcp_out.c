@@ -483,9 +483,7 @@ static void transmit(struct tcp_sock *t)
 		tcp_arm_probe(t, now);
 	/* Something waits, nothing is in flight, so no ACK will come by itself: ask for one in
 	 * time. */
-	if (t->snd_una == t->snd_nxt &&
-		(t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent)) &&
-		!t->when[TCP_T_PERSIST]) {
+	if (t->snd_una == t->snd_nxt && tcp_unsent(t) && !t->when[TCP_T_PERSIST]) {
 		if (!t->probes)
 			t->progress_time = now;
 		tcp_timer_set(t, TCP_T_PERSIST,

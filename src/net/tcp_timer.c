@@ -168,8 +168,7 @@ static void retransmission_timer(struct tcp_sock *t)
 /* The window is closed (or a part of a segment was held back): RFC 9293 3.8.6.1 */
 static void persist(struct tcp_sock *t)
 {
-	if (t->snd_una != t->snd_nxt ||
-		(t->write_seq == t->snd_nxt && !(t->fin_queued && !t->fin_sent)))
+	if (t->snd_una != t->snd_nxt || !tcp_unsent(t))
 		return;
 	if (t->snd_wnd) {
 		t->force = true;
@@ -206,7 +205,7 @@ static void keepalive(struct tcp_sock *t)
 	}
 	if (!t->i.s.keepalive)
 		return;
-	if (idle < first || t->snd_una != t->snd_nxt || t->write_seq != t->snd_nxt) {
+	if (idle < first || t->snd_una != t->snd_nxt || tcp_unsent(t)) {
 		t->probes = t->snd_wnd ? 0 : t->probes;
 		tcp_timer_set(t, TCP_T_KEEP, idle < first ? t->last_rx + first : now + first);
 		return;

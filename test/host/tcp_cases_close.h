@@ -108,6 +108,27 @@ TEST(close_active)
 	CHECK_EQ(state(), TCP_CLOSE);
 	close_all();
 }
+/* A FIN that is acknowledged is nothing that waits to be sent: a closed window is not probed for
+ * it, nor does it keep a keep-alive from asking. */
+TEST(half_closed_has_nothing_to_send)
+{
+	int one = 1, idle = 1000;
+	struct seg s;
+
+	open_passive();
+	socket_shutdown(c, SHUT_WR);
+	EXPECT(s, TCP_ACK | TCP_FIN, iss + 1, 1001, 0);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 2, .wnd = -1);
+	CHECK_EQ(state(), TCP_FIN_WAIT2);
+	env_run(300 * NSEC_PER_SEC);
+	SILENCE();
+	CHECK(!sk_of(c)->when[TCP_T_PERSIST]);
+	socket_setopt(c, SOL_TCP, TCP_KEEPIDLE, &idle, 4);
+	socket_setopt(c, SOL_SOCKET, SO_KEEPALIVE, &one, 4);
+	env_run(1010 * NSEC_PER_SEC);
+	EXPECT(s, TCP_ACK, iss + 1, 1001, 0);
+	close_all();
+}
 TEST(close_passive)
 {
 	struct seg s;

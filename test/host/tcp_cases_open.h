@@ -184,6 +184,41 @@ TEST(simultaneous_open)
 	CHECK_EQ(state(), TCP_ESTABLISHED);
 	close_all();
 }
+/* The peer's SYN,ACK has the ACK that is waited for: answered with ours again, both never cease. */
+TEST(simultaneous_open_ends_with_the_syn_ack)
+{
+	struct seg s;
+
+	open_active(&s);
+	SEND(.flags = TCP_SYN, .seq = 9000);
+	EXPECT(s, TCP_SYN | TCP_ACK, iss, 9001, 0);
+	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 9000, .ack = iss + 1);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	EXPECT(s, TCP_ACK, iss + 1, 9001, 0);
+	SILENCE();
+	close_all();
+}
+TEST(connection_to_itself)
+{
+	struct sockaddr_storage a;
+	char text[10];
+	uint32_t len;
+
+	peer_setup();
+	l = c = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	file_get(c);
+	CHECK_EQ(env_bind(c, IP4(127, 0, 0, 1), 5555), 0);
+	inet_addr(&a, &len, IP4(127, 0, 0, 1), 5555);
+	(void)socket_connect(c, &a, len, NULL);
+	for (int k = 0; k < 5; k++)
+		net_thread_work(); /* it would be busy for ever */
+	CHECK(!me.net.lo_queue);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK_EQ(env_write(c, "echo", 4, 0), 4);
+	CHECK_EQ(env_read(c, text, sizeof(text), 0), 4);
+	CHECK_MEM(text, "echo", 4);
+	close_all();
+}
 TEST(simultaneous_open_offers_what_the_peer_offered)
 {
 	uint8_t o[40];
