@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_NETLINK, NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3) and
- * ip(8) ask for them. Everything else is answered with -EOPNOTSUPP in an error message.
+ * AF_NETLINK. NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3) and
+ * ip(8) ask for them; everything else is answered with -EOPNOTSUPP in an error message.
+ * NETLINK_SOCK_DIAG, as ss(8) asks, is in sock_diag.c.
  */
 
 #include "net/ip6.h"
-#include "abi/netlink.h"
-#include "cpu/uaccess.h"
+#include "net/netlink.h"
+#include "abi/sock_diag.h"
 
-#define REPLY_MAX 16384
-
-struct nl_message {
-	struct nl_message *next;
-	uint32_t size;
-	uint8_t data[];
-};
+#define ROOM 512u /* of a message with all attributes */
 
 struct nl_sock {
 	struct socket s;
 	uint32_t port;
 	bool bound;
-	struct nl_message *first, *last; /* guarded by the lock */
+	/* guarded by the lock */
+	struct nl_message *first, *last; /* first: also looked at without */
+	struct nl_dump *dump;		 /* goes on when 'first' is empty; likewise */
+	bool dumping;			 /* somebody has the dump and is at it */
 };
 static struct nl_sock *nl_sk(struct socket *s)
 {
@@ -36,7 +34,7 @@ struct socket *netlink_create(int type, int protocol)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return ERR_PTR(-ESOCKTNOSUPPORT);
-	if (protocol != NETLINK_ROUTE)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_SOCK_DIAG)
 		return ERR_PTR(-EPROTONOSUPPORT);
 	n = heap_alloc_zeroed(sizeof(*n));
 	if (!n)
@@ -47,16 +45,11 @@ struct socket *netlink_create(int type, int protocol)
 
 /* ---- building answers ---- */
 
-struct reply {
-	struct nl_message *m;	   /* capacity REPLY_MAX */
-	uint32_t seq, port, start; /* start of the message being built */
-};
-
-static void *begin(struct reply *r, uint16_t type, uint16_t flags, size_t body)
+void *nl_begin(struct nl_reply *r, uint16_t type, uint16_t flags, size_t body, size_t room)
 {
 	struct nlmsghdr *h = (struct nlmsghdr *)(r->m->data + r->m->size);
 
-	if (r->m->size + sizeof(*h) + body + 256 > REPLY_MAX)
+	if (r->m->size + sizeof(*h) + room > NL_REPLY_MAX)
 		return NULL;
 	memset(h, 0, sizeof(*h) + NLMSG_ALIGN(body));
 	h->nlmsg_type = type;
@@ -68,7 +61,7 @@ static void *begin(struct reply *r, uint16_t type, uint16_t flags, size_t body)
 	return h + 1;
 }
 
-static void attr(struct reply *r, uint16_t type, const void *data, size_t n)
+void nl_attr(struct nl_reply *r, uint16_t type, const void *data, size_t n)
 {
 	struct rtattr *a = (struct rtattr *)(r->m->data + r->m->size);
 
@@ -79,12 +72,25 @@ static void attr(struct reply *r, uint16_t type, const void *data, size_t n)
 	r->m->size += (uint32_t)(sizeof(*a) + NLMSG_ALIGN(n));
 }
 
-static void finish(struct reply *r)
+void nl_finish(struct nl_reply *r)
 {
 	((struct nlmsghdr *)(r->m->data + r->start))->nlmsg_len = r->m->size - r->start;
 }
 
-static void dump_links(struct reply *r, uint16_t flags, int only)
+/* Its message has no memory yet. */
+static struct nl_reply reply_of(const struct nl_sock *n, uint32_t seq)
+{
+	return (struct nl_reply){ .seq = seq, .port = n->port };
+}
+static bool reply_alloc(struct nl_reply *r)
+{
+	r->m = heap_alloc(sizeof(*r->m) + NL_REPLY_MAX);
+	if (r->m)
+		r->m->size = 0;
+	return r->m;
+}
+
+static void dump_links(struct nl_reply *r, uint16_t flags, int only)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, none[6];
 
@@ -96,26 +102,26 @@ static void dump_links(struct reply *r, uint16_t flags, int only)
 
 		if (only && d->index != only)
 			continue;
-		i = begin(r, RTM_NEWLINK, flags, sizeof(*i));
+		i = nl_begin(r, RTM_NEWLINK, flags, sizeof(*i), ROOM);
 		if (!i)
 			return;
 		i->ifi_type = lo ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 		i->ifi_index = d->index;
 		i->ifi_flags = IFF_UP | (d->link_up ? IFF_RUNNING | IFF_LOWER_UP : 0) |
 			       (lo ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
-		attr(r, IFLA_IFNAME, d->name, strlen(d->name) + 1);
-		attr(r, IFLA_TXQLEN, &qlen, 4);
-		attr(r, IFLA_OPERSTATE, &up, 1);
-		attr(r, IFLA_MTU, &d->mtu, 4);
-		attr(r, IFLA_QDISC, lo ? "noqueue" : "mq", lo ? 8 : 3);
-		attr(r, IFLA_ADDRESS, lo ? none : d->mac, 6);
-		attr(r, IFLA_BROADCAST, lo ? none : all, 6);
+		nl_attr(r, IFLA_IFNAME, d->name, strlen(d->name) + 1);
+		nl_attr(r, IFLA_TXQLEN, &qlen, 4);
+		nl_attr(r, IFLA_OPERSTATE, &up, 1);
+		nl_attr(r, IFLA_MTU, &d->mtu, 4);
+		nl_attr(r, IFLA_QDISC, lo ? "noqueue" : "mq", lo ? 8 : 3);
+		nl_attr(r, IFLA_ADDRESS, lo ? none : d->mac, 6);
+		nl_attr(r, IFLA_BROADCAST, lo ? none : all, 6);
 		struct netdev_stats s = netdev_stats(d);
 		uint64_t stats[24] = { s.rx_packets, s.tx_packets, s.rx_bytes, s.tx_bytes, 0, 0,
 			s.rx_dropped, s.tx_dropped };
 
-		attr(r, IFLA_STATS64, stats, sizeof(stats));
-		finish(r);
+		nl_attr(r, IFLA_STATS64, stats, sizeof(stats));
+		nl_finish(r);
 	}
 }
 
@@ -124,7 +130,7 @@ static const void *raw_addr(const struct ip_addr *a)
 	return ip_is_v4(*a) ? a->b + 12 : a->b;
 }
 
-static void address_attributes(struct reply *r, const struct net_addr *a)
+static void address_attributes(struct nl_reply *r, const struct net_addr *a)
 {
 	bool v4 = ip_is_v4(a->addr);
 	uint32_t life[4] = { ~0u, ~0u, 0, 0 }, f;
@@ -135,18 +141,19 @@ static void address_attributes(struct reply *r, const struct net_addr *a)
 	    (a->flags & ADDR_DYNAMIC ? 0 : IFA_F_PERMANENT);
 	if (!v4)
 		nd_lifetimes(a, &life[0], &life[1]);
-	attr(r, IFA_ADDRESS, raw_addr(&a->addr), v4 ? 4 : 16);
+	nl_attr(r, IFA_ADDRESS, raw_addr(&a->addr), v4 ? 4 : 16);
 	if (v4) {
-		attr(r, IFA_LOCAL, raw_addr(&a->addr), 4);
+		nl_attr(r, IFA_LOCAL, raw_addr(&a->addr), 4);
 		if (!(a->dev->features & NETDEV_LOOPBACK))
-			attr(r, IFA_BROADCAST, &a->broadcast, 4);
-		attr(r, IFA_LABEL, a->dev->name, strlen(a->dev->name) + 1);
+			nl_attr(r, IFA_BROADCAST, &a->broadcast, 4);
+		nl_attr(r, IFA_LABEL, a->dev->name, strlen(a->dev->name) + 1);
 	}
-	attr(r, IFA_FLAGS, &f, 4);
-	attr(r, IFA_CACHEINFO, life, 16);
+	nl_attr(r, IFA_FLAGS, &f, 4);
+	nl_attr(r, IFA_CACHEINFO, life, 16);
 }
 
-static void dump_addresses(struct reply *r, uint16_t flags, int family, const struct net_config *c)
+static void dump_addresses(
+	struct nl_reply *r, uint16_t flags, int family, const struct net_config *c)
 {
 	for (unsigned k = 0; k < c->addr_count; k++) {
 		const struct net_addr *a = &c->addr[k];
@@ -155,7 +162,7 @@ static void dump_addresses(struct reply *r, uint16_t flags, int family, const st
 
 		if (family && family != (v4 ? AF_INET : AF_INET6))
 			continue;
-		m = begin(r, RTM_NEWADDR, flags, sizeof(*m));
+		m = nl_begin(r, RTM_NEWADDR, flags, sizeof(*m), ROOM);
 		if (!m)
 			return;
 		m->ifa_family = v4 ? AF_INET : AF_INET6;
@@ -168,11 +175,11 @@ static void dump_addresses(struct reply *r, uint16_t flags, int family, const st
 							   : RT_SCOPE_UNIVERSE;
 		m->ifa_index = (uint32_t)a->dev->index;
 		address_attributes(r, a);
-		finish(r);
+		nl_finish(r);
 	}
 }
 
-static void dump_routes(struct reply *r, uint16_t flags, int family, const struct net_config *c)
+static void dump_routes(struct nl_reply *r, uint16_t flags, int family, const struct net_config *c)
 {
 	for (unsigned k = 0; k < c->route_count; k++) {
 		const struct route *t = &c->route[k];
@@ -183,7 +190,7 @@ static void dump_routes(struct reply *r, uint16_t flags, int family, const struc
 		if ((t->dev->features & NETDEV_LOOPBACK) ||
 			(family && family != (t->v4 ? AF_INET : AF_INET6)))
 			continue;
-		m = begin(r, RTM_NEWROUTE, flags, sizeof(*m));
+		m = nl_begin(r, RTM_NEWROUTE, flags, sizeof(*m), ROOM);
 		if (!m)
 			return;
 		m->rtm_family = t->v4 ? AF_INET : AF_INET6;
@@ -192,23 +199,23 @@ static void dump_routes(struct reply *r, uint16_t flags, int family, const struc
 		m->rtm_protocol = t->protocol;
 		m->rtm_scope = t->scope;
 		m->rtm_type = RTN_UNICAST;
-		attr(r, RTA_TABLE, &table, 4);
+		nl_attr(r, RTA_TABLE, &table, 4);
 		if (t->prefix)
-			attr(r, RTA_DST, raw_addr(&t->dst), n);
+			nl_attr(r, RTA_DST, raw_addr(&t->dst), n);
 		if (!ip_is_any(t->gateway))
-			attr(r, RTA_GATEWAY, raw_addr(&t->gateway), n);
+			nl_attr(r, RTA_GATEWAY, raw_addr(&t->gateway), n);
 		if (!ip_is_any(t->src))
-			attr(r, RTA_PREFSRC, raw_addr(&t->src), n);
+			nl_attr(r, RTA_PREFSRC, raw_addr(&t->src), n);
 		uint32_t oif = (uint32_t)t->dev->index;
 
-		attr(r, RTA_OIF, &oif, 4);
+		nl_attr(r, RTA_OIF, &oif, 4);
 		if (t->metric)
-			attr(r, 6 /* RTA_PRIORITY */, &t->metric, 4);
-		finish(r);
+			nl_attr(r, 6 /* RTA_PRIORITY */, &t->metric, 4);
+		nl_finish(r);
 	}
 }
 
-static void dump_neighbours(struct reply *r, uint16_t flags, int family)
+static void dump_neighbours(struct nl_reply *r, uint16_t flags, int family)
 {
 	struct neigh_info *table = heap_alloc(NEIGH_COUNT * sizeof(*table));
 	unsigned count = table ? neigh_list(table, NEIGH_COUNT) : 0;
@@ -220,7 +227,7 @@ static void dump_neighbours(struct reply *r, uint16_t flags, int family)
 
 		if (family && family != (v4 ? AF_INET : AF_INET6))
 			continue;
-		m = begin(r, RTM_NEWNEIGH, flags, sizeof(*m));
+		m = nl_begin(r, RTM_NEWNEIGH, flags, sizeof(*m), ROOM);
 		if (!m)
 			break;
 		m->ndm_family = v4 ? AF_INET : AF_INET6;
@@ -228,10 +235,10 @@ static void dump_neighbours(struct reply *r, uint16_t flags, int family)
 		m->ndm_state = e->state;
 		m->ndm_flags = e->router ? NTF_ROUTER : 0;
 		m->ndm_type = RTN_UNICAST;
-		attr(r, NDA_DST, raw_addr(&e->ip), v4 ? 4 : 16);
+		nl_attr(r, NDA_DST, raw_addr(&e->ip), v4 ? 4 : 16);
 		if (e->state != NUD_INCOMPLETE)
-			attr(r, NDA_LLADDR, e->mac, 6);
-		finish(r);
+			nl_attr(r, NDA_LLADDR, e->mac, 6);
+		nl_finish(r);
 	}
 	heap_free(table);
 }
@@ -261,7 +268,7 @@ static bool wanted_route(const struct nlmsghdr *h, size_t len, struct ip_addr *d
 	return false;
 }
 
-static int get_route(struct reply *r, const struct nlmsghdr *h, size_t len)
+static int get_route(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
 {
 	struct route_cache c;
 	struct ip_addr dst;
@@ -273,7 +280,7 @@ static int get_route(struct reply *r, const struct nlmsghdr *h, size_t len)
 	err = route_lookup(dst, IP_ANY, 0, &c);
 	if (err)
 		return err;
-	m = begin(r, RTM_NEWROUTE, 0, sizeof(*m));
+	m = nl_begin(r, RTM_NEWROUTE, 0, sizeof(*m), ROOM);
 	if (!m)
 		return -ENOBUFS;
 	size_t n = ip_is_v4(dst) ? 4 : 16;
@@ -283,78 +290,154 @@ static int get_route(struct reply *r, const struct nlmsghdr *h, size_t len)
 	m->rtm_dst_len = (uint8_t)(8 * n);
 	m->rtm_table = RT_TABLE_MAIN;
 	m->rtm_type = c.local ? RTN_LOCAL : RTN_UNICAST;
-	attr(r, RTA_DST, raw_addr(&dst), n);
-	attr(r, RTA_OIF, &oif, 4);
-	attr(r, RTA_PREFSRC, raw_addr(&c.src), n);
+	nl_attr(r, RTA_DST, raw_addr(&dst), n);
+	nl_attr(r, RTA_OIF, &oif, 4);
+	nl_attr(r, RTA_PREFSRC, raw_addr(&c.src), n);
 	if (!ip_equal(c.next_hop, dst))
-		attr(r, RTA_GATEWAY, raw_addr(&c.next_hop), n);
-	finish(r);
+		nl_attr(r, RTA_GATEWAY, raw_addr(&c.next_hop), n);
+	nl_finish(r);
 	return 0;
 }
 
 /* ---- requests ---- */
 
-static void enqueue(struct nl_sock *n, struct nl_message *m)
+static void append(struct nl_sock *n, struct nl_message *m) /* lock held */
 {
 	m->next = NULL;
-	socket_lock(&n->s);
 	if (n->first)
 		n->last->next = m;
 	else
 		store_release(&n->first, m);
 	n->last = m;
+}
+
+static void enqueue(struct nl_sock *n, struct nl_message *m)
+{
+	socket_lock(&n->s);
+	append(n, m);
 	socket_wake(&n->s, POLLIN | POLLRDNORM);
 	socket_unlock(&n->s);
 }
 
-static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+/* RTM_GET*: *err for the end of a dump, or of the answer. */
+static int route_request(
+	struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool dump, uint16_t flags)
 {
-	struct reply r = { .seq = h->nlmsg_seq, .port = n->port };
-	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	uint16_t flags = dump ? NLM_F_MULTI : 0;
 	struct net_config *c = net_config_copy();
 	uint8_t family = len > sizeof(*h) ? ((const uint8_t *)(h + 1))[0] : 0;
 	int err = 0, index = 0;
 
-	r.m = heap_alloc(sizeof(*r.m) + REPLY_MAX);
-	if (!r.m || !c) {
-		heap_free(r.m);
-		heap_free(c);
+	if (!c)
 		return -ENOMEM;
-	}
-	r.m->size = 0;
 	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(*h) + sizeof(struct ifinfomsg))
 		index = ((const struct ifinfomsg *)(h + 1))->ifi_index;
 	if (h->nlmsg_type == RTM_GETLINK && (dump || index)) {
-		dump_links(&r, flags, dump ? 0 : index);
-		if (!dump && !r.m->size)
+		dump_links(r, flags, dump ? 0 : index);
+		if (!dump && !r->m->size)
 			err = -ENODEV;
 	} else if (h->nlmsg_type == RTM_GETADDR && dump) {
-		dump_addresses(&r, flags, family, c);
+		dump_addresses(r, flags, family, c);
 	} else if (h->nlmsg_type == RTM_GETROUTE && dump) {
-		dump_routes(&r, flags, family, c);
+		dump_routes(r, flags, family, c);
 	} else if (h->nlmsg_type == RTM_GETROUTE) {
-		err = get_route(&r, h, len);
+		err = get_route(r, h, len);
 	} else if (h->nlmsg_type == RTM_GETNEIGH && dump) {
-		dump_neighbours(&r, flags, family);
+		dump_neighbours(r, flags, family);
 	} else {
 		err = -EOPNOTSUPP;
 	}
-	if (dump && !err) {
-		int *done = begin(&r, NLMSG_DONE, NLM_F_MULTI, sizeof(int));
-
-		if (done)
-			finish(&r);
-	} else if (err || (h->nlmsg_flags & NLM_F_ACK)) {
-		struct nlmsgerr *e = begin(&r, NLMSG_ERROR, 0, sizeof(*e));
-
-		if (e) {
-			e->error = err;
-			e->msg = *h;
-			finish(&r);
-		}
-	}
 	heap_free(c);
+	return err;
+}
+
+/* The end of a dump. False: r is full. */
+static bool put_done(struct nl_reply *r, int err)
+{
+	int *done = nl_begin(r, NLMSG_DONE, NLM_F_MULTI, sizeof(int), sizeof(int));
+
+	if (!done)
+		return false;
+	*done = err;
+	nl_finish(r);
+	return true;
+}
+static void put_error(struct nl_reply *r, const struct nlmsghdr *h, int err)
+{
+	struct nlmsgerr *e = nl_begin(r, NLMSG_ERROR, 0, sizeof(*e), sizeof(*e));
+
+	if (!e)
+		return;
+	e->error = err;
+	e->msg = *h;
+	nl_finish(r);
+}
+
+/* The next of a dump's messages. *over: that was all. NULL: no memory, the dump is over. */
+static struct nl_message *dump_on(const struct nl_sock *n, struct nl_dump *d, bool *over)
+{
+	struct nl_reply r = reply_of(n, d->seq);
+	int more;
+
+	*over = true;
+	if (!reply_alloc(&r))
+		return NULL;
+	more = sock_diag_dump(&r, d);
+	*over = more <= 0 && put_done(&r, more);
+	return r.m;
+}
+
+/* Linux: one at a time. */
+static int start_dump(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+{
+	struct nl_dump *d;
+	int err = 0;
+
+	if (len > NL_REQUEST_MAX)
+		return -EINVAL;
+	d = heap_alloc_zeroed(sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->seq = h->nlmsg_seq;
+	d->len = len;
+	memcpy(d->request, h, len);
+	socket_lock(&n->s);
+	if (n->dump || n->dumping)
+		err = -EBUSY;
+	else
+		store_release(&n->dump, d);
+	socket_wake(&n->s, POLLIN | POLLRDNORM);
+	socket_unlock(&n->s);
+	if (err)
+		heap_free(d);
+	return err;
+}
+
+static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+{
+	struct nl_reply r = reply_of(n, h->nlmsg_seq);
+	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	int err;
+
+	if (!reply_alloc(&r))
+		return -ENOMEM;
+	if (n->s.protocol == NETLINK_ROUTE) {
+		err = route_request(&r, h, len, dump, dump ? NLM_F_MULTI : 0);
+	} else if (dump) {
+		err = sock_diag_check(h, len);
+		if (!err)
+			err = start_dump(n, h, len);
+		if (!err) {
+			heap_free(r.m);
+			return 0;
+		}
+		dump = false;
+	} else {
+		err = sock_diag_one(&r, h, len);
+	}
+	if (dump && !err)
+		put_done(&r, 0);
+	else if (err || (h->nlmsg_flags & NLM_F_ACK))
+		put_error(&r, h, err);
 	enqueue(n, r.m);
 	return 0;
 }
@@ -400,6 +483,33 @@ static ssize_t netlink_send(
 	return err ? err : (ssize_t)total;
 }
 
+/* Lock held, as on return; let go meanwhile: the sockets that are looked at have locks. */
+static int go_on(struct nl_sock *n)
+{
+	struct nl_dump *d = n->dump;
+	struct nl_message *m;
+	bool over;
+
+	n->dumping = true;
+	socket_unlock(&n->s);
+	m = dump_on(n, d, &over);
+	socket_lock(&n->s);
+	n->dumping = false;
+	if (over) {
+		store_relaxed(&n->dump, NULL);
+		heap_free(d);
+	}
+	if (m)
+		append(n, m);
+	socket_wake(&n->s, POLLIN | POLLRDNORM);
+	return m ? 0 : -ENOBUFS;
+}
+
+static bool readable(const struct nl_sock *n)
+{
+	return load_acquire(&n->first) || (load_acquire(&n->dump) && !load_relaxed(&n->dumping));
+}
+
 static ssize_t netlink_recv(struct socket *s, struct socket_message *m)
 {
 	struct nl_sock *n = nl_sk(s);
@@ -410,12 +520,19 @@ static ssize_t netlink_recv(struct socket *s, struct socket_message *m)
 	m->flags = 0;
 	socket_lock(s);
 	while (!n->first) {
+		int err = 0;
+
+		if (n->dump && !n->dumping) {
+			err = go_on(n);
+			if (!err)
+				continue;
+			socket_unlock(s);
+			return err;
+		}
 		socket_unlock(s);
 		if (socket_nonblocking(s, flags))
 			return -EAGAIN;
-		int err = wait_event_interruptible_timeout(
-			&s->wait, load_acquire(&n->first), deadline);
-
+		err = wait_event_interruptible_timeout(&s->wait, readable(n), deadline);
 		if (err)
 			return socket_wait_error(err, s->rcvtimeo);
 		socket_lock(s);
@@ -477,7 +594,7 @@ static int netlink_getname(struct socket *s, bool peer, struct sockaddr_storage 
 
 static uint32_t netlink_poll(struct socket *s)
 {
-	return POLLOUT | POLLWRNORM | (load_acquire(&nl_sk(s)->first) ? POLLIN | POLLRDNORM : 0);
+	return POLLOUT | POLLWRNORM | (readable(nl_sk(s)) ? POLLIN | POLLRDNORM : 0);
 }
 
 static int netlink_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
@@ -499,6 +616,7 @@ static void netlink_destroy(struct socket *s)
 		n->first = m->next;
 		heap_free(m);
 	}
+	heap_free(n->dump);
 	heap_free(n);
 }
 

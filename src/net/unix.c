@@ -27,6 +27,7 @@ static struct unix_sock *make(int type)
 	mutex_init(&u->room_lock, "unix_sock.room_lock");
 	u->state = TCP_CLOSE;
 	current_cred(&u->cred);
+	unix_diag_add(u);
 	return u;
 }
 
@@ -352,6 +353,7 @@ static void unix_close(struct socket *s)
 
 static void unix_destroy(struct socket *s)
 {
+	unix_diag_remove(unix_sk(s));
 	purge(unix_sk(s));
 	heap_free(unix_sk(s));
 }

@@ -28,6 +28,8 @@ struct unix_message {
 struct unix_sock {
 	struct socket s;
 
+	struct unix_sock *diag_next, **diag_prev; /* guarded by unix_bucket.lock */
+
 	bool binding; /* atomic */
 	/* guarded by the bucket's lock */
 	struct name_bucket *name_bucket; /* NULL: in no bucket */
@@ -114,3 +116,7 @@ void unix_message_free(struct unix_message *q);
 /* Ancillary data of q to m. */
 void unix_message_control(
 	struct unix_sock *u, struct unix_message *q, struct socket_message *m, uint32_t flags);
+
+/* unix_diag.c: all sockets there are, from birth to the last reference's end */
+void unix_diag_add(struct unix_sock *u);
+void unix_diag_remove(struct unix_sock *u);

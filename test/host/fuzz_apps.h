@@ -5,6 +5,7 @@
 
 #include "fuzz_peer.h"
 #include "abi/netlink.h"
+#include "abi/sock_diag.h"
 
 #define FILES 28
 static struct file *files[FILES];
@@ -19,6 +20,15 @@ static void app_close(unsigned k)
 
 static void app_address(struct sockaddr_storage *a, uint32_t *len, int family, bool local)
 {
+	if (family == AF_UNIX) { /* one of a few abstract names */
+		struct sockaddr_un u = { .sun_family = AF_UNIX };
+
+		u.sun_path[1] = (char)rnd(4);
+		memset(a, 0, sizeof(*a));
+		memcpy(a, &u, 4);
+		*len = 4;
+		return;
+	}
 	uint16_t port = (uint16_t)PICK(80, 80, 81, 443, 53, 5353, 9999, 0);
 	struct ip_addr addr = local ? IP_ANY : peer_any(family == AF_INET6 && rnd(4));
 
@@ -58,7 +68,7 @@ static void app_open(unsigned k)
 	if (IS_ERR(f))
 		return;
 	files[k] = f;
-	if (kind[0] == AF_NETLINK)
+	if (kind[0] == AF_NETLINK || kind[0] == AF_UNIX)
 		return;
 	if (rnd(2) == 0) {
 		int one = 1;
@@ -249,6 +259,51 @@ static void app_netlink(struct file *f)
 		app_receive(f);
 }
 
+/* Requests of sock_diag(7): one socket or all, with a filter that may be anything. */
+static void app_diag(struct file *f)
+{
+	struct {
+		struct nlmsghdr h;
+		union {
+			struct inet_diag_req_v2 inet;
+			struct unix_diag_req local;
+		};
+		struct rtattr a;
+		uint8_t code[80];
+	} q = { .h = { .nlmsg_type = (uint16_t)PICK(20, 20, 20, 20, 21, 18),
+			.nlmsg_flags = (uint16_t)PICK(1, 5, 0x301, 0x301, 0x301, 0x305) } };
+	unsigned n = sizeof(q.h) + sizeof(q.inet), code = 4 * (1 + rnd(18));
+
+	q.inet = (struct inet_diag_req_v2){ .family = (uint8_t)PICK(
+						    AF_INET, AF_INET, AF_INET6, AF_UNIX, 0, 255),
+		.protocol = (uint8_t)PICK(6, 6, 17, 255, 1),
+		.ext = (uint8_t)rnd(256),
+		.states = rnd(2) ? ~0u : rnd(4096),
+		.id.sport = rnd(4) ? 0 : be16(80),
+		.id.cookie = { ~0u, ~0u } };
+	if (q.inet.family == AF_UNIX)
+		q.local = (struct unix_diag_req){ .family = AF_UNIX,
+			.states = ~0u,
+			.ino = rnd(2) ? 10000 + rnd(50) : 0,
+			.show = rnd(256),
+			.cookie = { ~0u, ~0u } };
+	else if (rnd(2)) {
+		q.a = (struct rtattr){ (uint16_t)(sizeof(q.a) + code), (uint16_t)PICK(1, 1, 1, 2) };
+		for (unsigned k = 0; k + 8 <= sizeof(q.code); k += 4) {
+			q.code[k] = (uint8_t)rnd(15);
+			q.code[k + 1] = (uint8_t)PICK(4, 8, 8, 12, 20, 0, 3);
+			q.code[k + 2] = (uint8_t)PICK(4, 8, 12, 80, 0, 255);
+		}
+		n += sizeof(q.a) + code;
+	}
+	if (chance(100))
+		((uint8_t *)&q)[rnd(n)] ^= (uint8_t)(1u << rnd(8));
+	q.h.nlmsg_len = chance(50) ? rnd(n + 20) : n;
+	env_write(f, &q, n, MSG_DONTWAIT);
+	for (unsigned k = rnd(4); k; k--)
+		app_receive(f);
+}
+
 static void app_moves(void)
 {
 	unsigned k = rnd(FILES);
@@ -264,6 +319,8 @@ static void app_moves(void)
 	if (s->family == AF_NETLINK) {
 		if (chance(100))
 			app_close(k);
+		else if (s->protocol == NETLINK_SOCK_DIAG)
+			app_diag(f);
 		else
 			app_netlink(f);
 		return;
@@ -305,6 +362,10 @@ static void app_moves(void)
 		socket_getname(f, rnd(2), &a, &len);
 		break;
 	case 14:
+		if (s->family == AF_UNIX) {
+			app_address(&a, &len, AF_UNIX, true);
+			socket_bind(f, &a, len, NULL);
+		}
 		if (chance(300))
 			socket_listen(f, (int)rnd(8));
 		break;

@@ -15,6 +15,7 @@
 /* flags: -D_GNU_SOURCE */
 #include "fuzz_apps.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,7 +97,7 @@ static void check_sockets(void)
 	for (unsigned k = 0; k < FILES; k++) {
 		struct socket *s = files[k] ? files[k]->private : NULL;
 
-		if (s && s->type == SOCK_STREAM && s->family != AF_NETLINK)
+		if (s && s->protocol == IPPROTO_TCP && s->type == SOCK_STREAM)
 			env_check_tcp(tcp_sk(s));
 	}
 }
@@ -143,7 +144,7 @@ static bool is_posted(void *p)
 			if (p == q->slots[i].indirect)
 				return true;
 			for (struct packet *f = head; f; f = f == head ? f->frags : f->next)
-				if (f == p)
+				if (f == p || f->owner == p)
 					return true;
 		}
 	}
@@ -203,7 +204,8 @@ static void check_nothing_left(const struct fuzz_block *before)
 		for (unsigned i = 0; before[i].at && !old; i++)
 			old = before[i].at == b->at;
 		if (!old)
-			T_FAIL("left: %zu bytes taken at %p", b->size, b->who);
+			T_FAIL("left: %zu bytes taken at main + %#lx", b->size,
+				(unsigned long)((char *)b->who - (char *)main));
 	}
 }
 
@@ -295,7 +297,7 @@ static bool in_child(unsigned long seed)
 	child = fork();
 	if (child == 0) {
 		atomic_store(&t_failures, 0);
-		alarm(20);
+		setrlimit(RLIMIT_CPU, &(struct rlimit){ 20, 25 });
 		live_once(seed);
 		exit(atomic_load(&t_failures) != 0);
 	}
