@@ -268,6 +268,8 @@ static bool wanted(const struct inet_sock *i, const struct inet_diag_req_v2 *req
 
 	if (req->family != AF_UNSPEC && req->family != i->s.family)
 		return false;
+	if ((req->protocol == IPPROTO_RAW) != (i->s.type == SOCK_RAW)) /* the list has ping's too */
+		return false;
 	if (i->s.type != SOCK_RAW && !(req->states & 1u << state_of(i)))
 		return false;
 	if ((req->id.sport && req->id.sport != be16(sport)) ||
@@ -278,49 +280,72 @@ static bool wanted(const struct inet_sock *i, const struct inet_diag_req_v2 *req
 
 /* ---- the tables ---- */
 
-static struct inet_sock *sock_at(struct list_node *node, enum table table)
+/* TCP's tables are chains of flows; the others' sockets are on the lists of who holds a port. */
+static struct flow_table *flows_of(enum table table)
 {
-	if (table == TABLE_LISTEN)
-		return &container_of(node, struct tcp_sock, listen_link)->i;
-	if (table == TABLE_CONN)
-		return &container_of(node, struct tcp_sock, conn_link)->i;
-	return container_of(node, struct inet_sock, bind_link);
+	return table == TABLE_LISTEN ? &the_net()->tcp_listen
+	       : table == TABLE_CONN ? &the_net()->tcp_conn
+				     : NULL;
 }
 
-static struct inet_bucket *bucket_at(enum table table, unsigned k)
+static unsigned chain_count(enum table table)
 {
-	struct net_state *n = the_net();
+	struct flow_table *flows = flows_of(table);
 
-	switch (table) {
-	case TABLE_LISTEN: return k < BIND_BUCKETS ? &n->tcp_listen[k] : NULL;
-	case TABLE_CONN: return k <= n->conn_mask ? &n->tcp_conn[k] : NULL;
-	case TABLE_UDP: return k < BIND_BUCKETS ? &n->udp_bind[k] : NULL;
-	case TABLE_RAW: return k == 0 ? &n->raw : NULL;
-	}
-	return NULL;
+	return flows ? flows->mask + 1 : table == TABLE_UDP ? BIND_BUCKETS : 1;
 }
 
-/* The next sockets of a bucket, referenced. */
-static unsigned collect(
-	struct inet_bucket *b, enum table table, unsigned skip, struct socket *out[AT_A_TIME])
+static unsigned collect_flows(
+	struct flow_table *flows, unsigned chain, unsigned skip, struct socket *out[AT_A_TIME])
 {
+	struct mutex *lock = flow_lock(flows, chain);
 	unsigned count = 0;
+	struct flow *f;
 
-	if (list_empty(&b->head)) /* a look without the lock: most are */
-		return 0;
-	mutex_lock(&b->lock);
-	for (struct list_node *node = b->head.next; node != &b->head && count < AT_A_TIME;
-		node = node->next) {
+	for_each_flow(f, flows, chain)
+	{
 		if (skip) {
 			skip--;
 			continue;
 		}
-		out[count] = &sock_at(node, table)->s;
-		if (table != TABLE_RAW || out[count]->type == SOCK_RAW)
-			socket_get(out[count++]);
+		if (count == AT_A_TIME)
+			break;
+		out[count++] = f->s;
+		socket_get(f->s);
+	}
+	mutex_unlock(lock);
+	return count;
+}
+
+static unsigned collect_bound(struct inet_bucket *b, unsigned skip, struct socket *out[AT_A_TIME])
+{
+	struct inet_sock *i;
+	unsigned count = 0;
+
+	mutex_lock(&b->lock);
+	list_for_each_entry (i, &b->head, bind_link) {
+		if (skip) {
+			skip--;
+			continue;
+		}
+		if (count == AT_A_TIME)
+			break;
+		out[count++] = &i->s;
+		socket_get(&i->s);
 	}
 	mutex_unlock(&b->lock);
 	return count;
+}
+
+/* The next sockets of a chain, referenced. A look without the lock first: most are empty. */
+static unsigned collect(enum table table, unsigned k, unsigned skip, struct socket *out[AT_A_TIME])
+{
+	struct flow_table *flows = flows_of(table);
+	struct inet_bucket *b = table == TABLE_UDP ? &the_net()->udp_bind[k] : &the_net()->raw;
+
+	if (flows)
+		return flow_first(flows, k) ? collect_flows(flows, k, skip, out) : 0;
+	return list_empty(&b->head) ? 0 : collect_bound(b, skip, out);
 }
 
 /* False: r is full. */
@@ -343,12 +368,11 @@ static bool dump_some(struct nl_reply *r, struct nl_dump *d, struct socket **fou
 static int dump_table(struct nl_reply *r, struct nl_dump *d, enum table table)
 {
 	struct socket *found[AT_A_TIME];
-	struct inet_bucket *b;
 	unsigned count;
 
-	for (; (b = bucket_at(table, d->bucket)); d->bucket++, d->skip = 0)
+	for (; d->bucket < chain_count(table); d->bucket++, d->skip = 0)
 		do {
-			count = collect(b, table, d->skip, found);
+			count = collect(table, d->bucket, d->skip, found);
 			if (!dump_some(r, d, found, count))
 				return 1;
 		} while (count == AT_A_TIME);
@@ -389,16 +413,16 @@ static bool is_asked_for(const struct inet_sock *i, const struct inet_diag_socki
 static struct socket *find_one(const struct inet_diag_req_v2 *req, enum table table)
 {
 	struct socket *found[AT_A_TIME], *one = NULL;
-	struct inet_bucket *b;
 	unsigned count, skip;
 
-	for (unsigned k = 0; !one && (b = bucket_at(table, k)); k++) {
+	for (unsigned k = 0; !one && k < chain_count(table); k++) {
 		skip = 0;
 		do {
-			count = collect(b, table, skip, found);
+			count = collect(table, k, skip, found);
 			skip += count;
 			for (unsigned i = 0; i < count; i++)
 				if (!one && found[i]->family == req->family &&
+					(found[i]->type == SOCK_RAW) == (table == TABLE_RAW) &&
 					is_asked_for(inet_sk(found[i]), &req->id))
 					one = found[i];
 				else
