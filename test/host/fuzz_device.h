@@ -199,7 +199,7 @@ static uint32_t card_write(
 /* One frame. False: there was no buffer; as on a wire it is lost, or cut if there were too few. */
 static bool card_receives(const uint8_t *frame, size_t n, struct virtio_net_hdr h)
 {
-	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_RX];
+	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_RX(0)];
 	static struct card_chain chains[64];
 	static uint8_t bytes[80000];
 	unsigned header = card_header_size(), count;
@@ -239,10 +239,14 @@ static void card_check_header(const struct virtio_net_hdr *h, size_t n)
 		CHECK(n <= ETH_HLEN + card.mtu);
 		return;
 	}
-	CHECK(f & (h->gso_type == VIRTIO_NET_HDR_GSO_TCPV4 ? VIRTIO_NET_F_HOST_TSO4
-							   : VIRTIO_NET_F_HOST_TSO6));
+	switch (h->gso_type) {
+	case VIRTIO_NET_HDR_GSO_TCPV4: CHECK(f & VIRTIO_NET_F_HOST_TSO4); break;
+	case VIRTIO_NET_HDR_GSO_TCPV6: CHECK(f & VIRTIO_NET_F_HOST_TSO6); break;
+	case VIRTIO_NET_HDR_GSO_UDP_L4: CHECK(f & VIRTIO_NET_F_HOST_USO); break;
+	default: T_FAIL("segments of type %x are sent", h->gso_type);
+	}
 	CHECK(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
-	CHECK(h->gso_size > 0 && h->hdr_len >= 54 && h->hdr_len < n);
+	CHECK(h->gso_size > 0 && h->hdr_len >= 42 && h->hdr_len < n);
 }
 
 static void card_transmit(struct card_queue *c)
@@ -276,7 +280,7 @@ static void card_transmit(struct card_queue *c)
 /* What the driver gave and the card has not looked at yet. */
 static void card_works(void)
 {
-	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_TX];
+	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_TX(0)];
 
 	if (c->q && (card.status & VIRTIO_STATUS_DRIVER_OK))
 		card_transmit(c);
@@ -333,7 +337,7 @@ static int card_queue_start(
 }
 static void card_notify(struct virtio_device *dev, struct virtqueue *q)
 {
-	if (q->index == VIRTIO_NET_QUEUE_TX && !chance(card.lazy))
+	if (q->index == VIRTIO_NET_QUEUE_TX(0) && !chance(card.lazy))
 		card_works();
 }
 static const struct virtio_transport card_ops = {

@@ -77,7 +77,7 @@ static bool peer_speaks(void)
 
 /* ---- TCP ---- */
 
-struct flow {
+struct talk {
 	bool used, up, ts;
 	struct ip_addr peer, me;
 	uint16_t pport, mport;
@@ -87,13 +87,13 @@ struct flow {
 	uint16_t wnd;
 };
 #define FLOWS 24
-static struct flow flows[FLOWS];
+static struct talk flows[FLOWS];
 static unsigned peer_silent; /* so many of 1000 answers are never sent */
 
-static struct flow *flow_find(
+static struct talk *flow_find(
 	struct ip_addr peer, uint16_t pport, struct ip_addr me, uint16_t mport, bool make)
 {
-	struct flow *f;
+	struct talk *f;
 
 	for (unsigned k = 0; k < FLOWS; k++)
 		if (flows[k].used && flows[k].pport == pport && flows[k].mport == mport &&
@@ -102,7 +102,7 @@ static struct flow *flow_find(
 	if (!make)
 		return NULL;
 	f = &flows[rnd(FLOWS)];
-	*f = (struct flow){ .used = true,
+	*f = (struct talk){ .used = true,
 		.peer = peer,
 		.me = me,
 		.pport = pport,
@@ -113,7 +113,7 @@ static struct flow *flow_find(
 	return f;
 }
 
-static unsigned flow_options(const struct flow *f, uint8_t *o, uint8_t flags)
+static unsigned flow_options(const struct talk *f, uint8_t *o, uint8_t flags)
 {
 	unsigned n = 0;
 
@@ -158,7 +158,7 @@ static unsigned flow_options(const struct flow *f, uint8_t *o, uint8_t flags)
 	return n;
 }
 
-static void flow_say(struct flow *f, uint8_t flags, uint32_t seq, unsigned len)
+static void flow_say(struct talk *f, uint8_t flags, uint32_t seq, unsigned len)
 {
 	static uint8_t data[70000];
 	struct tcp_header *h = (struct tcp_header *)data;
@@ -171,14 +171,14 @@ static void flow_say(struct flow *f, uint8_t flags, uint32_t seq, unsigned len)
 	wire_packet(peer_say(), f->peer, f->me, IPPROTO_TCP, data, head + len);
 }
 /* The next segment in order. */
-static void flow_send(struct flow *f, uint8_t flags, unsigned len)
+static void flow_send(struct talk *f, uint8_t flags, unsigned len)
 {
 	flow_say(f, flags, f->seq, len);
 	f->seq += len + !!(flags & TCP_SYN) + !!(flags & TCP_FIN);
 }
 
 /* Something that a peer may do next, or should not. */
-static void flow_moves(struct flow *f)
+static void flow_moves(struct talk *f)
 {
 	unsigned len = PICK(1, 10, 536, 1000, 1448, 1448);
 
@@ -215,7 +215,7 @@ static void flow_moves(struct flow *f)
 }
 
 /* The stack sent a segment; what a peer answers. */
-static void flow_hears(struct flow *f, const uint8_t *tcp, unsigned len, bool fresh)
+static void flow_hears(struct talk *f, const uint8_t *tcp, unsigned len, bool fresh)
 {
 	uint8_t flags = tcp[13];
 	uint32_t seq = get_be32(tcp + 4), next = seq + len + !!(flags & TCP_FIN);
@@ -263,7 +263,7 @@ static void flow_hears(struct flow *f, const uint8_t *tcp, unsigned len, bool fr
 static void flow_open(void)
 {
 	struct ip_addr peer = peer_any(rnd(3) == 0);
-	struct flow *f = flow_find(peer, (uint16_t)(1024 + rnd(50)), me_for(peer),
+	struct talk *f = flow_find(peer, (uint16_t)(1024 + rnd(50)), me_for(peer),
 		(uint16_t)PICK(80, 80, 80, 81, 443), true);
 
 	f->ts = rnd(3) != 0;
@@ -278,7 +278,7 @@ static void flow_flood(void)
 
 	for (unsigned k = 0; k < count; k++) {
 		struct ip_addr peer = ip_map(IP4(198, 51, 100, 1 + rnd(250)));
-		struct flow f = { .peer = peer,
+		struct talk f = { .peer = peer,
 			.me = ip_map(ME4),
 			.pport = (uint16_t)(1024 + k),
 			.mport = port,
@@ -598,7 +598,7 @@ static void other_says(void)
 
 static void peer_moves(void)
 {
-	struct flow *f = &flows[rnd(FLOWS)];
+	struct talk *f = &flows[rnd(FLOWS)];
 
 	switch (rnd(24)) {
 	case 0:
@@ -655,7 +655,7 @@ static void hears_upper(const struct frame *f, struct ip_addr src, struct ip_add
 		/* whom it calls, and some of those that only knocked */
 		bool meet = (p[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN ||
 			    ((p[13] & TCP_SYN) && chance(50));
-		struct flow *flow = flow_find(dst, get_be16(p + 2), src, get_be16(p), meet);
+		struct talk *flow = flow_find(dst, get_be16(p + 2), src, get_be16(p), meet);
 
 		head = (p[12] >> 4) * 4u;
 		if (flow && meet && (p[13] & TCP_ACK) && !flow->up) {

@@ -264,6 +264,21 @@ void thread_yield(void)
 		swapcontext(&f->at, &fuzz_main);
 	}
 }
+/* One CPU. */
+int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
+{
+	return 0;
+}
+unsigned machine_cpu_count(void)
+{
+	return 1;
+}
+void random_bytes(void *buf, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		((uint8_t *)buf)[k] = (uint8_t)random_u64();
+}
+
 static void fuzz_wake_timer(struct timer *t)
 {
 	thread_wake(t->arg);

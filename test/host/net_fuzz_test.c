@@ -40,15 +40,17 @@ static uint64_t some_features(void)
 	static const uint64_t all[] = { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM,
 		VIRTIO_NET_F_MTU, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
 		VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_MRG_RXBUF,
-		VIRTIO_NET_F_STATUS, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC };
+		VIRTIO_NET_F_STATUS, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO4,
+		VIRTIO_NET_F_GUEST_USO6, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC };
 	uint64_t f = VIRTIO_NET_F_MAC;
 
 	for (unsigned k = 0; k < ARRAY_SIZE(all); k++)
 		f |= rnd(3) ? all[k] : 0;
 	if (!(f & VIRTIO_NET_F_CSUM)) /* 5.1.3.1: what needs what */
-		f &= ~(VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6);
+		f &= ~(VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_USO);
 	if (!(f & VIRTIO_NET_F_GUEST_CSUM))
-		f &= ~(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6);
+		f &= ~(VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_USO4 |
+			VIRTIO_NET_F_GUEST_USO6);
 	return f;
 }
 
@@ -163,11 +165,17 @@ static bool is_kept(void *p)
 
 		list_for_each_entry (i, &machine.udp_bind[k].head, bind_link) {
 			dgram_purge(dgram_sk(&i->s));
-			if (p == dgram_sk(&i->s) || p == i->groups)
+			if (p == dgram_sk(&i->s) || p == i->groups || p == i->flow)
 				return true;
 		}
 	}
 	return false;
+}
+static void check_empty(const struct flow_table *t, const char *what)
+{
+	for (uint32_t c = 0; c <= t->mask; c++)
+		for (struct flow *f = t->chain[c]; f; f = f->next)
+			T_FAIL("a %s is left, in state %u", what, tcp_sk(f->s)->state);
 }
 static void check_nothing_left(const struct fuzz_block *before)
 {
@@ -178,15 +186,11 @@ static void check_nothing_left(const struct fuzz_block *before)
 			CHECK(i->lport == 68 || i->lport == 546);
 			dgram_purge(dgram_sk(&i->s));
 		}
-		CHECK(list_empty(&machine.tcp_listen[k].head));
 		CHECK(list_empty(&machine.tcp_bind[k].head));
 	}
-	for (unsigned k = 0; k <= machine.conn_mask; k++) {
-		struct tcp_sock *t;
-
-		list_for_each_entry (t, &machine.tcp_conn[k].head, conn_link)
-			T_FAIL("a connection is left in state %u", t->state);
-	}
+	check_empty(&machine.tcp_conn, "connection");
+	check_empty(&machine.tcp_listen, "listener");
+	check_empty(&machine.raw_flows, "raw socket");
 	CHECK(list_empty(&machine.raw.head));
 	CHECK_EQ(machine.tcp_time_wait, 0);
 	CHECK_EQ(machine.tcp_bytes, 0);
@@ -213,7 +217,7 @@ static void check_nothing_left(const struct fuzz_block *before)
 static void check_handshake(void)
 {
 	uint32_t me = net_addr4(eth);
-	struct flow *f;
+	struct talk *f;
 	struct file *l, *c = NULL;
 	char buf[100];
 	ssize_t n = 0;
