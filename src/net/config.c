@@ -279,4 +279,7 @@ void net_shutdown(void)
 		thread_sleep(NSEC_PER_MSEC, false, NULL);
 	dhcp_stop();
 	dhcp6_stop();
+	/* A program of a moment never spoke to the server's neighbour before. */
+	while (neigh_pending() && clock_now() < deadline)
+		thread_sleep(NSEC_PER_MSEC, false, NULL);
 }

@@ -528,6 +528,7 @@ void neigh_init(void);
 int neigh_output(struct netdev *dev, struct packet *p, struct ip_addr next_hop);
 /* mac NULL: it was not said. how: NEIGH_*; RFC 4861 7.2.5, where ARP is S and O. */
 void neigh_update(struct netdev *dev, struct ip_addr ip, const uint8_t *mac, unsigned how);
+bool neigh_pending(void); /* packets wait for an address */
 
 struct neigh_info {
 	struct ip_addr ip;

@@ -277,6 +277,18 @@ int neigh_output(struct netdev *dev, struct packet *p, struct ip_addr next_hop)
 	return eth_output(dev, p, (const uint8_t *)&mac, ip_is_v4(next_hop) ? ETH_IPV4 : ETH_IPV6);
 }
 
+bool neigh_pending(void)
+{
+	struct net_state *n = the_net();
+	bool any = false;
+
+	mutex_lock(&n->neigh_lock);
+	for (unsigned i = 0; i < NEIGH_COUNT && !any; i++)
+		any = n->neigh[i].pending;
+	mutex_unlock(&n->neigh_lock);
+	return any;
+}
+
 static void set_fresh(struct neigh *e, struct netdev *dev, bool reachable)
 {
 	uint64_t span = ip_is_v4(e->ip) ? NEIGH_FRESH : nd_reachable_time(dev);
