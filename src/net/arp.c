@@ -43,6 +43,12 @@ void arp_announce(struct netdev *dev, uint32_t addr)
 	arp_send(dev, ARP_REQUEST, addr, addr, NULL, broadcast_mac);
 }
 
+/* RFC 5227 2.1.1 */
+void arp_probe(struct netdev *dev, uint32_t addr)
+{
+	arp_send(dev, ARP_REQUEST, 0, addr, NULL, broadcast_mac);
+}
+
 /* Only what we asked for, already know, or what asks for us is believed. */
 static void learn(struct netdev *dev, uint32_t ip, const uint8_t *sha, bool create)
 {
@@ -63,7 +69,10 @@ void arp_input(struct netdev *dev, struct packet *p)
 			uint32_t mine = net_addr4(dev);
 			bool for_me = mine && a.tpa == mine;
 
-			learn(dev, a.spa, a.sha, for_me);
+			if (a.spa)
+				dhcp_arp(dev, a.spa);
+			if (a.spa != mine)
+				learn(dev, a.spa, a.sha, for_me);
 			if (for_me && be16(a.op) == ARP_REQUEST)
 				arp_send(dev, ARP_REPLY, mine, a.spa, a.sha, a.sha);
 		}

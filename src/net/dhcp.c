@@ -5,6 +5,12 @@
  *	INIT --discover--> SELECTING --offer--> REQUESTING --ack--> BOUND --T1--> RENEWING
  *	  ^                                        | nak                 ^ ack |      | T2
  *	  +------ lease over, nak: address goes <--+---------------------+-----+-- REBINDING
+ *	  +------ decline: somebody else has it <---------- BOUND
+ *
+ * An address is asked for by ARP while the server is asked for it (2131 3.1, step 5; 5227), which
+ * costs no time: who has it answers as fast as the server does. It is in use when the server's word
+ * comes, and given up again if another host speaks as it within PROBE_TIME. After that we keep it
+ *and say so (5227 2.4 c): any host of the link could take it from us otherwise.
  */
 
 #include "net/impl.h"
@@ -14,13 +20,22 @@
 #define FIRST_WAIT (NSEC_PER_SEC)
 #define MAX_WAIT   (64 * NSEC_PER_SEC)
 
+#define PROBE_TIME   (2 * NSEC_PER_SEC)	 /* RFC 5227 PROBE_WAIT + PROBE_MAX */
+#define DEFEND_TIME  (10 * NSEC_PER_SEC) /* 5227 DEFEND_INTERVAL */
+#define DECLINE_WAIT (10 * NSEC_PER_SEC) /* 2131 3.1 step 5, but not before the first new try */
+
 struct dhcp_client {
 	struct netdev *dev;
 	struct socket *s;
 	uint32_t xid;
-	uint64_t started, bound_at; /* monotonic ns */
-	struct dhcp_lease lease;    /* valid while bound */
+	uint64_t started, bound_at, first_bound; /* monotonic ns */
+	struct dhcp_lease lease;		 /* valid while bound */
 	bool bound;
+	uint32_t declined; /* in a row */
+
+	uint32_t watched;	 /* atomic: the address offered or had */
+	uint32_t conflict;	 /* atomic: another host speaks as it */
+	struct wait_queue heard; /* of a conflict */
 };
 
 static struct dhcp_client *client; /* the one there is */
@@ -140,11 +155,68 @@ static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 		l->lease);
 }
 
+void dhcp_arp(const struct netdev *dev, uint32_t addr)
+{
+	struct dhcp_client *c = load_acquire(&client);
+
+	if (!c || c->dev != dev || addr != load_relaxed(&c->watched))
+		return;
+	store_release(&c->conflict, 1);
+	wait_wake_all(&c->heard, 0);
+}
+
+/* From now on dhcp_arp tells of those who have it. */
+static void watch(struct dhcp_client *c, uint32_t addr)
+{
+	store_relaxed(&c->watched, addr);
+	store_release(&c->conflict, 0);
+	arp_probe(c->dev, addr);
+}
+
+/* RFC 2131 4.4.4: to all, without an address of ours. */
+static void decline(struct dhcp_client *c)
+{
+	const uint8_t *a = (const uint8_t *)&c->lease.addr;
+
+	log_warn("%s: another host has %u.%u.%u.%u", c->dev->name, a[0], a[1], a[2], a[3]);
+	netif_remove_addresses(c->dev);
+	c->bound = false;
+	c->xid = (uint32_t)net_random();
+	client_send(c, DHCPDECLINE, INADDR_BROADCAST, c->lease.addr, c->lease.server, 0);
+	if (c->declined++)
+		thread_sleep(DECLINE_WAIT, false, NULL);
+}
+
+/* BOUND until the given time. False: the address was declined. */
+static bool stay_bound(struct dhcp_client *c, uint64_t until)
+{
+	uint64_t defended = 0;
+
+	while (clock_now() < until) {
+		(void)wait_event_timeout(&c->heard, load_acquire(&c->conflict), until);
+		uint64_t now = clock_now();
+
+		if (!load_acquire(&c->conflict))
+			continue;
+		if (now - c->first_bound < PROBE_TIME) {
+			decline(c);
+			return false;
+		}
+		store_release(&c->conflict, 0);
+		if (defended && now - defended < DEFEND_TIME)
+			continue;
+		defended = now;
+		arp_announce(c->dev, c->lease.addr);
+	}
+	return true;
+}
+
 /* INIT to BOUND; tries for ever. */
 static void acquire(struct dhcp_client *c)
 {
 	struct dhcp_lease offer, ack;
 	uint64_t wait = FIRST_WAIT;
+	bool refused = false;
 
 	c->started = clock_now();
 	for (;;) {
@@ -154,15 +226,28 @@ static void acquire(struct dhcp_client *c)
 			wait = next_wait(wait);
 			continue;
 		}
+		watch(c, offer.addr);
 		for (int tries = 0; tries < 4; tries++) {
 			client_send(c, DHCPREQUEST, INADDR_BROADCAST, offer.addr, offer.server, 0);
 			if (!client_wait(c, DHCPACK, offer.server,
 				    clock_now() + (FIRST_WAIT << tries), &ack))
 				continue;
-			if (ack.type == DHCPNAK)
+			if (ack.type == DHCPNAK) {
+				if (refused) { /* a server that offers what it does not give */
+					thread_sleep(wait, false, NULL);
+					wait = next_wait(wait);
+				}
+				refused = true;
 				break;
+			}
 			if (!ack.server)
 				ack.server = offer.server;
+			if (load_acquire(&c->conflict)) { /* before anybody heard of it */
+				c->lease = ack;
+				decline(c);
+				break;
+			}
+			c->first_bound = clock_now();
 			apply(c, &ack);
 			return;
 		}
@@ -211,8 +296,9 @@ static void client_thread(void *arg)
 			acquire(c);
 		uint64_t t1 = after(c, c->lease.t1), now = clock_now();
 
-		if (t1 > now)
-			thread_sleep(t1 - now, false, NULL);
+		if (t1 > now && !stay_bound(c, t1))
+			continue;
+		c->declined = 0;
 		if (c->lease.lease == UINT32_MAX)
 			continue;
 		if (extend(c, c->lease.server, after(c, c->lease.t2), &refused))
@@ -232,16 +318,19 @@ void dhcp_start(struct netdev *dev)
 
 	if (c) {
 		c->dev = dev;
+		wait_init(&c->heard);
 		err = client_socket(c);
 	}
-	if (!err && !kthread_create("dhcp", client_thread, c, THREAD_NORMAL))
-		err = -ENOMEM;
+	if (!err) {
+		store_release(&client, c);
+		if (!kthread_create("dhcp", client_thread, c, THREAD_NORMAL))
+			err = -ENOMEM;
+	}
 	if (err) {
+		store_release(&client, NULL);
 		log_err("%s: DHCP cannot start: %d", dev->name, -err);
 		net_set_configured();
-		return;
 	}
-	client = c;
 }
 
 /* Gives the address back; the packet leaves with the machine's last breath, or does not (RFC 2131

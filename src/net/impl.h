@@ -542,6 +542,7 @@ unsigned neigh_list(struct neigh_info *out, unsigned max); /* how many there are
 void arp_input(struct netdev *dev, struct packet *p);		       /* data at the ARP header */
 void arp_solicit(struct netdev *dev, uint32_t ip, const uint8_t *mac); /* NULL: broadcast */
 void arp_announce(struct netdev *dev, uint32_t addr);
+void arp_probe(struct netdev *dev, uint32_t addr); /* asks for it without having one */
 int eth_output(struct netdev *dev, struct packet *p, const uint8_t *dst, uint16_t type);
 
 /* ---- AF_INET and AF_INET6 sockets ---- */
@@ -767,6 +768,7 @@ void tcp_input(struct rx *rx, struct packet *p); /* data at the TCP header */
 void net_config_device(struct netdev *dev);
 void dhcp_start(struct netdev *dev);
 void dhcp_stop(void);
+void dhcp_arp(const struct netdev *dev, uint32_t addr); /* another host speaks as addr */
 void net_set_configured(void);
 void net_ip6_ready(void); /* an address that others reach has passed its test */
 void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search);

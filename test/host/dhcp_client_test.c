@@ -11,10 +11,25 @@
 /* ---- the server ---- */
 
 static struct {
-	bool silent, nak;
+	bool silent, nak, nak_renewals;
 	uint32_t lease, addr;
-	unsigned discovers, requests, renewals, rebinds, releases;
+	unsigned discovers, requests, renewals, rebinds, releases, declines, probes, announcements;
+	uint32_t taken; /* another host has this one, and answers for it */
 } server;
+
+/* The other host speaks: op, as that address, to us. */
+static void arp_from_other(uint16_t op, uint32_t as)
+{
+	uint8_t f[42];
+	struct arp_packet *a = (struct arp_packet *)(f + 14);
+
+	memcpy(f, me.eth.mac, 6);
+	memcpy(f + 6, peer_mac, 6);
+	put_be16(f + 12, ETH_ARP);
+	*a = (struct arp_packet){ be16(1), be16(ETH_IPV4), 6, 4, be16(op), { 0 }, as, { 0 }, as };
+	memcpy(a->sha, peer_mac, 6);
+	inject(f, 42);
+}
 
 static void answer(const struct dhcp_packet *q, uint8_t type)
 {
@@ -55,7 +70,15 @@ static void serve(void)
 
 	while ((p = out_next())) {
 		const struct dhcp_packet *q = (void *)(p->data + 42);
+		const struct arp_packet *arp = (void *)(p->data + 14);
 
+		if (get_be16(p->data + 12) == ETH_ARP) {
+			server.probes += !arp->spa;
+			server.announcements +=
+				be16(arp->op) == ARP_REQUEST && arp->spa == arp->tpa;
+			if (!arp->spa && arp->tpa == server.taken)
+				arp_from_other(ARP_REPLY, server.taken);
+		}
 		if (get_be16(p->data + 12) == ETH_ARP && get_be16(p->data + 20) == ARP_REQUEST &&
 			!server.silent && memcmp(p->data + 38, &(uint32_t){ PEER }, 4) == 0) {
 			uint8_t f[42];
@@ -75,6 +98,11 @@ static void serve(void)
 
 			server.discovers += type == DHCPDISCOVER;
 			server.releases += type == DHCPRELEASE;
+			if (type == DHCPDECLINE) {
+				CHECK(broadcast && !q->ciaddr);
+				server.declines++;
+				server.addr += 1u << 24; /* the next one offers another */
+			}
 			if (type == DHCPREQUEST) {
 				if (!q->ciaddr)
 					server.requests++;
@@ -86,7 +114,9 @@ static void serve(void)
 			if (!server.silent && type == DHCPDISCOVER)
 				answer(q, DHCPOFFER);
 			else if (!server.silent && type == DHCPREQUEST)
-				answer(q, server.nak ? DHCPNAK : DHCPACK);
+				answer(q, server.nak || (server.nak_renewals && q->ciaddr)
+						  ? DHCPNAK
+						  : DHCPACK);
 		}
 		packet_free(p);
 	}
@@ -161,13 +191,49 @@ TEST(lease_life)
 	live(100 * NSEC_PER_SEC);
 	CHECK_EQ(address(), server.addr);
 
-	/* a refusal while renewing starts again */
+	/* a refusal while renewing starts again, and one after the other not in a hurry */
 	server.nak = true;
+	unsigned before = server.discovers;
+
 	live(1801 * NSEC_PER_SEC);
 	CHECK_EQ(address(), 0);
+	CHECK(server.discovers > before && server.discovers < before + 60);
 	server.nak = false;
 	live(100 * NSEC_PER_SEC);
 	CHECK_EQ(address(), server.addr);
+
+	/* another host has the address that is offered next: declined before it is in use */
+	server.nak_renewals = true;
+	server.taken = server.addr = IP4(10, 0, 0, 90);
+	server.announcements = server.probes = 0;
+	for (int i = 0; i < 2000 && !server.declines; i++)
+		live(NSEC_PER_SEC);
+	live(NSEC_PER_SEC);
+	CHECK_EQ(server.declines, 1);
+	CHECK_EQ(server.probes, 2);
+	CHECK_EQ(server.announcements, 1); /* of the second alone */
+	CHECK_EQ(address(), IP4(10, 0, 0, 91));
+
+	/* one that answers a little later, when it is in use; the one after that is good */
+	arp_from_other(ARP_REPLY, IP4(10, 0, 0, 91));
+	live(5 * NSEC_PER_SEC);
+	CHECK_EQ(server.declines, 2);
+	CHECK_EQ(address(), 0); /* the second time in a row it waits */
+	live(10 * NSEC_PER_SEC);
+	CHECK_EQ(address(), IP4(10, 0, 0, 92));
+
+	/* later nobody takes it from us: we say that it is ours, at most every ten seconds */
+	server.announcements = 0;
+	for (int i = 0; i < 5; i++) {
+		arp_from_other(ARP_REQUEST, IP4(10, 0, 0, 92));
+		live(3 * NSEC_PER_SEC);
+	}
+	CHECK_EQ(server.declines, 2);
+	CHECK_EQ(server.announcements, 2);
+	CHECK_EQ(address(), IP4(10, 0, 0, 92));
+	arp_from_other(ARP_REPLY, IP4(10, 0, 0, 91)); /* not ours */
+	live(20 * NSEC_PER_SEC);
+	CHECK_EQ(server.announcements, 2);
 
 	host_net = &me.net;
 	dhcp_stop();
