@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Many clients, rude clients, and clients that vanish: serve.c in a guest of 256 MiB."""
 import re
-import time
 
 from harness import target
 from harness.wire import DIR, GUEST, GUEST6, PORT, Wire, attempt, serving
@@ -23,14 +22,15 @@ def free(info):
     return info["MemFree"]
 
 
-def settles(wire, good, limit=90):
+def settles(wire, good):
     """The guest's figures, as soon as they are good(figures), or the last ones."""
-    clock = target.Patience()
-    while True:
-        info = ask_info(wire)
-        if good(info) or clock.tick() > limit:
-            return info
-        time.sleep(0.2)
+    last = []
+
+    def look():
+        last[:] = [ask_info(wire)]
+        return good(last[0])
+    target.until(look, 90)
+    return last[0]
 
 
 def crowd_of(wire, *words, limit=120):

@@ -7,7 +7,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import crowds, netapps, tap, target
+from harness import crowds, leases, netapps, tap, target
 from harness.guest import wanted
 from harness.wire import DIR, GUEST, GUEST6, PORT, Wire, attempt, serving
 
@@ -92,6 +92,7 @@ def jobs():
         yield f"transfer-{kind}", functools.partial(transfer, kind=kind)
     yield from netapps.JOBS.items()
     yield from crowds.JOBS.items()
+    yield from leases.JOBS.items()
 
 
 def run(score, only):
@@ -102,7 +103,9 @@ def run(score, only):
         return
     os.makedirs(DIR, exist_ok=True)
     stream(64 * MIB)
-    with ThreadPoolExecutor(2) as pool:
-        under_way = [(name, pool.submit(job, score)) for name, job in jobs() if wanted(name, only)]
+    with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(4) as beside:
+        under_way = [(name, where.submit(job, score))
+                     for where, all_jobs in ((beside, leases.SLOW.items()), (pool, jobs()))
+                     for name, job in all_jobs if wanted(name, only)]
         for name, job in under_way:
             score.guarded(f"net/{name}", job.result)

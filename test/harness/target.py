@@ -38,6 +38,18 @@ class Patience:
         return self.waited
 
 
+def until(good, limit=60, alive=lambda: True):
+    """Whether good() becomes true while alive() is."""
+    clock = Patience()
+    while clock.tick() < limit:
+        if good():
+            return True
+        if not alive():
+            return bool(good())
+        time.sleep(0.05)
+    return False
+
+
 def end(process):
     """SIGTERM lets skiff end its machine; SIGKILL takes both."""
     for sig, limit in ((signal.SIGTERM, 3), (signal.SIGKILL, 10)):

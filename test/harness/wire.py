@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 
 from harness import tap, target
 
@@ -99,15 +98,14 @@ class Wire(tap.Network):
 
     def wait_listening(self, port, udp=False):
         """Until a program of ours on the host has its port."""
-        clock = target.Patience()
-        what = "udp" if udp else "tcp"
+        files = ("udp", "udp6") if udp else ("tcp", "tcp6")
+
+        def there():
+            lines = "".join(open(f"/proc/thread-self/net/{f}").read() for f in files)
+            return re.search(rf":{port:04X} 0+:0000 (07|0A) ", lines)
         with self.inside():
-            while clock.tick() < 30:
-                lines = "".join(open(f"/proc/thread-self/net/{f}").read() for f in (what, what + "6"))
-                if re.search(rf":{port:04X} 0+:0000 (07|0A) ", lines):
-                    return
-                time.sleep(0.05)
-        raise OSError(f"nobody listens on port {port}")
+            if not target.until(there, 30):
+                raise OSError(f"nobody has port {port}")
 
     def mac(self):
         """The hardware address of the host's end."""
@@ -176,20 +174,13 @@ class Guest:
 
     def until(self, ready, limit=60):
         """Whether it happens while the guest lives: a pattern in its output, or ready() is true."""
-        clock = target.Patience()
-        while clock.tick() < limit:
-            if re.search(ready, self.said(), re.M) if isinstance(ready, str) else ready():
-                return True
-            if self.process.poll() is not None:
-                return isinstance(ready, str) and bool(re.search(ready, self.said(), re.M))
-            time.sleep(0.05)
-        return False
+        def good():
+            return bool(re.search(ready, self.said(), re.M)) if isinstance(ready, str) else ready()
+        return target.until(good, limit, lambda: self.process.poll() is None)
 
     def wait(self, limit=60):
         """The program's status, None if it does not end."""
-        clock = target.Patience()
-        while clock.tick() < limit and self.process.poll() is None:
-            time.sleep(0.05)
+        target.until(lambda: self.process.poll() is not None, limit)
         return self.process.poll()
 
     def end(self):

@@ -3,10 +3,9 @@
  * Gives a program something to see: before WORDS -- PROGRAM [ARG...]. There is one program in a
  * guest, and it would find no sockets but its own: this one opens them and becomes it by execve.
  *
- *	addresses		waits until no IPv6 address is tentative any more
- *	listen PORT		a listener of both families
- *	bind PORT		a UDP socket of both families
- *	connect HOST PORT	a connection
+ *	addresses		waits for an IPv6 address beyond the link, and until none is
+ *tentative listen PORT		a listener of both families bind PORT		a UDP socket of both
+ *families connect HOST PORT	a connection
  */
 #include <netdb.h>
 #include <netinet/in.h>
@@ -25,25 +24,27 @@ static void die(const char *what)
 	exit(1);
 }
 
-static int tentative(void)
+static int addresses_ready(void)
 {
 	FILE *f = fopen("/proc/net/if_inet6", "r");
-	unsigned int flags;
-	int found = 0;
+	unsigned int flags, scope;
+	int tentative = 0, global = 0;
 
 	if (!f)
 		die("/proc/net/if_inet6");
-	while (fscanf(f, "%*s %*x %*x %*x %x %*s", &flags) == 1)
-		found += (flags & IFA_F_TENTATIVE) != 0;
+	while (fscanf(f, "%*s %*x %*x %x %x %*s", &scope, &flags) == 2) {
+		tentative += (flags & IFA_F_TENTATIVE) != 0;
+		global += scope == 0;
+	}
 	fclose(f);
-	return found;
+	return global && !tentative;
 }
 
 static void wait_for_addresses(void)
 {
 	const struct timespec little = { 0, 20000000 };
 
-	while (tentative())
+	while (!addresses_ready())
 		nanosleep(&little, NULL);
 }
 
