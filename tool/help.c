@@ -25,7 +25,7 @@ static const char overview[] =
 	"                            Volumes that can be written are not available yet\n"            \
 	"  -e, --env K=V             set a variable; -e K takes the value from here (repeatable)\n"  \
 	"  -w, --workdir DIR         where the program starts (default /)\n"                         \
-	"      --hostname NAME       host name of the guest (default skiff)\n"                       \
+	"      --hostname NAME       host name of the guest (default: what DHCP says, or skiff)\n"   \
 	"      --no-preload          leave out libskiff.so, which lets a dynamic program call the\n" \
 	"                            kernel without a trap (an IMAGE stays as it was built)\n"       \
 	"      --kernel-arg ARG      one more word for the kernel's command line (repeatable)\n"     \

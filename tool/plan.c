@@ -268,7 +268,7 @@ static void plan_start(
 		s->args.v[0] = xstrdup(program);
 	}
 	s->workdir = o->workdir ? xstrdup(o->workdir) : NULL;
-	s->hostname = xstrdup(o->hostname ? o->hostname : "skiff");
+	s->hostname = o->hostname ? xstrdup(o->hostname) : NULL; /* then DHCP may say one */
 	for (size_t i = 0; i < o->kernel_args.n; i++)
 		strv_add(&s->other, o->kernel_args.v[i]);
 	free(path);

@@ -442,7 +442,8 @@ static void add_start(const struct options *o, const struct image *img, const st
 		start_format(&img->start, cmdline);
 		return;
 	}
-	cmdline_add(cmdline, "hostname", img->start.hostname ? img->start.hostname : "skiff");
+	if (img->start.hostname)
+		cmdline_add(cmdline, "hostname", img->start.hostname);
 	for (size_t i = 0; i < img->start.other.n; i++)
 		cmdline_word(cmdline, img->start.other.v[i]);
 }

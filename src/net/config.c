@@ -30,6 +30,8 @@ static struct {
 	uint32_t dns[4];
 	unsigned count;
 	char search[256]; /* with its keyword's arguments, empty: none */
+	uint32_t ntp[4];
+	unsigned ntp_count;
 	struct {
 		struct ip_addr dns[4];
 		unsigned count;
@@ -152,6 +154,28 @@ void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, 
 				    : "",
 		sizeof(names.search));
 	write_names();
+	mutex_unlock(&servers_lock);
+}
+
+void net_publish_ntp(const uint32_t *servers, unsigned count)
+{
+	mutex_lock(&servers_lock);
+	names.ntp_count = MIN(count, (unsigned)ARRAY_SIZE(names.ntp));
+	memcpy(names.ntp, servers, names.ntp_count * sizeof(*servers));
+	mutex_unlock(&servers_lock);
+}
+
+/* As Linux's own DHCP client shows them, in /proc/net/ipconfig/ntp_servers. */
+void net_show_ntp_servers(struct net_text *t)
+{
+	char addr[IP_TEXT];
+
+	mutex_lock(&servers_lock);
+	for (unsigned i = 0; i < names.ntp_count; i++) {
+		ip_format(ip_map(names.ntp[i]), addr);
+		t->print(t, addr);
+		t->print(t, "\n");
+	}
 	mutex_unlock(&servers_lock);
 }
 

@@ -117,7 +117,8 @@ static bool same_config(const struct dhcp_lease *a, const struct dhcp_lease *b)
 {
 	return a->addr == b->addr && a->prefix == b->prefix && a->router == b->router &&
 	       a->route_count == b->route_count && a->mtu == b->mtu &&
-	       a->dns_count == b->dns_count &&
+	       a->dns_count == b->dns_count && a->ntp_count == b->ntp_count &&
+	       a->broadcast == b->broadcast && memcmp(a->ntp, b->ntp, sizeof(a->ntp)) == 0 &&
 	       memcmp(a->routes, b->routes, sizeof(a->routes)) == 0 &&
 	       memcmp(a->dns, b->dns, sizeof(a->dns)) == 0 && strcmp(a->domain, b->domain) == 0 &&
 	       strcmp(a->search, b->search) == 0;
@@ -138,7 +139,10 @@ static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 	c->bound = true;
 	if (l->mtu && l->mtu < c->dev->mtu)
 		c->dev->mtu = l->mtu;
-	netif_add_address(c->dev, l->addr, l->prefix);
+	netif_add(&(struct net_addr){ .dev = c->dev,
+		.addr = ip_map(l->addr),
+		.prefix = (uint8_t)l->prefix,
+		.broadcast = l->broadcast });
 	if (l->has_routes) {
 		for (unsigned i = 0; i < l->route_count; i++)
 			route_add(l->routes[i].dst, l->routes[i].prefix, l->routes[i].gateway,
@@ -150,6 +154,7 @@ static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 	if (l->hostname[0] && net_hostname && !the_net()->hostname[0])
 		net_hostname(l->hostname);
 	net_publish_names(l->dns, l->dns_count, l->domain, l->search);
+	net_publish_ntp(l->ntp, l->ntp_count);
 	net_set_configured();
 	log_info("%s: %u.%u.%u.%u/%u for %u s", c->dev->name, a[0], a[1], a[2], a[3], l->prefix,
 		l->lease);

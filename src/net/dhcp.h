@@ -7,6 +7,7 @@
 
 #define DHCP_MAX_ROUTES 16
 #define DHCP_MAX_DNS	4
+#define DHCP_MAX_NTP	4
 #define DHCP_MAX_PACKET 576
 
 struct dhcp_route {
@@ -20,6 +21,9 @@ struct dhcp_lease {
 	unsigned prefix;
 	uint32_t dns[DHCP_MAX_DNS];
 	unsigned dns_count;
+	uint32_t ntp[DHCP_MAX_NTP];
+	unsigned ntp_count;
+	uint32_t broadcast;			   /* 0: not said */
 	struct dhcp_route routes[DHCP_MAX_ROUTES]; /* option 121: then 'router' does not count */
 	unsigned route_count;
 	bool has_routes;

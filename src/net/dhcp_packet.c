@@ -12,6 +12,8 @@ enum {
 	OPT_HOSTNAME = 12,
 	OPT_DOMAIN = 15,
 	OPT_MTU = 26,
+	OPT_BROADCAST = 28,
+	OPT_NTP = 42,
 	OPT_REQUESTED = 50,
 	OPT_LEASE = 51,
 	OPT_OVERLOAD = 52,
@@ -33,6 +35,12 @@ static uint32_t get_addr(const uint8_t *p)
 
 	memcpy(&a, p, 4);
 	return a;
+}
+
+static void get_addrs(uint32_t *out, unsigned *count, unsigned max, const uint8_t *p, size_t n)
+{
+	for (; n >= 4 && *count < max; p += 4, n -= 4)
+		out[(*count)++] = get_addr(p);
 }
 
 /* Names go into /etc/resolv.conf: letters, digits, dots, dashes, underscores only. */
@@ -129,9 +137,11 @@ static void take_option(
 		if (n >= 4)
 			l->router = get_addr(p);
 		break;
-	case OPT_DNS:
-		for (; n >= 4 && l->dns_count < DHCP_MAX_DNS; p += 4, n -= 4)
-			l->dns[l->dns_count++] = get_addr(p);
+	case OPT_DNS: get_addrs(l->dns, &l->dns_count, DHCP_MAX_DNS, p, n); break;
+	case OPT_NTP: get_addrs(l->ntp, &l->ntp_count, DHCP_MAX_NTP, p, n); break;
+	case OPT_BROADCAST:
+		if (n == 4)
+			l->broadcast = get_addr(p);
 		break;
 	case OPT_HOSTNAME: get_name(l->hostname, sizeof(l->hostname), p, n); break;
 	case OPT_DOMAIN: get_name(l->domain, sizeof(l->domain), p, n); break;
@@ -245,7 +255,8 @@ static uint8_t *put_option(uint8_t *o, uint8_t code, const void *data, size_t n)
 size_t dhcp_build(uint8_t *buf, const struct dhcp_request *r)
 {
 	static const uint8_t wanted[] = { OPT_MASK, OPT_ROUTES, OPT_ROUTER, OPT_DNS, OPT_HOSTNAME,
-		OPT_DOMAIN, OPT_MTU, OPT_LEASE, OPT_T1, OPT_T2, OPT_SEARCH };
+		OPT_DOMAIN, OPT_MTU, OPT_BROADCAST, OPT_NTP, OPT_LEASE, OPT_T1, OPT_T2,
+		OPT_SEARCH };
 	struct dhcp_packet *p = (struct dhcp_packet *)buf;
 	uint8_t *o = p->options, id[7] = { 1 }, size[2];
 

@@ -274,7 +274,7 @@ enum {
 struct net_addr {
 	struct netdev *dev;
 	struct ip_addr addr;
-	uint32_t mask, broadcast; /* IPv4 */
+	uint32_t mask, broadcast; /* IPv4; netif_add: broadcast 0 is the usual one */
 	uint8_t prefix;		  /* bits, as the family counts them */
 	uint8_t flags;		  /* ADDR_*; IPv6 */
 };
@@ -772,6 +772,7 @@ void dhcp_arp(const struct netdev *dev, uint32_t addr); /* another host speaks a
 void net_set_configured(void);
 void net_ip6_ready(void); /* an address that others reach has passed its test */
 void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search);
+void net_publish_ntp(const uint32_t *servers, unsigned count);
 enum names_source { NAMES_ROUTER, NAMES_DHCP6, NAMES_SOURCES };
 /* ifindex: of link-local servers. */
 void net_publish_names6(enum names_source from, const struct ip_addr *dns, unsigned count,

@@ -94,6 +94,7 @@ void net_show_tcp(struct net_text *t);
 void net_show_udp(struct net_text *t);
 void net_show_unix(struct net_text *t);
 void net_show_dev(struct net_text *t);
+void net_show_ntp_servers(struct net_text *t);
 void net_show_route(struct net_text *t);
 void net_show_arp(struct net_text *t);
 void net_show_raw(struct net_text *t);

@@ -135,7 +135,8 @@ int netif_add(const struct net_addr *given)
 
 	if (v4) {
 		a.mask = prefix_mask(a.prefix);
-		a.broadcast = a.prefix < 31 ? ip_v4(a.addr) | ~a.mask : INADDR_BROADCAST;
+		if (!a.broadcast)
+			a.broadcast = a.prefix < 31 ? ip_v4(a.addr) | ~a.mask : INADDR_BROADCAST;
 	}
 	struct route connected = { .dst = ip_prefix(a.addr, a.prefix + (v4 ? 96u : 0u)),
 		.src = v4 ? a.addr : IP_ANY,

@@ -115,6 +115,12 @@ static void write_resolv_conf(const char *text)
 	file_put(f);
 }
 
+/* Before the program's first instruction, unless the server was slow. */
+static void take_hostname(const char *name)
+{
+	str_copy(process_hostname, name, sizeof(process_hostname));
+}
+
 struct proc_text {
 	struct net_text t;
 	struct text *out;
@@ -140,10 +146,12 @@ void socket_hooks_init(void)
 	net_sigurg = send_sigurg;
 	net_credentials = credentials;
 	net_resolv_conf = write_resolv_conf;
+	net_hostname = take_hostname;
 	unix_path_ops = &path_ops;
 	procfs_add("net/tcp", 0444, show, NULL, net_show_tcp);
 	procfs_add("net/udp", 0444, show, NULL, net_show_udp);
 	procfs_add("net/unix", 0444, show, NULL, net_show_unix);
+	procfs_add("net/ipconfig/ntp_servers", 0444, show, NULL, net_show_ntp_servers);
 	procfs_add("net/dev", 0444, show, NULL, net_show_dev);
 	procfs_add("net/route", 0444, show, NULL, net_show_route);
 	procfs_add("net/arp", 0444, show, NULL, net_show_arp);

@@ -109,19 +109,22 @@ class Server:
 
 OPTIONS = [
     ("address", "/usr/sbin/ip -4 addr show eth0",
-     [r"inet 10\.0\.2\.5\d/24 brd 10\.0\.2\.255 ", r"mtu 1400 "]),
+     [r"inet 10\.0\.2\.5\d/24 brd 10\.0\.2\.127 ", r"mtu 1400 "]),
     ("routes", "/usr/sbin/ip -4 route",
      [r"^192\.168\.7\.0/24 via 10\.0\.2\.3 dev eth0", r"^default via 10\.0\.2\.2 dev eth0",
       r"^10\.0\.2\.0/24 dev eth0"]),
     ("names", "/usr/bin/cat /etc/resolv.conf",
      [r"^search eng\.example\.net example\.net$", r"^nameserver 10\.0\.2\.2$",
       r"^nameserver 10\.0\.2\.3$"]),
+    ("time", "/usr/bin/cat /proc/net/ipconfig/ntp_servers", [r"\A10\.0\.2\.7\n10\.0\.2\.8\n\Z"]),
+    ("host-name", "/usr/bin/uname -n", [r"^called$"]),
 ]
 
 
 def options(score):
-    """1 3 6 15 26 28 119 121 as the guest shows them; each boot ends with a release."""
-    more = ["--dhcp-option=option:mtu,1400", "--dhcp-option=28,10.0.2.255",
+    """1 3 6 12 15 26 28 42 119 121 as the guest shows them; each boot ends with a release."""
+    more = ["--dhcp-option=option:mtu,1400", "--dhcp-option=28,10.0.2.127",
+            "--dhcp-option=option:ntp-server,10.0.2.7,10.0.2.8", "--dhcp-host=52:54:00:*:*:*,called",
             "--dhcp-option=option:domain-search,eng.example.net,example.net",
             "--dhcp-option=121,0.0.0.0/0,10.0.2.2,192.168.7.0/24,10.0.2.3"]
     with Wire() as wire, Server(wire, *OFFERS, *more) as server:
@@ -135,6 +138,8 @@ def options(score):
     with Wire() as wire, Server(wire, *OFFERS) as server:
         with Guest(wire, ["/usr/bin/cat", "/etc/resolv.conf"], options=[]) as guest:
             heard(score, "net/dhcp-options/domain", guest, has(r"^search example\.net$"))
+        with Guest(wire, ["/usr/bin/uname", "-n"], options=["--hostname", "mine"]) as guest:
+            heard(score, "net/dhcp-options/own-host-name", guest, has(r"^mine$"))
         with Guest(wire, ["/usr/sbin/ip", "-4", "route"], options=[]) as guest:
             heard(score, "net/dhcp-options/router", guest, has(r"^default via 10\.0\.2\.2 dev eth0"))
 

@@ -51,6 +51,8 @@ TEST(whole_offer)
 	option(12, "guest-1", 7);
 	option(15, "example.org", 11);
 	option(26, "\x05\x78", 2);
+	option(28, "\x0a\0\2\x7f", 4);
+	option(42, "\x0a\0\2\7\x0a\0\2\x08\x0a\0\2\x09\x0a\0\2\x0a\x0a\0\2\x0b", 20);
 	option(51, "\0\0\x0e\x10", 4);
 	option(54, "\x0a\0\2\2", 4);
 	REQUIRE(parse(&l));
@@ -61,6 +63,9 @@ TEST(whole_offer)
 	CHECK_STR(l.hostname, "guest-1");
 	CHECK_STR(l.domain, "example.org");
 	CHECK_EQ(l.mtu, 1400);
+	CHECK_EQ(l.broadcast, 0x7f02000a);
+	CHECK_EQ(l.ntp_count, 4); /* the fifth has no room */
+	CHECK_EQ(l.ntp[1], 0x0802000a);
 	CHECK_EQ(l.lease, 3600);
 	CHECK_EQ(l.t1, 1800);
 	CHECK_EQ(l.t2, 3150);
