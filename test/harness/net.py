@@ -70,8 +70,10 @@ def transfer(score, kind):
             attempt(score, f"{name}/down", guest, download, wire, host, size)
             attempt(score, f"{name}/up", guest, upload, wire, host, size)
             stats = wire.tell("stats")
-            score.result(f"{name}/link", all(way[c] for way in stats.values() for c in counters),
-                         f"the link did not: {stats}")
+            both = {c: [way[c] for way in stats.values()] for c in counters}
+            # A sender may learn the rate of one direction before its queue is full.
+            did = all(any(n) if c == "overflowed" else all(n) for c, n in both.items())
+            score.result(f"{name}/link", did, f"the link did not: {stats}")
 
 
 def offloaded(score):
