@@ -8,6 +8,7 @@
 #include "abi/fcntl.h"
 #include "cpu/barrier.h"
 #include "file/iter.h"
+#include "file/piece.h"
 #include "file/poll.h"
 #include "lib/types.h"
 #include "sched/mutex.h"
@@ -29,6 +30,14 @@ struct file_ops {
 	 */
 	ssize_t (*read)(struct file *f, struct iter *to, int64_t *pos);
 	ssize_t (*write)(struct file *f, struct iter *from, int64_t *pos);
+	/*
+	 * The same by reference (file/piece.h); NULL or -EOPNOTSUPP: only by copy. read_pieces: up
+	 * to max pieces, n bytes together at most; how many pieces, 0 at the end of the file. They
+	 * are taken out for good. write_pieces: uses up the pieces from the front as far as it
+	 * takes their bytes; how many bytes. flags: PIECES_*.
+	 */
+	int (*read_pieces)(struct file *f, struct piece *p, unsigned max, size_t n, int64_t *pos);
+	ssize_t (*write_pieces)(struct file *f, struct piece *p, unsigned count, unsigned flags);
 	int64_t (*seek)(struct file *f, int64_t offset, int whence);
 	bool no_position; /* lseek says 0; read and write do not look at the position */
 	/* Registers with poll_wait(), then returns the POLL* bits that are true now. NULL: always

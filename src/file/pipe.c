@@ -6,6 +6,10 @@
  * Programs see how bytes lie in pages: by how many of them fill a pipe, by O_DIRECT. So this is as
  * on Linux: what a write has beyond whole pages goes to the last page if it fits there as it is;
  * the rest takes pages of its own.
+ *
+ * splice(2) and tee(2) put bytes of others into slots, by reference, and take slots out. What was
+ * taken out to be passed on and could not be comes back to the front: until then nobody else reads
+ * ('passing'), and its slots stay counted as full.
  */
 #include "file/pipe.h"
 #include "abi/errno.h"
@@ -28,6 +32,8 @@ struct slot {
 	uint16_t start, end; /* bytes in use, from the page's begin; never none */
 	bool packet;	     /* O_DIRECT: a read takes it whole, what it has no room for is lost */
 	bool closed;	     /* nothing is added to it */
+	void *owner;	     /* of ops */
+	const struct piece_ops *ops; /* NULL: 'page' is one of ours, with a reference */
 };
 
 struct pipe {
@@ -38,9 +44,10 @@ struct pipe {
 	unsigned head; /* first slot with bytes */
 	char *spare;   /* a page for the next slot, or NULL */
 	/* Written under lock, read without it by who waits and polls. */
-	unsigned slot_count;		     /* a power of two */
-	unsigned used;			     /* slots with bytes */
-	unsigned readers, writers;	     /* open ends */
+	unsigned slot_count;	   /* a power of two */
+	unsigned used;		   /* slots with bytes */
+	unsigned passing;	   /* slots that somebody has taken out and may put back */
+	unsigned readers, writers; /* open ends */
 	uint64_t reader_opens, writer_opens; /* ever, for FIFO opens that wait */
 	uint64_t inode;
 	struct wait_queue read_wait, write_wait;
@@ -85,10 +92,18 @@ static void set_used(struct pipe *p, unsigned used)
 	store_release(&p->used, used);
 }
 
+static void drop_slot(struct slot *s)
+{
+	if (s->ops)
+		s->ops->put(s->owner);
+	else
+		page_put(virt_to_page(s->page));
+}
+
 static void drop_contents(struct pipe *p)
 {
 	for (unsigned n = 0; n < p->used; n++)
-		page_put(virt_to_page(slot_at(p, n)->page));
+		drop_slot(slot_at(p, n));
 	set_used(p, 0);
 	if (p->spare)
 		page_put(virt_to_page(p->spare));
@@ -121,7 +136,7 @@ static bool can_write(const struct file *f)
 
 static bool is_full(const struct pipe *p)
 {
-	return load_acquire(&p->used) == load_relaxed(&p->slot_count);
+	return load_acquire(&p->used) + load_relaxed(&p->passing) >= load_relaxed(&p->slot_count);
 }
 
 /* Lock held. One more or one less open end, all that was done by it comes before. */
@@ -131,12 +146,18 @@ static void add_end(unsigned *ends, int n)
 }
 
 /* Lock held. The page is to be used again, or goes. */
-static void keep_spare(struct pipe *p, char *page)
+static void keep_spare(struct pipe *p, struct slot *s)
 {
-	if (p->spare)
-		page_put(virt_to_page(page));
+	if (p->spare || s->ops || load_acquire(&virt_to_page(s->page)->refcount) != 1)
+		drop_slot(s);
 	else
-		p->spare = page;
+		p->spare = s->page;
+}
+
+/* There is something to read, or the end. */
+static bool is_readable(const struct pipe *p)
+{
+	return !load_relaxed(&p->passing) && (load_acquire(&p->used) || !load_acquire(&p->writers));
 }
 
 /* Lock held. Bytes; 0 at end of file; -EAGAIN: there is nothing; -EFAULT: what faulted stays. */
@@ -144,8 +165,8 @@ static ssize_t take_bytes(struct pipe *p, struct iter *to)
 {
 	size_t done = 0;
 
-	if (unlikely(!p->used))
-		return p->writers ? -EAGAIN : 0;
+	if (unlikely(!p->used || p->passing))
+		return p->writers || p->passing ? -EAGAIN : 0;
 	do {
 		struct slot *s = slot_at(p, 0);
 		size_t n = MIN((size_t)(s->end - s->start), to->left);
@@ -156,7 +177,7 @@ static ssize_t take_bytes(struct pipe *p, struct iter *to)
 		done += n;
 		if (s->start != s->end && !s->packet)
 			break;
-		keep_spare(p, s->page);
+		keep_spare(p, s);
 		p->head++;
 		set_used(p, p->used - 1);
 		if (s->packet)
@@ -171,7 +192,7 @@ static ssize_t read_now(struct pipe *p, struct iter *to)
 	ssize_t n;
 
 	mutex_lock(&p->lock);
-	was_full = p->used == p->slot_count;
+	was_full = is_full(p);
 	n = take_bytes(p, to);
 	mutex_unlock(&p->lock);
 	if (unlikely(was_full) && !is_full(p))
@@ -188,8 +209,7 @@ static __noinline ssize_t read_later(struct file *f, struct iter *to)
 	do {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		n = wait_event_interruptible(
-			&p->read_wait, load_acquire(&p->used) || !load_acquire(&p->writers));
+		n = wait_event_interruptible(&p->read_wait, is_readable(p));
 		if (!n)
 			n = read_now(p, to);
 	} while (n == -EAGAIN);
@@ -224,7 +244,7 @@ static ssize_t fill_slot(struct pipe *p, struct iter *from, bool packet)
 		p->spare = page;
 		return -EFAULT;
 	}
-	*slot_at(p, p->used) = (struct slot){ page, 0, n, packet, packet };
+	*slot_at(p, p->used) = (struct slot){ page, 0, n, packet, packet, NULL, NULL };
 	set_used(p, p->used + 1);
 	return n;
 }
@@ -256,7 +276,7 @@ static ssize_t put_bytes(struct pipe *p, struct iter *from, bool join, bool pack
 	if (unlikely(n < 0))
 		return n;
 	done = n;
-	while (from->left && p->used < p->slot_count) {
+	while (from->left && !is_full(p)) {
 		n = fill_slot(p, from, packet);
 		if (unlikely(n < 0))
 			return done ? (ssize_t)done : n;
@@ -310,6 +330,221 @@ static ssize_t pipe_write(struct file *f, struct iter *from, int64_t *pos)
 	return likely(!from->left || n < 0) ? n : write_later(f, from, n);
 }
 
+/* ---- by reference: splice, tee, sendfile ---- */
+
+/* Lock held. A piece of the slot's bytes from 'start' on, with a reference of its own. */
+static struct piece share_slot(const struct slot *s, uint32_t n)
+{
+	struct piece p = { .data = (uint8_t *)s->page + s->start,
+		.len = n,
+		.packet = s->packet,
+		.owner = s->owner,
+		.ops = s->ops };
+
+	if (!p.ops) {
+		p.owner = virt_to_page(s->page);
+		p.ops = &piece_of_page;
+	}
+	piece_get(&p);
+	return p;
+}
+
+/* Lock held, there is a free slot. Takes the reference over. */
+static void add_slot(struct pipe *p, unsigned at, const struct piece *from)
+{
+	/* No bytes are put behind what is others' as well. */
+	*slot_at(p, at) = (struct slot){ .page = (char *)from->data,
+		.end = (uint16_t)from->len,
+		.packet = from->packet,
+		.closed = true,
+		.owner = from->owner,
+		.ops = from->ops };
+}
+
+/* Lock held. Up to n bytes out of the slots, in pieces; how many, or as take_bytes. */
+static int take_pieces(struct pipe *p, struct piece *out, size_t n)
+{
+	int count = 0;
+
+	if (!p->used || p->passing)
+		return p->writers || p->passing ? -EAGAIN : 0;
+	while (n && count < PIECES_MAX && p->used) {
+		struct slot *s = slot_at(p, 0);
+		uint32_t here = (uint32_t)MIN((size_t)(s->end - s->start), n);
+
+		out[count++] = share_slot(s, here);
+		n -= here;
+		s->start += here;
+		if (s->start != s->end)
+			break;
+		drop_slot(s);
+		p->head++;
+		set_used(p, p->used - 1);
+	}
+	store_relaxed(&p->passing, (unsigned)count);
+	return count;
+}
+
+int pipe_pass_begin(struct file *f, struct piece *out, size_t n, bool nonblock)
+{
+	struct pipe *p = f->private;
+	int count;
+
+	for (;;) {
+		mutex_lock(&p->lock);
+		count = take_pieces(p, out, n);
+		mutex_unlock(&p->lock);
+		if (count != -EAGAIN || nonblock)
+			return count;
+		count = wait_event_interruptible(&p->read_wait, is_readable(p));
+		if (count)
+			return count;
+	}
+}
+
+void pipe_pass_end(struct file *f, struct piece *rest, unsigned count)
+{
+	struct pipe *p = f->private;
+	unsigned used;
+
+	mutex_lock(&p->lock);
+	used = p->used;
+	while (count--) {
+		struct slot *s = used ? slot_at(p, 0) : NULL;
+		struct piece *last = &rest[count];
+
+		if (!last->len)
+			continue;
+		/* What one slot gave a part of comes back to it, so there is always room. */
+		if (s && s->page + s->start == (char *)last->data + last->len &&
+			(s->ops ? s->owner : virt_to_page(s->page)) == last->owner) {
+			s->start -= (uint16_t)last->len;
+			piece_put(last);
+			continue;
+		}
+		p->head--;
+		used++;
+		add_slot(p, 0, last);
+		last->len = 0;
+	}
+	set_used(p, used);
+	store_relaxed(&p->passing, 0);
+	mutex_unlock(&p->lock);
+	wait_wake_all(&p->read_wait, POLLIN | POLLRDNORM);
+	wait_wake_all(&p->write_wait, POLLOUT | POLLWRNORM);
+}
+
+/* -EAGAIN: there is no room. */
+static ssize_t put_pieces(struct pipe *p, struct piece *from, unsigned count)
+{
+	size_t done = 0;
+
+	mutex_lock(&p->lock);
+	for (unsigned i = 0; i < count && p->readers && !is_full(p); i++) {
+		if (!from[i].len)
+			continue;
+		add_slot(p, p->used, &from[i]);
+		set_used(p, p->used + 1);
+		done += from[i].len;
+		from[i].len = 0;
+	}
+	bool readers = p->readers;
+
+	mutex_unlock(&p->lock);
+	if (done)
+		wait_wake_all(&p->read_wait, POLLIN | POLLRDNORM);
+	else if (!readers)
+		pipe_sigpipe();
+	return done ? (ssize_t)done : readers ? -EAGAIN : -EPIPE;
+}
+
+/* What there is room for; waits for some only before the first bytes. */
+static ssize_t pipe_write_pieces(struct file *f, struct piece *from, unsigned count, unsigned flags)
+{
+	struct pipe *p = f->private;
+	ssize_t n;
+
+	while ((n = put_pieces(p, from, count)) == -EAGAIN) {
+		if ((f->flags & O_NONBLOCK) || (flags & PIECES_NONBLOCK))
+			return -EAGAIN;
+		n = wait_event_interruptible(
+			&p->write_wait, !is_full(p) || !load_acquire(&p->readers));
+		if (n)
+			return n;
+	}
+	return n;
+}
+
+unsigned pipe_room(const struct file *f)
+{
+	const struct pipe *p = f->private;
+	unsigned used = load_acquire(&p->used) + load_relaxed(&p->passing);
+
+	return used < load_relaxed(&p->slot_count) ? load_relaxed(&p->slot_count) - used : 0;
+}
+
+/* Lock of both held. What tee(2) copies: references. */
+static size_t share_slots(struct pipe *from, struct pipe *to, size_t n)
+{
+	size_t done = 0;
+
+	for (unsigned i = 0; i < from->used && done < n && !is_full(to); i++) {
+		struct slot *s = slot_at(from, i);
+		struct piece piece =
+			share_slot(s, (uint32_t)MIN((size_t)(s->end - s->start), n - done));
+
+		add_slot(to, to->used, &piece);
+		set_used(to, to->used + 1);
+		done += piece.len;
+	}
+	return done;
+}
+
+static ssize_t tee_now(struct file *from, struct file *to, size_t n)
+{
+	struct pipe *a = from->private, *b = to->private;
+	struct pipe *first = a < b ? a : b, *second = a < b ? b : a;
+	ssize_t done;
+
+	if (a == b)
+		return -EINVAL;
+	mutex_lock(&first->lock);
+	mutex_lock(&second->lock);
+	if (!b->readers)
+		done = -EPIPE;
+	else if (!a->used || a->passing)
+		done = a->writers || a->passing ? -EAGAIN : 0;
+	else if (is_full(b))
+		done = -EAGAIN;
+	else
+		done = (ssize_t)share_slots(a, b, n);
+	mutex_unlock(&second->lock);
+	mutex_unlock(&first->lock);
+	if (done > 0)
+		wait_wake_all(&b->read_wait, POLLIN | POLLRDNORM);
+	else if (done == -EPIPE)
+		pipe_sigpipe();
+	return done;
+}
+
+ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock)
+{
+	struct pipe *a = from->private, *b = to->private;
+
+	for (;;) {
+		ssize_t done = tee_now(from, to, n);
+
+		if (done != -EAGAIN || nonblock)
+			return done;
+		done = wait_event_interruptible(&a->read_wait, is_readable(a));
+		if (!done)
+			done = wait_event_interruptible(
+				&b->write_wait, !is_full(b) || !load_acquire(&b->readers));
+		if (done)
+			return done;
+	}
+}
+
 /*
  * Without the lock, so in this order: when the writers of whom it is known that they came are seen
  * to be gone (and not just about to be counted), all that they wrote can be seen. Writers who were
@@ -353,7 +588,7 @@ static long set_size(struct pipe *p, uint32_t bytes)
 	if (!slots)
 		return -ENOMEM;
 	mutex_lock(&p->lock);
-	if (p->used > count) {
+	if (p->used + p->passing > count) {
 		mutex_unlock(&p->lock);
 		heap_free(slots);
 		return -EBUSY;
@@ -437,6 +672,7 @@ static const struct file_ops pipe_ops = {
 	.kind = "pipe",
 	.read = pipe_read,
 	.write = pipe_write,
+	.write_pieces = pipe_write_pieces,
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.fcntl = pipe_fcntl,
@@ -517,71 +753,4 @@ struct file *pipe_object_open(struct pipe *p, uint32_t flags)
 		return f;
 	file_put(f);
 	return ERR_PTR(err);
-}
-
-/* Both locks held. A slot for each, as Linux, which shares the pages; here each has one owner. */
-static ssize_t copy_slots(struct pipe *from, struct pipe *to, size_t n)
-{
-	size_t done = 0;
-
-	for (unsigned i = 0; i < from->used && done < n && to->used < to->slot_count; i++) {
-		struct slot *s = slot_at(from, i);
-		struct iter it;
-		ssize_t put;
-
-		iter_init_one(
-			&it, s->page + s->start, MIN((size_t)(s->end - s->start), n - done), false);
-		put = fill_slot(to, &it, s->packet);
-		if (put < 0)
-			return done ? (ssize_t)done : put;
-		slot_at(to, to->used - 1)->closed = true;
-		done += put;
-	}
-	return done;
-}
-
-static ssize_t tee_now(struct file *from, struct file *to, size_t n)
-{
-	struct pipe *a = from->private, *b = to->private;
-	struct pipe *first = a < b ? a : b, *second = a < b ? b : a;
-	ssize_t done;
-
-	if (a == b)
-		return -EINVAL;
-	mutex_lock(&first->lock);
-	mutex_lock(&second->lock);
-	if (!b->readers)
-		done = -EPIPE;
-	else if (!a->used)
-		done = a->writers ? -EAGAIN : 0;
-	else if (is_full(b))
-		done = -EAGAIN;
-	else
-		done = copy_slots(a, b, n);
-	mutex_unlock(&second->lock);
-	mutex_unlock(&first->lock);
-	if (done > 0)
-		wait_wake_all(&b->read_wait, POLLIN | POLLRDNORM);
-	else if (done == -EPIPE)
-		pipe_sigpipe();
-	return done;
-}
-
-ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock)
-{
-	struct pipe *a = from->private, *b = to->private;
-
-	for (;;) {
-		ssize_t done = tee_now(from, to, n);
-
-		if (done != -EAGAIN || nonblock)
-			return done;
-		done = wait_event_interruptible(
-			&a->read_wait, load_acquire(&a->used) || !load_acquire(&a->writers));
-		if (!done)
-			done = wait_event_interruptible(
-				&b->write_wait, !is_full(b) || !load_acquire(&b->readers));
-		if (done)
-			return done;
-	}
 }

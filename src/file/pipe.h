@@ -21,7 +21,16 @@ bool file_is_pipe(const struct file *f);
 extern void (*pipe_sigpipe)(void);
 
 /*
- * tee(2): copies up to n bytes from one pipe to another without taking them out. 0 at end of file;
+ * To pass on what is in a pipe: up to PIECES_MAX pieces of n bytes together, 0 at the end of the
+ * file, -EAGAIN, -ERESTARTSYS. Until pipe_pass_end, which puts back what is left of them, nobody
+ * else reads. Only after a count > 0.
+ */
+int pipe_pass_begin(struct file *f, struct piece *out, size_t n, bool nonblock);
+void pipe_pass_end(struct file *f, struct piece *rest, unsigned count);
+unsigned pipe_room(const struct file *f); /* pieces that it has room for now */
+
+/*
+ * tee(2): up to n bytes of one pipe into another as well, by reference. 0 at end of file;
  * -EAGAIN when there is nothing (or no room) now and it may not wait; -EPIPE, -ERESTARTSYS.
  */
 ssize_t pipe_tee_wait(struct file *from, struct file *to, size_t n, bool nonblock);

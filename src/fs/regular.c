@@ -66,6 +66,52 @@ static ssize_t regular_read(struct file *f, struct iter *to, int64_t *pos)
 	return done;
 }
 
+/* The page at 'at' as a piece of up to n bytes; 0 or -errno. */
+static int piece_at(struct pagecache *c, uint64_t at, uint32_t n, struct piece *p)
+{
+	struct page *page = pagecache_find(c, at / PAGE_SIZE);
+
+	if (IS_ERR(page))
+		return (int)PTR_ERR(page);
+	if (!page)
+		return piece_of_zeroes(p, n) ? 0 : -ENOMEM;
+	*p = (struct piece){ .data = (uint8_t *)page_to_virt(page) + at % PAGE_SIZE,
+		.len = n,
+		.owner = page,
+		.ops = &piece_of_page };
+	return 0;
+}
+
+static int regular_read_pieces(
+	struct file *f, struct piece *p, unsigned max, size_t n, int64_t *pos)
+{
+	struct vnode *v = f->vnode;
+	struct pagecache *c = v->cache;
+	unsigned count = 0;
+	int err = 0;
+
+	while (n && count < max) {
+		uint64_t size = pagecache_size(c), at = (uint64_t)*pos;
+
+		if (*pos < 0 || at >= size)
+			break;
+		uint32_t here =
+			(uint32_t)MIN(MIN(PAGE_SIZE - at % PAGE_SIZE, size - at), (uint64_t)n);
+
+		err = piece_at(c, at, here, &p[count]);
+		if (err)
+			break;
+		count++;
+		n -= here;
+		*pos += here;
+	}
+	if (count) {
+		accessed(f, v);
+		notify_dentry(f->path, IN_ACCESS);
+	}
+	return count ? (int)count : err;
+}
+
 static ssize_t write_locked(struct file *f, struct iter *from, int64_t *pos)
 {
 	struct vnode *v = f->vnode;
@@ -309,6 +355,7 @@ static void regular_release(struct file *f)
 const struct file_ops regular_ops = {
 	.read = regular_read,
 	.write = regular_write,
+	.read_pieces = regular_read_pieces,
 	.seek = regular_seek,
 	.stat = file_stat_vnode,
 	.truncate = regular_truncate,

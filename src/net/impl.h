@@ -134,6 +134,7 @@ struct socket_ops {
 	void (*icmp)(struct socket *s, int err, bool hard, uint32_t mtu); /* lock held */
 	void (*destroy)(struct socket *s);	  /* last reference; frees */
 	void (*buffer_changed)(struct socket *s); /* SO_RCVBUF/SNDBUF; may be NULL */
+	bool keeps_pieces; /* send uses a message's pieces up, recv fills them in */
 };
 
 enum { SHUT_RCV = 1, SHUT_SND = 2 };

@@ -20,6 +20,12 @@ struct socket_message {
 	struct sockaddr_storage name;
 	uint32_t name_len; /* in: given; out: true length */
 	struct iter *data;
+	/*
+	 * NULL: bytes are copied. Send: what data goes over, to be kept by reference. Receive: room
+	 * for piece_max pieces; piece_count of them are filled in, and data only counts.
+	 */
+	struct piece *pieces;
+	unsigned piece_max, piece_count;
 	uint8_t *control;    /* kernel buffer */
 	size_t control_len;  /* space, or the length given */
 	size_t control_used; /* recv: filled in; starts at 0 */

@@ -13,6 +13,7 @@
 
 COUNTER(net_channel_full);
 COUNTER(net_socket_kicks_deferred);
+COUNTER(net_pieces_copied);
 
 void (*net_sigpipe)(void);
 void (*net_sigurg)(struct file *f);
@@ -258,6 +259,46 @@ static ssize_t socket_file_write(struct file *f, struct iter *from, int64_t *pos
 	return socket_send(f, &m, NULL);
 }
 
+static int socket_file_read_pieces(
+	struct file *f, struct piece *p, unsigned max, size_t n, int64_t *pos)
+{
+	struct socket *s = f->private;
+	struct iter it;
+	struct socket_message m = { .data = &it, .pieces = p, .piece_max = max };
+	ssize_t r;
+
+	if (!s->ops->keeps_pieces)
+		return -EOPNOTSUPP;
+	iter_init_one(&it, NULL, n, false);
+	r = socket_recv(f, &m);
+	return r < 0 ? (int)r : (int)m.piece_count;
+}
+
+static ssize_t socket_file_write_pieces(
+	struct file *f, struct piece *p, unsigned count, unsigned flags)
+{
+	struct socket *s = f->private;
+	struct iter_segment segments[PIECES_MAX];
+	struct iter it;
+	struct socket_message m = { .data = &it,
+		.flags = (flags & PIECES_MORE ? MSG_MORE : 0) |
+			 (flags & PIECES_NONBLOCK ? MSG_DONTWAIT : 0) };
+	ssize_t n;
+
+	pieces_iter(p, count, segments, &it);
+	if (s->ops->keeps_pieces) {
+		m.pieces = p;
+		return socket_send(f, &m, NULL);
+	}
+	m.flags &= ~(uint32_t)MSG_MORE;
+	n = socket_send(f, &m, NULL);
+	if (n > 0) {
+		counter_add(net_pieces_copied, n);
+		pieces_advance(p, count, (size_t)n);
+	}
+	return n;
+}
+
 static uint32_t socket_file_poll(struct file *f, struct poll_table *table)
 {
 	struct socket *s = f->private;
@@ -310,6 +351,8 @@ static const struct file_ops socket_file_ops = {
 	.kind = "socket",
 	.read = socket_file_read,
 	.write = socket_file_write,
+	.read_pieces = socket_file_read_pieces,
+	.write_pieces = socket_file_write_pieces,
 	.poll = socket_file_poll,
 	.ioctl = socket_file_ioctl,
 	.stat = socket_file_stat,

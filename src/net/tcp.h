@@ -77,12 +77,17 @@ static inline uint32_t seq_min(uint32_t a, uint32_t b)
 	return seq_lt(a, b) ? a : b;
 }
 
-/* Bytes to send; shared with the packets that carry them. */
+/*
+ * Bytes to send; shared with the packets that carry them. They lie behind the chunk, or are lent:
+ * pages of a file and the like. Lent pages that follow each other in memory are one chunk.
+ */
 struct tcp_chunk {
 	struct tcp_chunk *next;
 	uint32_t refs;		   /* atomic */
 	uint32_t start, end, size; /* in data; [start, end) not acknowledged yet */
-	uint8_t data[];
+	uint8_t *data;
+	const struct piece_ops *ops; /* NULL: the bytes are the chunk's own */
+	void *owner;		     /* of ops; piece_of_page: every page of [data, data + size) */
 };
 
 struct tcp_range {
@@ -472,6 +477,7 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 size_t tcp_write_space(const struct tcp_sock *t);
 bool tcp_writable(const struct tcp_sock *t);
 void tcp_free_acked(struct tcp_sock *t);
+void tcp_free_chunks(struct tcp_sock *t);
 
 /* tcp_timer.c */
 void tcp_timer_init(struct tcp_sock *t);

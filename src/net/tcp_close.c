@@ -7,27 +7,14 @@
 
 COUNTER(tcp_reset_sent);
 
-static void free_chunks(struct tcp_sock *t)
-{
-	t->snd_base = t->write_seq;
-	tcp_sent_free(t);
-	while (t->chunks) {
-		struct tcp_chunk *c = t->chunks;
-
-		t->chunks = c->next;
-		if (atomic_sub(&c->refs, 1) == 1)
-			heap_free(c);
-	}
-	t->chunk_last = NULL;
-}
-
 void tcp_purge(struct tcp_sock *t)
 {
 	pkt_free_list(t->rq_first);
 	pkt_free_list(t->ooo);
 	t->rq_first = t->rq_last = t->ooo = NULL;
 	t->rq_truesize = t->ooo_bytes = t->ooo_count = 0;
-	free_chunks(t);
+	tcp_sent_free(t);
+	tcp_free_chunks(t);
 	tcp_charge(t);
 }
 
@@ -46,7 +33,8 @@ void tcp_done(struct tcp_sock *t, int err)
 	pkt_free_list(t->ooo);
 	t->ooo = NULL;
 	t->ooo_count = t->ooo_bytes = 0;
-	free_chunks(t);
+	tcp_sent_free(t);
+	tcp_free_chunks(t);
 	tcp_charge(t);
 	if (t->parent)
 		tcp_child_gone(t);
@@ -84,7 +72,8 @@ void tcp_enter_time_wait(struct tcp_sock *t)
 		return;
 	}
 	tcp_set_state(t, TCP_TIME_WAIT);
-	free_chunks(t);
+	tcp_sent_free(t);
+	tcp_free_chunks(t);
 	t->i.s.shut = SHUT_RCV | SHUT_SND;
 	tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
 	socket_wake(&t->i.s, POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM);

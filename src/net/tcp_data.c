@@ -347,43 +347,116 @@ static void after_read(struct tcp_sock *t)
 		tcp_send_ack(t);
 }
 
-/* Copies what is there, up to n bytes from *seq on. Stops at the urgent byte. -EFAULT. */
-static ssize_t copy_out(struct tcp_sock *t, struct iter *to, size_t n, uint32_t *seq, bool trunc)
+/*
+ * How many of n bytes from *seq on, in p, are next; 0: none, as the urgent byte is there. That is
+ * not part of the stream: before the first bytes it is skipped, after them the call ends at it.
+ */
+static size_t next_bytes(const struct tcp_sock *t, const struct packet *p, uint32_t seq, size_t n)
+{
+	uint32_t before = t->urg_seq - seq;
+
+	n = MIN(n, (size_t)(pkt_cb((struct packet *)p)->end_seq - seq));
+	if (likely(t->urg == URG_NONE || t->i.s.oobinline))
+		return n;
+	return seq_le(seq, t->urg_seq) ? MIN(n, (size_t)before) : n;
+}
+
+/* A packet of the queue that pieces refer to as well. */
+struct lent_packet {
+	uint32_t refs; /* atomic */
+	struct packet *p;
+	void (*free)(struct packet *p); /* p's own */
+	void *owner;
+};
+
+static void lent_get(void *owner)
+{
+	struct lent_packet *l = owner;
+
+	atomic_add(&l->refs, 1);
+}
+
+static void lent_put(void *owner)
+{
+	struct lent_packet *l = owner;
+
+	if (atomic_sub(&l->refs, 1) != 1)
+		return;
+	l->p->owner = l->owner;
+	l->free(l->p);
+	heap_free(l);
+}
+
+static const struct piece_ops piece_of_packet = { lent_get, lent_put };
+
+static void lent_free(struct packet *p)
+{
+	lent_put(p->owner);
+}
+
+/* n bytes at 'from' in p as a piece. False: no memory. */
+static bool lend(struct packet *p, uint8_t *from, size_t n, struct piece *out)
+{
+	struct lent_packet *l = p->owner;
+
+	if (p->free != lent_free) {
+		l = heap_alloc(sizeof(*l));
+		if (!l)
+			return false;
+		*l = (struct lent_packet){ 1, p, p->free, p->owner };
+		p->owner = l;
+		p->free = lent_free;
+	}
+	lent_get(l);
+	*out = (struct piece){
+		.data = from, .len = (uint32_t)n, .owner = l, .ops = &piece_of_packet
+	};
+	return true;
+}
+
+/* Hands over n bytes of p from 'from' on; how many, the rest is -EFAULT or -ENOMEM. */
+static size_t hand_over(struct socket_message *m, struct packet *p, uint8_t *from, size_t n)
+{
+	if (likely(!m->pieces)) {
+		n = iter_copy_to(m->data, from, n);
+		counter_add(tcp_bytes_copied_rx, n);
+		return n;
+	}
+	if (!lend(p, from, n, &m->pieces[m->piece_count]))
+		return 0;
+	m->piece_count++;
+	iter_advance(m->data, n);
+	return n;
+}
+
+/* Takes what is there, up to n bytes from *seq on. -EFAULT, -ENOMEM. */
+static ssize_t take_bytes(
+	struct tcp_sock *t, struct socket_message *m, size_t n, uint32_t *seq, bool trunc)
 {
 	struct packet *p = t->rq_first;
 	size_t done = 0;
 
-	while (p && done < n) {
+	while (p && done < n && (!m->pieces || m->piece_count < m->piece_max)) {
 		struct pkt_cb *cb = pkt_cb(p);
 
 		if (seq_le(cb->end_seq, *seq)) {
 			p = p->next;
 			continue;
 		}
-		size_t k = MIN(n - done, (size_t)(cb->end_seq - *seq));
+		size_t k = next_bytes(t, p, *seq, n - done);
 
-		if (t->urg != URG_NONE && !t->i.s.oobinline && t->urg != URG_READ) {
-			uint32_t before = t->urg_seq - *seq;
-
-			if (before == 0) {
-				if (done)
-					break;
-				*seq += 1; /* the urgent byte is not part of the stream */
-				continue;
-			}
-			if (seq_lt(*seq, t->urg_seq))
-				k = MIN(k, (size_t)before);
-		} else if (t->urg == URG_READ && *seq == t->urg_seq && !t->i.s.oobinline) {
+		if (!k) {
+			if (done && t->urg != URG_READ)
+				break;
 			*seq += 1;
 			continue;
 		}
-		size_t got = trunc ? k : iter_copy_to(to, p->data + (*seq - cb->seq), k);
+		size_t got = trunc ? k : hand_over(m, p, p->data + (*seq - cb->seq), k);
 
 		*seq += (uint32_t)got;
 		done += got;
-		counter_add(tcp_bytes_copied_rx, got);
 		if (got < k)
-			return done ? (ssize_t)done : -EFAULT;
+			return done ? (ssize_t)done : m->pieces ? -ENOMEM : -EFAULT;
 	}
 	return (ssize_t)done;
 }
@@ -453,7 +526,7 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 	uint32_t seq = t->copied_seq;
 
 	for (;;) {
-		r = copy_out(t, m->data, want - done, &seq, flags & MSG_TRUNC);
+		r = take_bytes(t, m, want - done, &seq, flags & MSG_TRUNC);
 		if (r > 0)
 			done += (size_t)r;
 		if (!(flags & MSG_PEEK)) {

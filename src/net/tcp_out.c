@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sending: the program's bytes go into chunks; segments are cut from them when windows and Nagle
- * allow. A large segment's packet refers to the chunks (which live until it is freed and the bytes
- * are acknowledged); a small one carries a copy, which is cheaper than two more allocations.
+ * Sending: the program's bytes go into chunks, or are lent by a file; segments are cut from them
+ * when windows and Nagle allow. A segment's packet refers to the chunks (which live until it is
+ * freed and the bytes are acknowledged). Of bytes that are not lent a small segment carries a copy,
+ * which is cheaper than two more allocations.
  */
 
 #include "net/tcp.h"
 #include "diag/counter.h"
+#include "mem/page.h"
 
 #define COPY_LIMIT 4096 /* payload up to this is copied into the packet */
 #define GSO_LIMIT  (65535u - 20 - 60)
@@ -14,13 +16,39 @@
 COUNTER(tcp_retransmits);
 COUNTER(tcp_segments_copied);
 COUNTER(tcp_bytes_copied_tx);
+COUNTER(tcp_bytes_copied_out);
 
 /* ---- chunks ---- */
+
+static void chunk_free(struct tcp_chunk *c)
+{
+	if (c->ops == &piece_of_page) {
+		uintptr_t at = ALIGN_DOWN((uintptr_t)c->data, PAGE_SIZE);
+
+		for (; at < (uintptr_t)c->data + c->size; at += PAGE_SIZE)
+			page_put(virt_to_page((void *)at));
+	} else if (c->ops) {
+		c->ops->put(c->owner);
+	}
+	heap_free(c);
+}
 
 static void chunk_put(struct tcp_chunk *c)
 {
 	if (atomic_sub(&c->refs, 1) == 1)
-		heap_free(c);
+		chunk_free(c);
+}
+
+void tcp_free_chunks(struct tcp_sock *t)
+{
+	t->snd_base = t->write_seq;
+	while (t->chunks) {
+		struct tcp_chunk *c = t->chunks;
+
+		t->chunks = c->next;
+		chunk_put(c);
+	}
+	t->chunk_last = NULL;
 }
 
 void tcp_free_acked(struct tcp_sock *t)
@@ -44,23 +72,31 @@ void tcp_free_acked(struct tcp_sock *t)
 		t->snd_base = seq_max(t->snd_base, upto);
 }
 
+/* A chunk at the end of the queue with so many bytes behind it. */
+static struct tcp_chunk *chunk_add(struct tcp_sock *t, size_t bytes)
+{
+	struct tcp_chunk *c = heap_alloc(sizeof(*c) + bytes);
+
+	if (!c)
+		return NULL;
+	*c = (struct tcp_chunk){ .refs = 1, .size = (uint32_t)bytes, .data = (uint8_t *)(c + 1) };
+	if (t->chunk_last)
+		t->chunk_last->next = c;
+	else
+		t->chunks = c;
+	t->chunk_last = c;
+	return c;
+}
+
 /* Appends up to n bytes of the message; returns how many. 0: no memory, or -EFAULT in it->fault. */
 static size_t chunk_append(struct tcp_sock *t, struct iter *from, size_t n)
 {
 	struct tcp_chunk *c = t->chunk_last;
 
 	if (!c || c->end == c->size) {
-		size_t bytes = n > 3500 ? 32768 : n > 900 ? 4096 : 1024;
-
-		c = heap_alloc(bytes);
+		c = chunk_add(t, (n > 3500 ? 32768u : n > 900 ? 4096u : 1024u) - sizeof(*c));
 		if (!c)
 			return 0;
-		*c = (struct tcp_chunk){ .refs = 1, .size = (uint32_t)(bytes - sizeof(*c)) };
-		if (t->chunk_last)
-			t->chunk_last->next = c;
-		else
-			t->chunks = c;
-		t->chunk_last = c;
 	}
 	n = MIN(n, (size_t)(c->size - c->end));
 	size_t got = iter_copy_from(from, c->data + c->end, n);
@@ -71,50 +107,120 @@ static size_t chunk_append(struct tcp_sock *t, struct iter *from, size_t n)
 	return got;
 }
 
+#define LENT_MAX MIB(1) /* of one chunk, so that pages come free as they are acknowledged */
+
+/* A piece of a page right behind the last chunk's pages, or behind its bytes on the same page. */
+static bool joins(const struct tcp_chunk *c, const struct piece *p)
+{
+	return c && c->ops == &piece_of_page && p->ops == c->ops && c->data + c->size == p->data &&
+	       c->end == c->size && c->size < LENT_MAX;
+}
+
+/* Appends up to n bytes of the message's first piece that is not used up, by reference. */
+static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, size_t n)
+{
+	struct tcp_chunk *c = t->chunk_last;
+
+	while (!m->pieces->len)
+		m->pieces++;
+	n = MIN(n, (size_t)m->pieces->len);
+	if (joins(c, m->pieces)) {
+		struct piece more = piece_take(m->pieces, (uint32_t)n);
+
+		if ((uintptr_t)more.data % PAGE_SIZE) /* that page is held already */
+			piece_put(&more);
+		c->size += (uint32_t)n;
+	} else {
+		c = chunk_add(t, 0);
+		if (!c)
+			return 0;
+		struct piece p = piece_take(m->pieces, (uint32_t)n);
+
+		c->data = p.data;
+		c->size = p.len;
+		c->ops = p.ops;
+		c->owner = p.owner;
+	}
+	c->end += (uint32_t)n;
+	t->write_seq += (uint32_t)n;
+	iter_advance(m->data, n);
+	return n;
+}
+
 static void frag_free(struct packet *p)
 {
 	chunk_put(p->owner);
 	heap_free(p);
 }
 
-/* Fills p with [seq, seq+len) by copy or by reference. */
-static bool attach_payload(struct tcp_sock *t, struct packet *p, uint32_t seq, uint32_t len)
+/* Bytes [seq, ...) of the queue: the chunk that has the first, and how far inside. */
+static struct tcp_chunk *chunk_at(const struct tcp_sock *t, uint32_t seq, uint32_t *skip)
 {
-	uint32_t skip = seq - t->snd_base;
+	struct tcp_chunk *c = t->chunks;
+
+	*skip = seq - t->snd_base;
+	while (c && *skip >= c->end - c->start) {
+		*skip -= c->end - c->start;
+		c = c->next;
+	}
+	return c;
+}
+
+/* How many bytes from seq on are copied into the packet: up to what is lent, if they are few. */
+static uint32_t copied_part(const struct tcp_sock *t, uint32_t seq, uint32_t len)
+{
+	uint32_t skip, n = 0;
+	const struct tcp_chunk *c = chunk_at(t, seq, &skip);
+
+	for (; c && !c->ops && n < len; c = c->next) {
+		n += c->end - c->start - skip;
+		skip = 0;
+	}
+	n = MIN(n, len);
+	return n <= COPY_LIMIT ? n : 0;
+}
+
+static struct packet *frag_of(struct tcp_chunk *c, uint8_t *from, uint32_t n)
+{
+	struct packet *f = heap_alloc_zeroed(sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->head = f->data = from;
+	f->end = from + n;
+	f->len = n;
+	f->owner = c;
+	f->free = frag_free;
+	atomic_add(&c->refs, 1);
+	return f;
+}
+
+/* Fills p with [seq, seq+len): the first 'copy' bytes by copy, the others by reference. */
+static bool attach_payload(
+	struct tcp_sock *t, struct packet *p, uint32_t seq, uint32_t len, uint32_t copy)
+{
 	struct packet **tail = &p->frags;
-	bool copy = len <= COPY_LIMIT;
+	uint32_t skip;
 
-	for (struct tcp_chunk *c = t->chunks; c && len; c = c->next) {
-		uint32_t have = c->end - c->start;
-
-		if (skip >= have) {
-			skip -= have;
-			continue;
-		}
-		uint32_t n = MIN(have - skip, len);
+	if (copy) {
+		counter_inc(tcp_segments_copied);
+		counter_add(tcp_bytes_copied_out, copy);
+	}
+	for (struct tcp_chunk *c = chunk_at(t, seq, &skip); c && len; c = c->next, skip = 0) {
+		uint32_t n = MIN(c->end - c->start - skip, len);
 		uint8_t *from = c->data + c->start + skip;
 
-		skip = 0;
 		len -= n;
 		if (copy) {
 			memcpy(packet_put(p, n), from, n);
+			copy -= n;
 			continue;
 		}
-		struct packet *f = heap_alloc_zeroed(sizeof(*f));
-
-		if (!f)
+		*tail = frag_of(c, from, n);
+		if (!*tail)
 			return false;
-		f->head = f->data = from;
-		f->end = from + n;
-		f->len = n;
-		f->owner = c;
-		f->free = frag_free;
-		atomic_add(&c->refs, 1);
-		*tail = f;
-		tail = &f->next;
+		tail = &(*tail)->next;
 	}
-	if (copy)
-		counter_inc(tcp_segments_copied);
 	BUG_ON(len);
 	return true;
 }
@@ -194,13 +300,14 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t flags)
 {
 	struct route_cache *r = tcp_route(t);
+	uint32_t copy = len ? copied_part(t, seq, len) : 0;
 	struct packet *p;
 	struct tcp_header *h;
 	unsigned n;
 
 	if (!r)
 		return;
-	p = packet_alloc(TX_HEADROOM, 60 + (len <= COPY_LIMIT ? len : 0));
+	p = packet_alloc(TX_HEADROOM, 60 + copy);
 	if (!p)
 		return;
 	h = packet_put(p, sizeof(*h));
@@ -223,7 +330,7 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 	packet_put(p, n);
 	h->offset = (uint8_t)((sizeof(*h) + n) / 4 << 4);
 	h->flags = flags;
-	if (len && !attach_payload(t, p, seq, len)) {
+	if (len && !attach_payload(t, p, seq, len, copy)) {
 		packet_free(p);
 		return;
 	}
@@ -610,7 +717,8 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 				break;
 			continue;
 		}
-		size_t got = chunk_append(t, m->data, MIN(space, m->data->left));
+		size_t got = m->pieces ? chunk_append_piece(t, m, MIN(space, m->data->left))
+				       : chunk_append(t, m->data, MIN(space, m->data->left));
 
 		done += got;
 		if (!got || m->data->fault) {

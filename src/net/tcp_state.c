@@ -574,4 +574,5 @@ static const struct socket_ops tcp_ops = {
 	.icmp = tcp_icmp,
 	.destroy = tcp_destroy,
 	.buffer_changed = tcp_buffer_changed,
+	.keeps_pieces = true,
 };

@@ -4,12 +4,13 @@
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "cpu/uaccess.h"
+#include "diag/counter.h"
 #include "file/pipe.h"
-#include "mem/heap.h"
+#include "mem/page.h"
 #include "syscall/file_util.h"
 #include "syscall/syscall.h"
 
-#define CHUNK (64 * 1024ul)
+COUNTER(splice_bytes_copied);
 
 /* One side of a move: the file's own position, or one that the program gave and gets back. */
 struct side {
@@ -18,54 +19,6 @@ struct side {
 	bool own_pos;
 	bool nonblock; /* for this call only */
 };
-
-static ssize_t side_read(struct side *s, struct iter *it)
-{
-	ssize_t n = s->own_pos ? file_read(s->f, it) : file_pread(s->f, it, s->pos);
-
-	if (n > 0)
-		s->pos += n;
-	return n;
-}
-
-static ssize_t side_write(struct side *s, struct iter *it)
-{
-	ssize_t n = s->own_pos ? file_write(s->f, it) : file_pwrite(s->f, it, s->pos);
-
-	if (n > 0)
-		s->pos += n;
-	return n;
-}
-
-/* What was read but not written goes back, where the source can. */
-static void unread(struct side *in, size_t n)
-{
-	if (!in->own_pos)
-		in->pos -= n;
-	else if (in->f->ops->seek) {
-		mutex_lock(&in->f->pos_lock);
-		in->f->ops->seek(in->f, -(int64_t)n, SEEK_CUR);
-		mutex_unlock(&in->f->pos_lock);
-	}
-}
-
-/* Writes all of it; what a stream cannot take now is waited for by the write itself. */
-static ssize_t write_all(struct side *out, char *buf, size_t n)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		struct iter it;
-		ssize_t w;
-
-		iter_init_one(&it, buf + done, n - done, false);
-		w = side_write(out, &it);
-		if (w <= 0)
-			return done ? (ssize_t)done : w;
-		done += w;
-	}
-	return done;
-}
 
 static bool readable_now(struct file *f)
 {
@@ -77,48 +30,153 @@ static bool writable_now(struct file *f)
 	return !f->ops->poll || f->ops->poll(f, NULL) & (POLLOUT | POLLERR);
 }
 
-/* Moves up to n bytes; stops at the first short read. */
-static ssize_t move(struct side *in, struct side *out, size_t n)
+/* What cannot be had by reference is read into a page of its own. Pieces, 0 or -errno. */
+static int read_by_copy(struct side *in, struct piece *p, size_t n)
 {
-	size_t size = MIN(n, CHUNK), done = 0;
-	char *buf = heap_alloc(MAX(size, 1ul));
+	struct page *page = page_alloc(0);
+	struct iter it;
+	ssize_t r;
+
+	if (!page)
+		return -ENOMEM;
+	iter_init_one(&it, page_to_virt(page), MIN(n, (size_t)PAGE_SIZE), false);
+	r = in->own_pos ? file_read(in->f, &it) : file_pread(in->f, &it, in->pos);
+	if (r <= 0) {
+		page_put(page);
+		return (int)r;
+	}
+	counter_add(splice_bytes_copied, r);
+	*p = (struct piece){
+		.data = page_to_virt(page), .len = (uint32_t)r, .owner = page, .ops = &piece_of_page
+	};
+	in->pos += r;
+	return 1;
+}
+
+/* Up to max pieces of at most n bytes together; 0: the end of the file. */
+static int side_read(struct side *in, struct piece *p, unsigned max, size_t n)
+{
+	int64_t pos = in->own_pos ? load_relaxed(&in->f->pos) : in->pos;
+	int count = -EOPNOTSUPP;
+
+	if (file_is_pipe(in->f))
+		return pipe_pass_begin(in->f, p, n, in->nonblock || (in->f->flags & O_NONBLOCK));
+	if (in->f->ops->read_pieces)
+		count = in->f->ops->read_pieces(in->f, p, max, n, &pos);
+	if (count == -EOPNOTSUPP)
+		return read_by_copy(in, p, n);
+	if (!in->own_pos)
+		in->pos = pos;
+	else if (count > 0 && in->f->ops->seek)
+		store_relaxed(&in->f->pos, pos);
+	return count;
+}
+
+/* What was read and could not be passed on goes back, where the source can take it. */
+static void unread(struct side *in, struct piece *p, unsigned count)
+{
+	size_t n = pieces_bytes(p, count);
+
+	if (file_is_pipe(in->f))
+		pipe_pass_end(in->f, p, count);
+	else if (!in->own_pos)
+		in->pos -= (int64_t)n;
+	else if (n && in->f->ops->seek)
+		store_relaxed(&in->f->pos, load_relaxed(&in->f->pos) - (int64_t)n);
+	pieces_put(p, count);
+}
+
+/* A piece at a time, until one is not written in full. */
+static ssize_t write_by_copy(struct side *out, struct piece *p, unsigned count)
+{
+	struct iter_segment segments[PIECES_MAX];
+	size_t done = 0, n = pieces_bytes(p, count);
+	struct iter it;
 	ssize_t r = 0;
 
-	if (!buf)
-		return -ENOMEM;
 	while (done < n) {
-		struct iter it;
-		ssize_t w, room = limit_file_size(out->f, out->own_pos ? out->f->pos : out->pos,
-				   MIN(size, n - done), out->f->flags & O_APPEND);
-
-		if (room < 0) {
-			r = room;
-			break;
-		}
-		/* A stream is not emptied of what its reader could not pass on. */
-		if (out->f->flags & O_NONBLOCK && !writable_now(out->f)) {
-			r = -EAGAIN;
-			break;
-		}
-		if (done && file_is_stream(in->f) && !readable_now(in->f))
-			break;
-		iter_init_one(&it, buf, room, false);
-		r = side_read(in, &it);
+		pieces_iter(p, count, segments, &it);
+		r = out->own_pos ? file_write(out->f, &it) : file_pwrite(out->f, &it, out->pos);
 		if (r <= 0)
 			break;
-		w = write_all(out, buf, r);
-		if (w < r)
-			unread(in, r - MAX(w, 0));
-		if (w > 0)
-			done += w;
-		if (w < r) {
-			r = w;
-			break;
-		}
-		if (thread_signalled())
-			break;
+		out->pos += r;
+		pieces_advance(p, count, (size_t)r);
+		done += (size_t)r;
 	}
-	heap_free(buf);
+	counter_add(splice_bytes_copied, done);
+	return done ? (ssize_t)done : r;
+}
+
+static ssize_t side_write(struct side *out, struct piece *p, unsigned count, bool more)
+{
+	unsigned flags = (more ? PIECES_MORE : 0) | (out->nonblock ? PIECES_NONBLOCK : 0);
+
+	return out->f->ops->write_pieces ? out->f->ops->write_pieces(out->f, p, count, flags)
+					 : write_by_copy(out, p, count);
+}
+
+/* Of a source that takes nothing back, all of it; what a stream cannot take now is waited for. */
+static ssize_t side_write_all(struct side *out, struct piece *p, unsigned count)
+{
+	size_t done = 0, n = pieces_bytes(p, count);
+	ssize_t r = 0;
+
+	while (done < n && (r = side_write(out, p, count, false)) > 0)
+		done += (size_t)r;
+	return done ? (ssize_t)done : r;
+}
+
+/* How much of n the next step may move, in how many pieces; 0: no more, this time; -errno. */
+static ssize_t move_room(struct side *in, struct side *out, size_t n, bool first, unsigned *max)
+{
+	ssize_t room = limit_file_size(out->f, out->own_pos ? out->f->pos : out->pos,
+		MIN(n, PIECES_MAX * PAGE_SIZE), out->f->flags & O_APPEND);
+
+	if (room < 0)
+		return room;
+	/* A stream is not emptied of what its reader could not pass on. */
+	if ((out->f->flags & O_NONBLOCK || (file_is_pipe(out->f) && (out->nonblock || !first))) &&
+		!writable_now(out->f))
+		return first ? -EAGAIN : 0;
+	if (!first && file_is_stream(in->f) && !readable_now(in->f))
+		return 0;
+	*max = PIECES_MAX;
+	if (file_is_pipe(out->f)) /* as many as it has slots for; if none, when there is one */
+		*max = MIN(*max, MAX(pipe_room(out->f), 1u));
+	return room;
+}
+
+/* Moves up to n bytes, by reference as far as both sides can. */
+static ssize_t move(struct side *in, struct side *out, size_t n)
+{
+	struct piece p[PIECES_MAX];
+	size_t done = 0;
+	ssize_t r = 0;
+
+	while (done < n && !(done && thread_signalled())) {
+		unsigned max;
+		ssize_t room = r = move_room(in, out, n - done, !done, &max), had;
+		int count;
+
+		if (room <= 0)
+			break;
+		r = count = side_read(in, p, max, (size_t)room);
+		if (count <= 0)
+			break;
+		had = (ssize_t)pieces_bytes(p, (unsigned)count);
+		/* Short of what was asked: the end, or all that there is now. */
+		if (file_is_stream(in->f) && !file_is_pipe(in->f))
+			r = side_write_all(out, p, (unsigned)count);
+		else
+			r = side_write(
+				out, p, (unsigned)count, had == room && (size_t)had < n - done);
+		if (r > 0)
+			done += (size_t)r;
+		unread(in, p, (unsigned)count);
+		if (r < had)
+			break;
+		cond_resched();
+	}
 	return done ? (ssize_t)done : r;
 }
 
@@ -227,8 +285,9 @@ SYSCALL_DEFINE6(splice, int, in_fd, int64_t *, uin, int, out_fd, int64_t *, uout
 		r = -EAGAIN;
 		goto out;
 	}
+	in.nonblock = out.nonblock = flags & SPLICE_F_NONBLOCK;
 	/* A full pipe ends the call, it does not block it after the first bytes. */
-	r = move(&in, &out, MIN(n, CHUNK));
+	r = move(&in, &out, n);
 	if (r >= 0 && (side_offset_done(&in, uin) || side_offset_done(&out, uout)))
 		r = -EFAULT;
 out:
@@ -269,7 +328,10 @@ SYSCALL_DEFINE4(
 		if ((f->flags & O_ACCMODE) == O_RDONLY)
 			r = file_read(f, &v.iter);
 		else
-			r = file_write(f, &v.iter);
+			r = file_write(
+				f, &v.iter); /* what the program changes later must not show */
+		if (r > 0)
+			counter_add(splice_bytes_copied, r);
 		user_iovec_free(&v);
 	}
 	file_put(f);

@@ -93,8 +93,10 @@ static void pump_send(struct stream *f)
 
 		for (size_t i = 0; i < n; i++)
 			buf[i] = pattern(f->salt, f->sent + i);
-		ssize_t r = env_write(f->from, buf, n, MSG_DONTWAIT);
+		ssize_t r = t_random(&env_seed) % 4 ? 0 : env_write_lent(f->from, buf, n);
 
+		if (!r)
+			r = env_write(f->from, buf, n, MSG_DONTWAIT);
 		if (r == -EAGAIN)
 			return;
 		if (r <= 0) {
@@ -248,6 +250,7 @@ static uint64_t transfer(size_t there, size_t back)
 	finish(end, l);
 	env_run(200 * NSEC_PER_SEC); /* TIME_WAIT and all */
 	CHECK(!a.net.tcp_time_wait && !b.net.tcp_time_wait);
+	CHECK_EQ(env_pages_used, 0); /* what was lent has come back */
 	return took;
 }
 
