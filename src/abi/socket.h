@@ -355,6 +355,8 @@ struct tcp_info {
 #define UDP_SEGMENT 103
 #define UDP_GRO	    104
 
+#define UDP_MAX_SEGMENTS 128 /* of one call */
+
 /* ioctls, beside FIONREAD (SIOCINQ) */
 #define SIOCOUTQ       0x5411 /* also TIOCOUTQ */
 #define SIOCATMARK     0x8905

@@ -24,6 +24,8 @@ void dgram_work(struct socket *s, struct packet *batch)
 {
 	struct dgram_sock *d = dgram_sk(s);
 
+	if (unlikely(d->gro))
+		udp_merge(batch);
 	while (batch) {
 		struct packet *p = batch;
 		uint32_t size = pkt_truesize(p);
@@ -137,12 +139,18 @@ static void put_control6(struct inet_sock *i, const struct pkt_cb *cb, struct so
 		cmsg_put(m, SOL_IPV6, IPV6_TCLASS, &tclass, sizeof(tclass));
 }
 
-static void put_control(struct socket *s, const struct pkt_cb *cb, struct socket_message *m)
+static void put_control(struct socket *s, const struct packet *p, struct socket_message *m)
 {
+	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
 	struct inet_sock *i = inet_sk(s);
 
 	if (s->timestamp || s->timestampns)
 		cmsg_put_timestamp(s, m, cb->time);
+	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4)) {
+		int size = p->gso_size;
+
+		cmsg_put(m, SOL_UDP, UDP_GRO, &size, sizeof(size));
+	}
 	if (unlikely(i->v6.pktinfo)) {
 		struct in6_pktinfo info = { .ipi6_ifindex = cb->ifindex };
 
@@ -171,7 +179,7 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 	inet_put_addr(&m->name, &m->name_len, s->family, cb->src, cb->sport, cb->ifindex);
 	r = pkt_copy_to_iter(p, 0, m->data, n) == n ? (ssize_t)n : -EFAULT;
 	counter_add(net_bytes_copied_rx, n);
-	put_control(s, cb, m);
+	put_control(s, p, m);
 	if (flags & MSG_PEEK)
 		socket_unlock(s);
 	else
@@ -299,9 +307,6 @@ int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len
 		return inet_getopt(inet_sk(s), name, val, len);
 	if (level == SOL_IPV6 && s->family == AF_INET6)
 		return inet6_getopt(inet_sk(s), name, val, len);
-	if (level == SOL_UDP && s->protocol == IPPROTO_UDP &&
-		(name == UDP_CORK || name == UDP_SEGMENT))
-		return opt_put_int(val, len, 0);
 	return s->family == AF_INET && level != SOL_UDP ? -EOPNOTSUPP : -ENOPROTOOPT;
 }
 
@@ -395,9 +400,19 @@ static int control6(const struct inet_sock *i, const struct cmsghdr *h, const ui
 	}
 }
 
-static int parse_control(const struct inet_sock *i, const struct socket_message *m,
-	struct ip_send *how, int *ifindex)
+static int control_udp(
+	const struct cmsghdr *h, const uint8_t *data, size_t len, struct dgram_target *t)
 {
+	if (h->cmsg_type != UDP_SEGMENT || len != sizeof(t->segment))
+		return -EINVAL;
+	memcpy(&t->segment, data, sizeof(t->segment));
+	return 0;
+}
+
+static int parse_control(const struct inet_sock *i, const struct socket_message *m,
+	struct dgram_target *t, int *ifindex)
+{
+	struct ip_send *how = &t->how;
 	int err = 0;
 
 	for (size_t off = 0; !err && m->control_len >= off + sizeof(struct cmsghdr);) {
@@ -413,6 +428,8 @@ static int parse_control(const struct inet_sock *i, const struct socket_message 
 			err = control4(&h, data, len, how, ifindex);
 		else if (h.cmsg_level == SOL_IPV6 && i->s.family == AF_INET6)
 			err = control6(i, &h, data, len, how, ifindex);
+		else if (h.cmsg_level == SOL_UDP && i->s.protocol == IPPROTO_UDP)
+			err = control_udp(&h, data, len, t);
 		off += CMSG_ALIGN(h.cmsg_len);
 	}
 	return err;
@@ -466,6 +483,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	t->how.dst = i->raddr;
 	t->how.protocol = (uint8_t)s->protocol;
 	t->port = i->rport;
+	t->segment = dgram_sk(s)->segment;
 	if (m->name_len && !(s->family == AF_INET6 && m->name.ss_family == AF_UNSPEC)) {
 		err = inet_check_peer(i, &m->name, m->name_len, &t->how.dst, &t->port, &dev);
 		if (err)
@@ -483,7 +501,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	else
 		fill_headers6(i, &t->how, t->group);
 	if (unlikely(m->control_len))
-		err = parse_control(i, m, &t->how, &dev);
+		err = parse_control(i, m, t, &dev);
 	if (err)
 		return err;
 	if (unlikely(m->control_len || i->binds_group) && ip_is_multicast(t->how.src))
@@ -501,9 +519,8 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;
 }
 
-struct packet *dgram_copy(struct socket_message *m, size_t header)
+struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header)
 {
-	size_t n = m->data->left;
 	struct packet *p = packet_alloc(TX_HEADROOM + header, n);
 
 	if (!p)
@@ -523,26 +540,37 @@ static bool loops_back(const struct inet_sock *i, const struct dgram_target *t)
 				    : i->v6.mcast_loop && mld_is_member(t->route.dev, t->how.dst);
 }
 
-int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t)
+static void loop_copy(const struct packet *p, const struct dgram_target *t)
 {
-	struct packet *copy = NULL;
-	bool group = t->group && loops_back(i, t);
+	struct packet *copy = pkt_linearise(p, TX_HEADROOM);
+	struct route_cache lo = t->route;
+
+	if (!copy)
+		return;
+	copy->looped = (uint16_t)t->route.dev->index;
+	lo.dev = &the_net()->lo;
+	lo.mtu = lo.dev->mtu;
+	ip_output(copy, &t->how, &lo);
+}
+
+int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_target *t)
+{
+	bool loops = !(t->route.dev->features & NETDEV_LOOPBACK) &&
+		     ((t->group && loops_back(i, t)) || t->route.broadcast);
 	int err;
 
-	if (!(t->route.dev->features & NETDEV_LOOPBACK) && (group || t->route.broadcast)) {
-		copy = pkt_linearise(p, TX_HEADROOM);
-		if (copy) {
-			struct route_cache lo = t->route;
+	do {
+		struct packet *p = list;
 
-			copy->looped = (uint16_t)t->route.dev->index;
-			lo.dev = &the_net()->lo;
-			lo.mtu = lo.dev->mtu;
-			ip_output(copy, &t->how, &lo);
-		}
-	}
-	if (!ip_is_any(i->raddr))
-		steer_packet(&i->s, p, t->route.dev, false);
-	err = ip_output(p, &t->how, &t->route);
+		list = p->next;
+		p->next = NULL;
+		if (unlikely(loops))
+			loop_copy(p, t);
+		if (!ip_is_any(i->raddr))
+			steer_packet(&i->s, p, t->route.dev, false);
+		err = ip_output(p, &t->how, &t->route);
+	} while (unlikely(list) && !err);
+	pkt_free_list(list);
 	lo_run();
 	/* A full ring loses the packet, as any network may; the sender hears it only if it asked.
 	 */

@@ -91,6 +91,11 @@ void pkt_copy_out(const struct packet *p, size_t off, void *to, size_t n);
 bool pkt_pull_up(struct packet *p, size_t n);
 /* A single-piece copy of the chain with headroom; NULL: no memory. */
 struct packet *pkt_linearise(const struct packet *p, size_t headroom);
+/*
+ * Cuts p, whose ownership passes, into packets of 'step' bytes of its data, the last may be
+ * shorter: a list, in order. They refer to p's bytes. What there is no memory for is left out.
+ */
+struct packet *pkt_cut(struct packet *p, size_t step);
 void pkt_free_list(struct packet *list);
 
 /* Internet checksum (RFC 1071): partial sums are folded late. */
@@ -712,6 +717,9 @@ struct dgram_sock {
 		*last_error; /* the error queue; errors is also looked at without it */
 	uint32_t rx_bytes;   /* truesize of what is queued */
 	uint32_t drops;	     /* atomic */
+	/* options of UDP; single words, read anywhere */
+	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
+	bool gro;	  /* UDP_GRO */
 };
 static inline struct dgram_sock *dgram_sk(struct socket *s)
 {
@@ -743,15 +751,25 @@ struct dgram_target {
 	struct ip_send how;
 	struct route_cache route;
 	uint16_t port;
-	bool group; /* how.dst is one */
+	uint16_t segment; /* UDP: as dgram_sock's, or what the message says */
+	bool group;	  /* how.dst is one */
 };
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t);
-/* Copies the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR. */
-struct packet *dgram_copy(struct socket_message *m, size_t header);
-/* Sends p, and a copy to ourselves where groups and broadcasts ask for it. */
+/* Copies n bytes of the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR.
+ */
+struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header);
+/* Sends a list of them, and a copy to ourselves where groups and broadcasts ask for it. */
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t);
 
 void udp_init(void);
+/* udp_segment.c: what UDP_SEGMENT makes of a message, all of it: a list of packets with their
+ * headers. ERR_PTR. */
+struct packet *udp_cut_message(
+	struct inet_sock *i, struct socket_message *m, const struct dgram_target *t);
+/* UDP_GRO: neighbours of a batch that are one flow's become one packet. */
+void udp_merge(struct packet *batch);
+/* A datagram's header is put in front of p. */
+void udp_push_header(const struct inet_sock *i, struct packet *p, const struct dgram_target *t);
 struct socket *udp_create(int family);
 /* A local port (0: any free one), by which packets find it then. The socket's lock held. */
 int udp_take_port(struct inet_sock *i, struct ip_addr addr, uint16_t port);

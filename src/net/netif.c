@@ -246,8 +246,8 @@ static void init_loopback(struct net_state *n)
 	str_copy(n->lo.name, "lo", sizeof(n->lo.name));
 	n->lo.index = 1;
 	n->lo.mtu = 65536;
-	n->lo.features =
-		NETDEV_TX_CSUM | NETDEV_RX_CSUM | NETDEV_TSO4 | NETDEV_TSO6 | NETDEV_LOOPBACK;
+	n->lo.features = NETDEV_TX_CSUM | NETDEV_RX_CSUM | NETDEV_TSO4 | NETDEV_TSO6 | NETDEV_USO |
+			 NETDEV_LOOPBACK;
 	n->lo.queues = 1;
 	n->lo.link_up = true;
 	n->lo.send = lo_send;

@@ -2,6 +2,9 @@
 /* Packets as chains of pieces. */
 
 #include "net/impl.h"
+#include "diag/counter.h"
+
+COUNTER(net_bytes_copied_cut);
 
 size_t pkt_total(const struct packet *p)
 {
@@ -119,6 +122,76 @@ struct packet *pkt_linearise(const struct packet *p, size_t headroom)
 	q->gso_size = p->gso_size;
 	q->header_len = p->header_len;
 	return q;
+}
+
+/* A packet that is cut: it lives as long as one of its parts. */
+struct cut {
+	uint32_t refs; /* atomic */
+	struct packet *whole;
+};
+
+static void cut_put(struct cut *c)
+{
+	if (atomic_sub(&c->refs, 1) != 1)
+		return;
+	packet_free(c->whole);
+	heap_free(c);
+}
+
+static void part_free(struct packet *p)
+{
+	cut_put(p->owner);
+	heap_free(p);
+}
+
+static struct packet *part_of(struct cut *c, size_t off, size_t n)
+{
+	const struct packet *whole = c->whole;
+	struct packet *p;
+
+	if (off + n > whole->len) { /* in pieces */
+		p = packet_alloc(0, n);
+		if (!p)
+			return NULL;
+		pkt_copy_out(whole, off, packet_put(p, n), n);
+		counter_add(net_bytes_copied_cut, n);
+	} else {
+		p = heap_alloc_zeroed(sizeof(*p));
+		if (!p)
+			return NULL;
+		p->head = p->data = whole->data + off;
+		p->len = (uint32_t)n;
+		p->end = p->data + n;
+		p->free = part_free;
+		p->owner = c;
+		atomic_add(&c->refs, 1);
+	}
+	p->csum_flags = whole->csum_flags;
+	memcpy(p->cb, whole->cb, sizeof(p->cb));
+	return p;
+}
+
+struct packet *pkt_cut(struct packet *p, size_t step)
+{
+	size_t total = pkt_total(p);
+	struct packet *list = NULL, **tail = &list;
+	struct cut *c = heap_alloc(sizeof(*c));
+
+	if (!c) {
+		packet_free(p);
+		return NULL;
+	}
+	*c = (struct cut){ 1, p };
+	for (size_t off = 0; off < total; off += step) {
+		struct packet *part = part_of(c, off, MIN(step, total - off));
+
+		if (!part)
+			break;
+		*tail = part;
+		tail = &part->next;
+	}
+	cut_put(c);
+	return list;
 }
 
 void pkt_free_list(struct packet *list)

@@ -238,7 +238,7 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 		err = dgram_target(s, m, &t);
 	if (err)
 		return err;
-	p = dgram_copy(m, 0);
+	p = dgram_copy(m, m->data->left, 0);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	if (i->hdrincl && s->family == AF_INET) {

@@ -132,6 +132,40 @@ static void deliver_to_all(struct rx *rx, struct packet *p)
 		packet_free(p);
 }
 
+/* The datagrams of a packet that has several. */
+static void deliver_each_to_all(struct rx *rx, struct packet *list)
+{
+	while (list) {
+		struct packet *next = list->next;
+
+		list->next = NULL;
+		deliver_to_all(rx, list);
+		list = next;
+	}
+}
+
+/* s is held for rx_to_socket. */
+static void deliver_each(struct rx *rx, struct socket *s, struct packet *list)
+{
+	if (!list && rx->pending != s) /* there was no memory */
+		socket_put(s);
+	while (list) {
+		struct packet *next = list->next;
+
+		list->next = NULL;
+		rx_to_socket(rx, s, list);
+		list = next;
+	}
+}
+
+/* What a device says of a packet that it did not cut is believed as far as it makes sense. */
+static bool sound_segments(const struct packet *p, size_t len)
+{
+	return p->gso_type != PACKET_GSO_UDP_L4 ||
+	       (p->gso_size &&
+		       len - sizeof(struct udp_header) <= (size_t)p->gso_size * UDP_MAX_SEGMENTS);
+}
+
 static bool sound(struct packet *p)
 {
 	struct pkt_cb *cb = pkt_cb(p);
@@ -143,6 +177,8 @@ static bool sound(struct packet *p)
 	h = (struct udp_header *)p->data;
 	len = be16(h->len);
 	if (len < sizeof(*h) || len > pkt_total(p))
+		return false;
+	if (!sound_segments(p, len))
 		return false;
 	pkt_truncate(p, len);
 	if (!h->checksum && !ip_is_v4(cb->dst)) /* RFC 8200 8.1 */
@@ -172,7 +208,10 @@ void udp_input(struct rx *rx, struct packet *p)
 	if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) {
 		packet_pull(p, sizeof(struct udp_header));
 		cb->time = clock_realtime();
-		deliver_to_all(rx, p);
+		if (unlikely(p->gso_type == PACKET_GSO_UDP_L4))
+			deliver_each_to_all(rx, pkt_cut(p, p->gso_size));
+		else
+			deliver_to_all(rx, p);
 		return;
 	}
 	s = classify(rx, cb);
@@ -185,7 +224,10 @@ void udp_input(struct rx *rx, struct packet *p)
 	packet_pull(p, sizeof(struct udp_header));
 	if (s->timestamp || s->timestampns)
 		cb->time = clock_realtime();
-	rx_to_socket(rx, s, p);
+	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) && !load_relaxed(&dgram_sk(s)->gro))
+		deliver_each(rx, s, pkt_cut(p, p->gso_size));
+	else
+		rx_to_socket(rx, s, p);
 }
 
 /* IPv4: routers cut what others send, so only a forger has something to say to them. */
@@ -269,12 +311,29 @@ static int autobind(struct inet_sock *i)
 	return err == -EADDRINUSE ? -EAGAIN : err;
 }
 
+void udp_push_header(const struct inet_sock *i, struct packet *p, const struct dgram_target *t)
+{
+	size_t len = p->len + sizeof(struct udp_header);
+	struct udp_header *h = packet_push(p, sizeof(*h));
+
+	h->sport = be16(i->lport);
+	h->dport = be16(t->port);
+	h->len = be16((uint16_t)len);
+	h->checksum = 0;
+	if (i->s.no_check && ip_is_v4(t->how.dst))
+		return;
+	h->checksum = (uint16_t)~csum_fold(
+		csum_pseudo_ip(t->how.src, t->how.dst, IPPROTO_UDP, (uint32_t)len));
+	p->csum_flags = PACKET_CSUM_PARTIAL;
+	p->csum_start = 0;
+	p->csum_offset = offsetof(struct udp_header, checksum);
+}
+
 static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
 {
 	struct inet_sock *i = inet_sk(s);
 	size_t n = m->data->left;
 	struct dgram_target t;
-	struct udp_header *h;
 	struct packet *p;
 	int err;
 
@@ -293,23 +352,51 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		return err;
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
-	p = dgram_copy(m, sizeof(*h));
+	if (unlikely(t.segment)) {
+		p = udp_cut_message(i, m, &t);
+	} else {
+		p = dgram_copy(m, n, sizeof(struct udp_header));
+		if (!IS_ERR(p))
+			udp_push_header(i, p, &t);
+	}
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	h = packet_push(p, sizeof(*h));
-	h->sport = be16(i->lport);
-	h->dport = be16(t.port);
-	h->len = be16((uint16_t)(n + sizeof(*h)));
-	h->checksum = 0;
-	if (!s->no_check || !ip_is_v4(t.how.dst)) {
-		h->checksum = (uint16_t)~csum_fold(csum_pseudo_ip(
-			t.how.src, t.how.dst, IPPROTO_UDP, (uint32_t)(n + sizeof(*h))));
-		p->csum_flags = PACKET_CSUM_PARTIAL;
-		p->csum_start = 0;
-		p->csum_offset = offsetof(struct udp_header, checksum);
-	}
 	err = dgram_output(i, p, &t);
 	return err ? err : (ssize_t)n;
+}
+
+static int udp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
+{
+	const struct dgram_sock *d = dgram_sk(s);
+
+	if (level != SOL_UDP)
+		return dgram_getopt(s, level, name, val, len);
+	switch (name) {
+	case UDP_CORK: return opt_put_int(val, len, 0);
+	case UDP_SEGMENT: return opt_put_int(val, len, d->segment);
+	case UDP_GRO: return opt_put_int(val, len, d->gro);
+	default: return -ENOPROTOOPT;
+	}
+}
+
+static int udp_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
+{
+	struct dgram_sock *d = dgram_sk(s);
+	int v;
+
+	if (level != SOL_UDP)
+		return dgram_setopt(s, level, name, val, len);
+	if (opt_get_int(val, len, &v))
+		return -EINVAL;
+	switch (name) {
+	case UDP_SEGMENT:
+		if (v < 0 || v > UINT16_MAX)
+			return -EINVAL;
+		store_relaxed(&d->segment, (uint16_t)v);
+		return 0;
+	case UDP_GRO: store_relaxed(&d->gro, v != 0); return 0;
+	default: return -ENOPROTOOPT;
+	}
 }
 
 static ssize_t udp_recv(struct socket *s, struct socket_message *m)
@@ -332,8 +419,8 @@ static const struct socket_ops udp_ops = {
 	.recv = udp_recv,
 	.recv_error = dgram_recv_error,
 	.shutdown = dgram_shutdown,
-	.getopt = dgram_getopt,
-	.setopt = dgram_setopt,
+	.getopt = udp_getopt,
+	.setopt = udp_setopt,
 	.poll = dgram_poll,
 	.ioctl = dgram_ioctl,
 	.close = dgram_close,

@@ -457,6 +457,195 @@ TEST(large_datagram_is_fragmented)
 	file_put(u);
 	peer_teardown();
 }
+/* 2500 bytes in segments of 1000 to the peer: how many frames, which are sound. */
+static unsigned send_segments(unsigned long *bytes)
+{
+	struct file *u = udp_at(53);
+	int size = 1000;
+	unsigned count = 0;
+	struct packet *p;
+
+	CHECK_EQ(socket_setopt(u, SOL_UDP, UDP_SEGMENT, &size, 4), 0);
+	for (unsigned i = 0; i < 2500; i++)
+		buf[i] = (uint8_t)(i * 3 + i / 250);
+	*bytes = 0;
+	CHECK_EQ(env_sendto(u, buf, 2500, PEER, 9), 2500);
+	while ((p = out_next())) {
+		uint32_t n = p->len - 34;
+
+		CHECK_EQ(get_be16(p->data + 16), n + 20);
+		CHECK_EQ(get_be16(p->data + 38), n);
+		CHECK_EQ(
+			csum_fold(csum_add(csum_pseudo(ME, PEER, IPPROTO_UDP, n), p->data + 34, n)),
+			0);
+		CHECK_MEM(p->data + 42, buf + *bytes, n - 8);
+		*bytes += n - 8;
+		count++;
+		packet_free(p);
+	}
+	size = 1473;
+	CHECK_EQ(socket_setopt(u, SOL_UDP, UDP_SEGMENT, &size, 4), 0);
+	CHECK_EQ(env_sendto(u, buf, 2500, PEER, 9), -EMSGSIZE);
+	CHECK_EQ(env_sendto(u, buf, 1472, PEER, 9), 1472);
+	packet_free(out_next());
+	file_put(u);
+	return count;
+}
+TEST(udp_segments_are_cut_by_us_or_by_the_card)
+{
+	unsigned long bytes;
+
+	peer_setup();
+	env_cuts = 0;
+	CHECK_EQ(send_segments(&bytes), 3);
+	CHECK_EQ(bytes, 2500);
+	CHECK_EQ(env_cuts, 0);
+	me.eth.features = NETDEV_TX_CSUM | NETDEV_USO;
+	CHECK_EQ(send_segments(&bytes), 3);
+	CHECK_EQ(bytes, 2500);
+	CHECK_EQ(env_cuts, 1);
+	peer_teardown();
+}
+/* No segment goes when one cannot be made, and nothing is lost. */
+TEST(udp_segments_without_memory)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+	int size = 100;
+
+	CHECK_EQ(socket_setopt(u, SOL_UDP, UDP_SEGMENT, &size, 4), 0);
+	for (long k = 1; k <= 5; k++) {
+		t_alloc_count = 0;
+		t_alloc_fail_at = k;
+		CHECK_EQ(env_sendto(u, buf, 500, PEER, 9), -ENOBUFS);
+		t_alloc_fail_at = 0;
+		CHECK(!out_first);
+	}
+	CHECK_EQ(env_sendto(u, buf, 500, PEER, 9), 500);
+	CHECK(out_first);
+	out_clear();
+	file_put(u);
+	peer_teardown();
+}
+
+/* Datagrams of these lengths, from port 7 (or 8: negative), as one batch of the card. */
+static void inject_batch(const int *lengths, unsigned count)
+{
+	struct packet *batch = NULL, **tail = &batch;
+
+	for (unsigned i = 0, at = 0; i < count; i++) {
+		int n = lengths[i] < 0 ? -lengths[i] : lengths[i];
+		size_t len = put_udp(lengths[i] < 0 ? 8 : 7, 53, buf + at, (size_t)n);
+		struct packet *p = packet_alloc(0, len);
+
+		memcpy(packet_put(p, len), frame, len);
+		*tail = p;
+		tail = &p->next;
+		at += (unsigned)n;
+	}
+	me.eth.rx(&me.eth, batch);
+	net_thread_work();
+}
+static void receive_as(struct file *u, const int *lengths, const int *told, unsigned count)
+{
+	static uint8_t got[70000];
+
+	for (unsigned i = 0, at = 0; i <= count; i++) {
+		uint8_t control[64];
+		struct iter it;
+		struct socket_message m = {
+			.data = &it, .control = control, .control_len = sizeof(control)
+		};
+		int size = 0;
+
+		iter_init_one(&it, got, sizeof(got), false);
+		ssize_t n = socket_recv(u, &m);
+
+		if (i == count) {
+			CHECK_EQ(n, -EAGAIN);
+			break;
+		}
+		CHECK_EQ(n, lengths[i]);
+		CHECK_MEM(got, buf + at, (size_t)lengths[i]);
+		if (m.control_used) {
+			struct cmsghdr h;
+
+			memcpy(&h, control, sizeof(h));
+			CHECK_EQ(h.cmsg_level, SOL_UDP);
+			CHECK_EQ(h.cmsg_type, UDP_GRO);
+			memcpy(&size, control + sizeof(h), sizeof(size));
+		}
+		CHECK_EQ(size, told[i]);
+		at += (unsigned)lengths[i];
+	}
+}
+TEST(udp_datagrams_of_a_batch_become_one)
+{
+	peer_setup();
+	struct file *u = udp_at(53);
+	int on = 1, many[100], ones[100] = { 0 };
+
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)(i * 7 + i / 256);
+	/* equal ones with a shorter last; another sender's; a longer one; nothing; a pair */
+	static const int in[] = { 500, 500, 500, 20, 500, -500, -500, 500, 501, 0, 30, 30 },
+			 out[] = { 1520, 500, 1000, 500, 501, 0, 60 },
+			 told[] = { 500, 0, 500, 0, 0, 0, 30 };
+
+	inject_batch(in, ARRAY_SIZE(in)); /* not asked for */
+	for (unsigned i = 0; i < ARRAY_SIZE(in); i++)
+		many[i] = in[i] < 0 ? -in[i] : in[i];
+	receive_as(u, many, ones, ARRAY_SIZE(in));
+	CHECK_EQ(socket_setopt(u, SOL_UDP, UDP_GRO, &on, 4), 0);
+	inject_batch(in, ARRAY_SIZE(in));
+	receive_as(u, out, told, ARRAY_SIZE(out));
+	for (int i = 0; i < 100; i++)
+		many[i] = 10;
+	inject_batch(many, 100); /* 64 at most */
+	static const int parts[] = { 640, 360 }, sizes[] = { 10, 10 };
+
+	receive_as(u, parts, sizes, 2);
+	file_put(u);
+	peer_teardown();
+}
+/* A card that joined datagrams is not believed everything. */
+TEST(udp_joined_by_the_card)
+{
+	static const int parts[] = { 400, 400, 200 }, none[3] = { 0 };
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	for (unsigned size = 0; size <= 7; size += 7) { /* 1000 bytes are too many of these */
+		size_t len = put_udp(7, 53, buf, 1000);
+		struct packet *p = packet_alloc(0, len);
+
+		memcpy(packet_put(p, len), frame, len);
+		p->gso_type = PACKET_GSO_UDP_L4;
+		p->gso_size = (uint16_t)size;
+		p->csum_flags = PACKET_CSUM_VALID;
+		me.eth.rx(&me.eth, p);
+		CHECK_EQ(env_read(u, frame, 10, 0), -EAGAIN);
+	}
+	for (unsigned pieces = 0; pieces < 2; pieces++) {
+		size_t len = put_udp(7, 53, buf, 1000);
+		struct packet *p = packet_alloc(0, len), *f;
+
+		memcpy(packet_put(p, len), frame, len);
+		if (pieces) { /* in two buffers */
+			p->len -= 500;
+			p->frags = f = packet_alloc(0, 500);
+			memcpy(packet_put(f, 500), frame + len - 500, 500);
+		}
+		p->gso_type = PACKET_GSO_UDP_L4;
+		p->gso_size = 400;
+		p->csum_flags = PACKET_CSUM_VALID;
+		me.eth.rx(&me.eth, p);
+		receive_as(u, parts, none, 3);
+	}
+	file_put(u);
+	peer_teardown();
+}
 TEST(large_datagram_over_loopback)
 {
 	struct file *u, *v;

@@ -575,10 +575,33 @@ static void env_fix_segment(struct packet *s, unsigned tcp, bool v6)
 	memcpy(s->data + tcp + 16, &sum, 2);
 }
 
+static unsigned env_cuts; /* packets that a card cut */
+
+/* A datagram of its own out of PACKET_GSO_UDP_L4; IPv4. */
+static void env_fix_datagram(struct packet *s, unsigned udp)
+{
+	uint16_t len = (uint16_t)(s->len - udp), sum;
+	uint32_t src, dst;
+
+	put_be16(s->data + 14 + 2, (uint16_t)(s->len - 14));
+	put_be16(s->data + 14 + 10, 0);
+	sum = csum_fold(csum_add(0, s->data + 14, 20));
+	memcpy(s->data + 14 + 10, &sum, 2);
+	memcpy(&src, s->data + 14 + 12, 4);
+	memcpy(&dst, s->data + 14 + 16, 4);
+	put_be16(s->data + udp + 4, len);
+	put_be16(s->data + udp + 6, 0);
+	sum = csum_fold(csum_add(csum_pseudo(src, dst, IPPROTO_UDP, len), s->data + udp, len));
+	memcpy(s->data + udp + 6, &sum, 2);
+}
+
 static void env_cut(struct env_link *l, int from, struct packet *q)
 {
 	unsigned hlen = q->header_len, tcp = q->csum_start;
-	uint32_t payload = q->len - hlen, seq = get_be32(q->data + tcp + 4);
+	bool udp = q->gso_type == PACKET_GSO_UDP_L4;
+	uint32_t payload = q->len - hlen, seq = udp ? 0 : get_be32(q->data + tcp + 4);
+
+	env_cuts++;
 
 	for (uint32_t off = 0; off < payload; off += q->gso_size) {
 		uint32_t n = MIN(payload - off, (uint32_t)q->gso_size);
@@ -588,6 +611,11 @@ static void env_cut(struct env_link *l, int from, struct packet *q)
 			break;
 		memcpy(packet_put(s, hlen), q->data, hlen);
 		memcpy(packet_put(s, n), q->data + hlen + off, n);
+		if (udp) {
+			env_fix_datagram(s, tcp);
+			env_transmit(l, from, s);
+			continue;
+		}
 		put_be32(s->data + tcp + 4, seq + off);
 		if (off + n < payload)
 			s->data[tcp + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);

@@ -92,10 +92,21 @@ struct page *page_alloc(unsigned order)
 		}
 	}
 }
+struct page *page_alloc_zeroed(unsigned order)
+{
+	T_FAIL("no pipe has holes");
+	return NULL;
+}
+void page_get(struct page *p)
+{
+	__atomic_fetch_add(&p->refcount, 1, __ATOMIC_RELAXED);
+}
 void page_put(struct page *p)
 {
-	atomic_fetch_sub_explicit(&pages_used, 1, memory_order_relaxed);
-	__atomic_store_n(&p->refcount, 0, __ATOMIC_RELEASE);
+	uint32_t refs = __atomic_fetch_sub(&p->refcount, 1, __ATOMIC_RELEASE);
+
+	if (refs == 1)
+		atomic_fetch_sub_explicit(&pages_used, 1, memory_order_relaxed);
 }
 paddr_t page_to_phys(const struct page *p)
 {
