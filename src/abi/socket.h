@@ -217,8 +217,10 @@ struct sock_extended_err {
 	uint8_t ee_origin, ee_type, ee_code, ee_pad;
 	uint32_t ee_info, ee_data;
 };
-#define SO_EE_ORIGIN_ICMP  2
-#define SO_EE_ORIGIN_ICMP6 3
+#define SO_EE_ORIGIN_ICMP	   2
+#define SO_EE_ORIGIN_ICMP6	   3
+#define SO_EE_ORIGIN_ZEROCOPY	   5
+#define SO_EE_CODE_ZEROCOPY_COPIED 1
 
 #define IP_PMTUDISC_DONT      0
 #define IP_PMTUDISC_WANT      1

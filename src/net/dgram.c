@@ -250,7 +250,7 @@ uint32_t dgram_poll(struct socket *s)
 {
 	uint32_t shut = load_relaxed(&s->shut), r = POLLOUT | POLLWRNORM | POLLWRBAND;
 
-	if (load_relaxed(&s->error) || load_relaxed(&dgram_sk(s)->errors))
+	if (load_relaxed(&s->error) || load_relaxed(&dgram_sk(s)->errors) || zc_waiting(s))
 		r |= POLLERR;
 	if (shut & SHUT_RCV)
 		r |= POLLRDHUP | POLLIN | POLLRDNORM;
@@ -296,6 +296,7 @@ void dgram_destroy(struct socket *s)
 {
 	pkt_free_list(s->channel);
 	dgram_purge(dgram_sk(s));
+	zc_purge(s);
 	inet_release(inet_sk(s));
 	BUG_ON(inet_sk(s)->flow);
 	socket_free(s);

@@ -475,11 +475,29 @@ int socket_getname(struct file *f, bool peer, struct sockaddr_storage *addr, uin
 	return s->ops->getname(s, peer, addr, len);
 }
 
+/* With a note for the error queue, if the socket is to have one. */
+static __noinline ssize_t send_noted(
+	struct socket *s, struct socket_message *m, const struct path_context *c)
+{
+	struct zc_note *note = zc_begin(s, m);
+	ssize_t n;
+
+	if (IS_ERR(note))
+		return PTR_ERR(note);
+	if (note)
+		note->copied = true; /* the families below copy */
+	n = s->ops->send(s, m, c);
+	zc_end(note, n);
+	return n;
+}
+
 ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_context *c)
 {
 	struct socket *s = file_socket(f);
 
 	steer_note_caller(s);
+	if (unlikely(m->flags & MSG_ZEROCOPY))
+		return send_noted(s, m, c);
 	return s->ops->send(s, m, c);
 }
 
@@ -487,8 +505,13 @@ ssize_t socket_recv(struct file *f, struct socket_message *m)
 {
 	struct socket *s = file_socket(f);
 
-	if (m->flags & MSG_ERRQUEUE)
+	if (unlikely(m->flags & MSG_ERRQUEUE)) {
+		ssize_t n = zc_recv(s, m);
+
+		if (n != -EAGAIN)
+			return n;
 		return s->ops->recv_error ? s->ops->recv_error(s, m) : -EAGAIN;
+	}
 	steer_note_caller(s);
 	return s->ops->recv(s, m);
 }

@@ -126,6 +126,7 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 		return opt_put_int(val, len, *flag);
 	switch (name) {
 	case SO_TYPE: return opt_put_int(val, len, s->type);
+	case SO_ZEROCOPY: return opt_put_int(val, len, s->zerocopy);
 	case SO_DOMAIN: return opt_put_int(val, len, s->family);
 	case SO_PROTOCOL: return opt_put_int(val, len, s->protocol);
 	case SO_ERROR: return opt_put_int(val, len, -socket_take_error(s));
@@ -202,6 +203,20 @@ static void set_buffer(struct socket *s, bool rcv, int v, bool force)
 		s->ops->buffer_changed(s);
 }
 
+static int set_zerocopy(struct socket *s, int v)
+{
+	bool can = (s->family == AF_INET || s->family == AF_INET6) &&
+		   (s->protocol == IPPROTO_TCP ||
+			   (s->protocol == IPPROTO_UDP && s->type == SOCK_DGRAM));
+
+	if (!can)
+		return -EOPNOTSUPP;
+	if (v < 0 || v > 1)
+		return -EINVAL;
+	s->zerocopy = v;
+	return 0;
+}
+
 int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t len)
 {
 	bool *flag = flag_option(s, name);
@@ -256,7 +271,7 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 	case SO_MAX_PACING_RATE:
 	case SO_TXREHASH:
 	case SO_BUF_LOCK: return 0;
-	case SO_ZEROCOPY: /* we would owe completions on the error queue */ return -EOPNOTSUPP;
+	case SO_ZEROCOPY: return set_zerocopy(s, v);
 	case SO_DETACH_FILTER: return -ENOENT;
 	case SO_TYPE:
 	case SO_PROTOCOL:

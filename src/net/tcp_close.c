@@ -173,6 +173,7 @@ void tcp_destroy(struct socket *s)
 	BUG_ON(t->i.flow);
 	pkt_free_list(s->channel);
 	tcp_purge(t);
+	zc_purge(s);
 	inet_unbind(&t->i);
 	inet_release(&t->i);
 	if (t->parent)

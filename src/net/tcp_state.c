@@ -547,7 +547,7 @@ static uint32_t tcp_poll(struct socket *s)
 		if (t->urg == URG_VALID)
 			r |= POLLPRI;
 	}
-	if (load_relaxed(&s->error))
+	if (load_relaxed(&s->error) || zc_waiting(s))
 		r |= POLLERR;
 	return r;
 }
