@@ -512,6 +512,8 @@ static inline bool rx_hold(const struct rx *rx, struct socket *s)
 void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p); /* takes what rx_hold got */
 void rx_flush(struct rx *rx);
 void net_rx(struct netdev *dev, struct packet *batch);
+/* gro.c: the batch (Ethernet frames) with what belongs together merged. */
+struct packet *gro_receive(struct packet *batch);
 void ip_input(struct rx *rx, struct packet *p); /* data at the IP header */
 /* IPv6: to raw sockets and the protocol in cb; p's data is at its header. False: nobody knows it.
  */

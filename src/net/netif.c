@@ -74,6 +74,7 @@ void net_rx(struct netdev *dev, struct packet *batch)
 {
 	struct rx rx = { .dev = dev };
 
+	batch = gro_receive(batch);
 	while (batch) {
 		struct packet *next = batch->next;
 

@@ -315,6 +315,11 @@ struct tcp_seg {
 
 /* tcp_opt.c: options in headers */
 void tcp_parse_options(const uint8_t *o, size_t n, struct tcp_seg *seg);
+/* How many segments of the wire a packet with len bytes of data was, merged by a card or gro.c. */
+static inline uint32_t tcp_segments(const struct packet *p, uint32_t len)
+{
+	return p->gso_size && len ? DIV_ROUND_UP(len, (uint32_t)p->gso_size) : 1;
+}
 bool tcp_parse(struct packet *p, struct tcp_seg *seg); /* header checks; data at the payload */
 unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32_t room);
 

@@ -149,11 +149,12 @@ duplicate:
 
 /* ---- acknowledging: RFC 9293 3.8.6.3, RFC 5681 4.2 ---- */
 
-static void schedule_ack(struct tcp_sock *t, const struct tcp_seg *seg)
+/* size: of the largest segment that p was sent in. */
+static void schedule_ack(struct tcp_sock *t, uint32_t size)
 {
 	t->ack_pending = true;
-	if (seg->len > t->rcv_mss)
-		t->rcv_mss = (uint16_t)MIN(seg->len, (uint32_t)t->adv_mss);
+	if (size > t->rcv_mss)
+		t->rcv_mss = (uint16_t)MIN(size, (uint32_t)t->adv_mss);
 	if (t->quick && !t->pingpong) {
 		t->quick--;
 		t->ack_now = true;
@@ -186,9 +187,10 @@ static void measure_round_trip(struct tcp_sock *t, const struct tcp_seg *seg)
 
 void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg *seg)
 {
+	uint32_t size = p->gso_size ? MIN(seg->len, (uint32_t)p->gso_size) : seg->len;
 	struct pkt_cb *cb = pkt_cb(p);
 
-	t->data_segs_in++;
+	t->data_segs_in += tcp_segments(p, seg->len);
 	t->last_data_rx = t->last_rx;
 	measure_round_trip(t, seg);
 	if (seq_lt(cb->seq, t->rcv_nxt)) { /* the front is known */
@@ -226,7 +228,7 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 	take_from_ooo(t);
 	if (filled)
 		t->ack_now = true;
-	schedule_ack(t, seg);
+	schedule_ack(t, size);
 	wake_reader(t);
 	if (t->parent && !t->queued_accept)
 		tcp_child_ready(t); /* TCP_DEFER_ACCEPT: here is the data */

@@ -467,7 +467,7 @@ static void tcp_segment(struct tcp_sock *t, struct packet *p)
 	}
 	unsigned hlen = before - p->len;
 
-	t->segs_in++;
+	t->segs_in += tcp_segments(p, seg.len);
 	t->last_rx = clock_now();
 	switch (t->state) {
 	case TCP_CLOSE:

@@ -35,6 +35,7 @@ struct env_link {
 	uint64_t delay, jitter;		      /* ns */
 	uint64_t ns_per_byte, busy[2];	      /* rate; when the wire is free again */
 	unsigned queue_limit;		      /* frames waiting for the wire, 0: any */
+	uint64_t gather; /* ns: what comes within such a span is one batch; 0: each alone */
 	unsigned long sent, lost;
 	/* sees every frame that is sent; may change it; false drops it */
 	bool (*tap)(struct env_link *l, int from, struct packet *p);
@@ -129,12 +130,20 @@ static bool env_step(uint64_t until)
 	env_now = MAX(env_now, MIN(frame, timer));
 	if (frame <= timer) {
 		struct env_frame *f = env_frames;
+		struct netdev *end = f->link->end[f->to];
+		struct packet *batch = NULL, **tail = &batch;
+		uint64_t when = f->when;
 
-		env_frames = f->next;
 		host_net = f->link->net[f->to];
-		f->p->next = NULL;
-		f->link->end[f->to]->rx(f->link->end[f->to], f->p);
-		free(f);
+		do {
+			*tail = f->p;
+			tail = &f->p->next;
+			*tail = NULL;
+			env_frames = f->next;
+			free(f);
+			f = env_frames;
+		} while (f && f->when == when && f->link->gather && f->link->end[f->to] == end);
+		end->rx(end, batch);
 	} else {
 		struct timer *t = env_timers->t;
 
@@ -477,6 +486,8 @@ static void env_enqueue(struct env_link *l, int to, struct packet *p, uint64_t w
 {
 	struct env_frame *f = malloc(sizeof(*f)), **at = &env_frames;
 
+	if (l->gather)
+		when += l->gather - when % l->gather;
 	*f = (struct env_frame){ .when = when, .p = p, .link = l, .to = to };
 	while (*at && (*at)->when <= when)
 		at = &(*at)->next;

@@ -141,6 +141,37 @@ TEST(delayed_ack)
 	EXPECT(s, TCP_ACK, iss + 1, 1002, 0);
 	close_all();
 }
+/* What was merged on the way up counts as what it was: every second segment is acknowledged. */
+TEST(merged_segments_count_as_segments)
+{
+	static char text[700];
+	struct tcp_info info;
+	uint32_t len = sizeof(info), seq = 1001, before;
+	int zero = 0;
+	struct seg s;
+
+	open_passive();
+	socket_setopt(c, SOL_TCP, TCP_QUICKACK, &zero, 4);
+	socket_getopt(c, SOL_TCP, TCP_INFO, &info, &len);
+	before = info.tcpi_segs_in;
+	gathering = true;
+	for (int i = 0; i < 3; i++, seq += 700)
+		SEND(.flags = TCP_ACK, .seq = seq, .ack = iss + 1, .text = text, .len = 700);
+	inject_gathered();
+	EXPECT(s, TCP_ACK, iss + 1, seq, 0);
+	socket_setopt(c, SOL_TCP, TCP_QUICKACK, &zero, 4);
+	socket_getopt(c, SOL_TCP, TCP_INFO, &info, &len);
+	CHECK_EQ(info.tcpi_segs_in, before + 3);
+	CHECK_EQ(info.tcpi_data_segs_in, 3);
+	CHECK_EQ(info.tcpi_rcv_mss, 700);
+	for (int i = 0; i < 2; i++, seq += 700) {
+		SILENCE();
+		SEND(.flags = TCP_ACK, .seq = seq, .ack = iss + 1, .text = text, .len = 700);
+	}
+	EXPECT(s, TCP_ACK, iss + 1, seq, 0);
+	SILENCE();
+	close_all();
+}
 TEST(answer_carries_the_ack)
 {
 	int zero = 0;

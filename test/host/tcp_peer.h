@@ -60,7 +60,20 @@ static void out_clear(void)
 
 static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 9 };
 
-/* A frame from the wire. */
+/* A frame from the wire; while gathering: later, with others in one batch. */
+static bool gathering;
+static struct packet *gathered, **gathered_last = &gathered;
+
+static void inject_gathered(void)
+{
+	struct packet *batch = gathered;
+
+	gathering = false;
+	gathered = NULL;
+	gathered_last = &gathered;
+	me.eth.rx(&me.eth, batch);
+	net_thread_work();
+}
 static void inject(const void *frame, size_t n)
 {
 	struct packet *p = packet_alloc(PEER_HEADROOM, n);
@@ -71,6 +84,11 @@ static void inject(const void *frame, size_t n)
 	p = PEER_TO_WIRE(p);
 	if (!p)
 		return;
+	if (gathering) {
+		*gathered_last = p;
+		gathered_last = &p->next;
+		return;
+	}
 	me.eth.rx(&me.eth, p);
 	net_thread_work();
 }
@@ -86,6 +104,7 @@ static size_t put_ip(uint8_t *f, uint8_t protocol, size_t payload, uint32_t src,
 	memset(ip, 0, sizeof(*ip));
 	ip->ver_ihl = 0x45;
 	ip->total_len = be16((uint16_t)(20 + payload));
+	ip->frag = be16(gathering ? IP_DF : 0);
 	ip->ttl = 64;
 	ip->protocol = protocol;
 	ip->src = src;

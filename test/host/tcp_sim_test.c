@@ -283,6 +283,7 @@ TEST(one_percent_loss)
  * A window of C segments survives a loss rate p when C is below about 1.2 / sqrt(p) (RFC 5681,
  * 9438 with beta 0.7): at 1% the pipe may hold 10 segments, so 20 Mbit/s over 4 ms.
  */
+static uint64_t gathered;
 static void goodput(const char *cong, unsigned loss, unsigned reorder, uint64_t jitter,
 	uint64_t ns_per_byte, uint64_t delay, unsigned seed)
 {
@@ -297,6 +298,7 @@ static void goodput(const char *cong, unsigned loss, unsigned reorder, uint64_t 
 	wire.reorder = reorder;
 	wire.jitter = jitter;
 	wire.queue_limit = 60;
+	wire.gather = gathered;
 	uint64_t ns = transfer(bytes, 0), best = bytes * ns_per_byte;
 
 	if (getenv("NET_RATE"))
@@ -335,6 +337,13 @@ TEST(goodput_loss_and_reordering)
 TEST(goodput_jitter)
 {
 	goodput("cubic", 0, 0, 3000000, 400, 2000000, 7);
+}
+TEST(goodput_gathered)
+{
+	gathered = 500000; /* twelve segments are one packet */
+	goodput("cubic", 0, 0, 0, 400, 2000000, 9);
+	goodput("cubic", 100, 0, 0, 400, 2000000, 10);
+	gathered = 0;
 }
 TEST(goodput_long_fat_pipe)
 {
@@ -423,6 +432,7 @@ static void bad_day(unsigned long seed)
 	wire.delay = 1000 + rnd(rnd(2) ? 100000000 : 100000);
 	wire.ns_per_byte = rnd(800);
 	wire.queue_limit = vice(50);
+	wire.gather = vice(1000000);
 	congestion = rnd(2) ? "reno" : NULL;
 	lazy = vice(30);
 	buffers = vice(30000);
