@@ -76,17 +76,11 @@ void heap_forget_cpus(void)
 }
 #endif
 
-static uint8_t class_of_16[1024 / 16 + 1]; /* fixed after heap_init */
+static uint8_t class_of_16[OBJECT_MAX / 16 + 1]; /* fixed after heap_init */
 
-static unsigned size_to_class(size_t size)
+static inline unsigned size_to_class(size_t size)
 {
-	unsigned c;
-
-	if (size <= 1024)
-		return class_of_16[DIV_ROUND_UP(size, 16)];
-	for (c = class_of_16[64] + 1; class_size[c] < size; c++)
-		;
-	return c;
+	return class_of_16[DIV_ROUND_UP(size, 16)];
 }
 
 void heap_init(void)
@@ -264,27 +258,37 @@ static void *run_alloc(struct heap_cpu *h, size_t size)
 
 /* ---- the interface ---- */
 
+/* No slab of the class has room, or there is no class. Apart, so that the usual way stays short. */
+static __noinline void *alloc_slow(struct heap_cpu *h, size_t size)
+{
+	struct slab *s = NULL;
+	unsigned class;
+
+	if (size > RUN_MAX)
+		return NULL;
+	if (size > OBJECT_MAX)
+		return run_alloc(h, size);
+	class = size_to_class(size);
+	if (collect_remote(h))
+		s = h->partial[class];
+	if (!s)
+		s = slab_create(h, class);
+	if (!s) /* no 16 KiB in one piece, but perhaps one page */
+		return class_size[class] > SMALL_OBJECT ? run_alloc(h, size) : NULL;
+	account(h, s->size);
+	return slab_take(h, s);
+}
+
 void *heap_alloc(size_t size)
 {
 	struct heap_cpu *h = this_cpu(heap_cpu);
-	unsigned class;
 	struct slab *s;
 
-	if (mem_alloc_fails() || unlikely(size > RUN_MAX))
+	if (mem_alloc_fails())
 		return NULL;
-	if (unlikely(size > OBJECT_MAX))
-		return run_alloc(h, size);
-	class = size_to_class(size);
-	s = h->partial[class];
-	if (unlikely(!s)) {
-		if (collect_remote(h))
-			s = h->partial[class];
-		if (!s)
-			s = slab_create(h, class);
-		if (!s) /* no 16 KiB in one piece, but perhaps one page */
-			return class_size[class] > SMALL_OBJECT ? run_alloc(h, size) : NULL;
-	}
-	account(h, class_size[class]);
+	if (unlikely(size > OBJECT_MAX) || unlikely(!(s = h->partial[size_to_class(size)])))
+		return alloc_slow(h, size);
+	account(h, s->size);
 	return slab_take(h, s);
 }
 
