@@ -136,13 +136,45 @@ static int fill_chain(struct virtqueue *q, uint16_t head, const struct virtqueue
 	return 0;
 }
 
+/* The chain at head is filled: to the device with it. */
+static inline int publish(struct virtqueue *q, uint16_t head, void *token)
+{
+	struct virtqueue_slot *slot = &q->slots[head];
+	uint16_t idx = q->avail_idx;
+
+	slot->token = token;
+	q->free_count -= slot->descriptors;
+	q->in_flight++;
+	store_relaxed(&q->avail->ring[idx & (q->size - 1)], head);
+	store_relaxed(&q->avail_idx, ++idx);
+	store_release(&q->avail->idx, idx); /* (A) */
+	return 0;
+}
+
+static __noinline int add_many(struct virtqueue *q, const struct virtqueue_segment *segments,
+	unsigned out, unsigned total, void *token)
+{
+	uint16_t head = q->free_head;
+	uint32_t writable = 0;
+	int err;
+
+	if (!q->use_indirect || !fill_indirect(q, head, segments, out, total)) {
+		err = fill_chain(q, head, segments, out, total);
+		if (err)
+			return err;
+	}
+	for (unsigned i = out; i < total; i++)
+		writable += segments[i].len;
+	q->slots[head].writable = writable;
+	return publish(q, head, token);
+}
+
 int virtqueue_add(struct virtqueue *q, const struct virtqueue_segment *segments, unsigned out,
 	unsigned in, void *token)
 {
 	unsigned total = out + in;
 	uint16_t head = q->free_head;
 	struct virtqueue_slot *slot;
-	int err;
 
 	if (q->broken)
 		return -EIO;
@@ -150,22 +182,14 @@ int virtqueue_add(struct virtqueue *q, const struct virtqueue_segment *segments,
 		return -EINVAL;
 	if (q->free_count == 0)
 		return -ENOSPC;
-	if (total == 1 || !q->use_indirect || !fill_indirect(q, head, segments, out, total)) {
-		err = fill_chain(q, head, segments, out, total);
-		if (err)
-			return err;
-	}
+	if (unlikely(total > 1))
+		return add_many(q, segments, out, total, token);
 	slot = &q->slots[head];
-	slot->token = token;
-	slot->writable = 0;
-	for (unsigned i = out; i < total; i++)
-		slot->writable += segments[i].len;
-	q->free_count -= slot->descriptors;
-	q->in_flight++;
-	store_relaxed(&q->avail->ring[q->avail_idx & (q->size - 1)], head);
-	store_relaxed(&q->avail_idx, (uint16_t)(q->avail_idx + 1));
-	store_release(&q->avail->idx, q->avail_idx); /* (A) */
-	return 0;
+	fill(&q->desc[head], segments, in);
+	q->free_head = slot->next;
+	slot->descriptors = 1;
+	slot->writable = in ? segments->len : 0;
+	return publish(q, head, token);
 }
 
 bool virtqueue_kick_needed(struct virtqueue *q)
