@@ -95,7 +95,7 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 		*err = -EAGAIN;
 		if (socket_nonblocking(s, flags))
 			return NULL;
-		*err = wait_event_interruptible_timeout(&s->wait, readable(s), deadline);
+		*err = socket_wait(s, SOCKET_IN, readable(s), deadline);
 		if (*err) {
 			*err = socket_wait_error(*err, s->rcvtimeo);
 			return NULL;
@@ -162,7 +162,8 @@ static void put_control(struct socket *s, const struct packet *p, struct socket_
 	else
 		put_control6(i, cb, m);
 	if (s->rxq_ovfl) {
-		uint32_t drops = load_relaxed(&dgram_sk(s)->drops);
+		uint32_t drops =
+			load_relaxed(&dgram_sk(s)->drops) + load_relaxed(&s->channel.dropped);
 
 		cmsg_put(m, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
 	}
@@ -240,7 +241,7 @@ int dgram_shutdown(struct socket *s, int how)
 	if (ip_is_any(inet_sk(s)->raddr))
 		return -ENOTCONN;
 	socket_lock(s);
-	s->shut |= (uint8_t)how;
+	store_relaxed(&s->shut, s->shut | (uint8_t)how);
 	socket_wake(s, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
 	socket_unlock(s);
 	return 0;
@@ -294,7 +295,7 @@ void dgram_close(struct socket *s)
 
 void dgram_destroy(struct socket *s)
 {
-	pkt_free_list(s->channel);
+	channel_free(&s->channel);
 	dgram_purge(dgram_sk(s));
 	zc_purge(s);
 	inet_release(inet_sk(s));

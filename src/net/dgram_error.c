@@ -35,8 +35,7 @@ void dgram_queue_error(
 		.tos = q->code,
 		.seq = (uint32_t)err,
 		.end_seq = mtu };
-	socket_deliver(s, p);
-	socket_kick(s);
+	channel_end_run(s, channel_push(s, p, CHANNEL_NOW));
 }
 
 static void put_error(struct socket *s, const struct pkt_cb *cb, struct socket_message *m)

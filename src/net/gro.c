@@ -47,7 +47,7 @@ struct segment {
 	uint32_t flow; /* a hash of addresses and ports */
 };
 
-struct flow {
+struct gro_flow {
 	struct packet *first, **tail;
 	struct segment s; /* of the first */
 	uint32_t next_seq, bytes;
@@ -139,7 +139,7 @@ static enum kind look(const struct packet *p, struct segment *s)
 
 /* ---- merging ---- */
 
-static bool same_flow(const struct flow *f, const struct packet *p, const struct segment *s)
+static bool same_flow(const struct gro_flow *f, const struct packet *p, const struct segment *s)
 {
 	unsigned from = s->v6 ? AT_V6_SRC : AT_V4_SRC;
 
@@ -153,7 +153,7 @@ static uint16_t ip_id(const struct packet *p)
 }
 
 /* G5 */
-static bool id_follows(struct flow *f, const struct packet *p)
+static bool id_follows(struct gro_flow *f, const struct packet *p)
 {
 	bool atomic = p->data[AT_IP + 6] & (IP_DF >> 8), constant = ip_id(p) == f->id;
 
@@ -165,7 +165,7 @@ static bool id_follows(struct flow *f, const struct packet *p)
 }
 
 /* G2. The flow is the same, so are versions and addresses. */
-static bool same_headers(const struct flow *f, const struct packet *p, const struct segment *s)
+static bool same_headers(const struct gro_flow *f, const struct packet *p, const struct segment *s)
 {
 	const uint8_t *a = f->first->data, *b = p->data;
 	const struct tcp_header *x = (const void *)(a + s->tcp), *y = (const void *)(b + s->tcp);
@@ -203,9 +203,9 @@ static bool checksums_right(struct packet *p, const struct segment *s)
 	return true;
 }
 
-static void open_flow(struct flow *f, struct packet *p, const struct segment *s)
+static void open_flow(struct gro_flow *f, struct packet *p, const struct segment *s)
 {
-	*f = (struct flow){ .first = p,
+	*f = (struct gro_flow){ .first = p,
 		.tail = &p->frags,
 		.s = *s,
 		.next_seq = s->seq + s->payload,
@@ -214,7 +214,7 @@ static void open_flow(struct flow *f, struct packet *p, const struct segment *s)
 		.id = s->v6 ? 0 : ip_id(p) };
 }
 
-static bool join(struct flow *f, struct packet *p, const struct segment *s)
+static bool join(struct gro_flow *f, struct packet *p, const struct segment *s)
 {
 	if (!s->joins || s->seq != f->next_seq || s->payload > f->s.payload ||
 		f->bytes + s->payload > IP_MAX_TOTAL || !same_headers(f, p, s) ||
@@ -241,7 +241,7 @@ static bool join(struct flow *f, struct packet *p, const struct segment *s)
 /* The headers say what has become of it. TCP's checksum does not: csum_flags says that it was
  * right.
  */
-static void finish(struct flow *f)
+static void finish(struct gro_flow *f)
 {
 	struct packet *p = f->first;
 	uint16_t sum;
@@ -263,11 +263,11 @@ static void finish(struct flow *f)
 }
 
 struct table {
-	struct flow flow[FLOWS];
+	struct gro_flow flow[FLOWS];
 	unsigned count;
 };
 
-static void close_flow(struct table *t, struct flow *f)
+static void close_flow(struct table *t, struct gro_flow *f)
 {
 	finish(f);
 	*f = t->flow[--t->count];
@@ -282,7 +282,7 @@ static void close_all(struct table *t)
 /* True: the packet has become a part of another one. */
 static bool take(struct table *t, struct packet *p)
 {
-	struct flow *f = NULL;
+	struct gro_flow *f = NULL;
 	struct segment s;
 
 	switch (look(p, &s)) {

@@ -7,11 +7,10 @@
  *	socket lock > accept queue lock > table bucket lock; socket lock > neighbour lock
  * Nothing below a socket lock takes another socket's lock: packets for other sockets are queued.
  *
- * A packet's way up: driver thread -> net_rx -> ip_input -> lookup -> socket_deliver, which
- * appends to the socket's channel (lock-free) and leaves. Whoever gets or holds the socket's lock
- * works the channel off: the thread in a socket call, or, if there is none, the network thread in
- * socket_kick. No packet is left behind: deliver pushes, then tries the lock; a holder looks at
- * the channel again after it has unlocked (both sides sequentially consistent).
+ * A packet's way up: driver thread -> net_rx -> ip_input -> flow.h -> channel.h, which says in
+ *whose thread the protocol runs. Always under the socket's lock; who holds it looks at the channel
+ *again after it has unlocked, who pushes tries the lock after that, if the packet cannot wait (both
+ * sides sequentially consistent).
  *
  * Wake-ups are collected in socket->wake while the lock is held and done once, after unlocking.
  */
@@ -29,6 +28,7 @@
 #include "lib/string.h"
 #include "mem/heap.h"
 #include "net/addr.h"
+#include "net/channel.h"
 #include "net/flow.h"
 #include "net/net.h"
 #include "sched/clock.h"
@@ -135,6 +135,7 @@ struct socket_ops {
 		struct socket *s, unsigned cmd, unsigned long arg); /* -ENOIOCTLCMD: not mine */
 	void (*close)(struct socket *s);		      /* the file is gone; may linger */
 	void (*work)(struct socket *s, struct packet *batch); /* lock held: channel, oldest first */
+	bool (*eager)(const struct socket *s);		      /* lock held; NULL: never */
 	void (*timer)(struct socket *s);		      /* lock held: the timer has fired */
 	void (*icmp)(struct socket *s, int err, bool hard, uint32_t mtu); /* lock held */
 	void (*destroy)(struct socket *s);	  /* last reference; frees */
@@ -154,13 +155,12 @@ struct socket {
 
 	/* atomic */
 	uint32_t refs;
-	uint32_t deferred;	/* DEFER_*: work for the holder of the lock */
-	struct packet *channel; /* newest first, linked by next */
+	uint32_t deferred; /* DEFER_*: work for the holder of the lock */
+	struct channel channel;
 	union {
 		struct socket *grave_next;
 		struct rcu_node rcu; /* of socket_free */
 	};
-	uint32_t channel_bytes;
 	int32_t error; /* SO_ERROR: positive errno */
 	uint64_t
 		icmp; /* an ICMP error for the holder of the lock: mtu << 32 | hard << 16 | errno */
@@ -236,9 +236,32 @@ void socket_put(struct socket *s);
 void socket_put_in_timer(struct socket *s); /* from a timer's callback: frees elsewhere */
 void socket_lock(struct socket *s);
 void socket_unlock(struct socket *s);
-/* Ownership of p passes. The caller kicks afterwards (once for a run of packets). */
-void socket_deliver(struct socket *s, struct packet *p);
+/* Runs the protocol for what lies in the channel, here or in whichever thread has the lock. */
 void socket_kick(struct socket *s);
+static inline bool socket_has_work(const struct socket *s)
+{
+	return !channel_empty(&s->channel) || __atomic_load_n(&s->deferred, __ATOMIC_SEQ_CST);
+}
+/* For calls that answer without the lock: what has come is taken into account. */
+void socket_drain(struct socket *s);
+bool socket_try_drain(struct socket *s); /* false: nothing was there, or somebody has the lock */
+/* The last look of a sleeper: true if it must take the lock and look at the state (channel.h, W).
+ */
+static inline bool socket_look(struct socket *s)
+{
+	atomic_xchg(&s->channel.newcomer, 1);
+	return socket_has_work(s);
+}
+/* Sleeps in a call, without the lock, until the condition may be true, which it was not. */
+#define SOCKET_IN  (POLLIN | POLLRDNORM | POLLRDHUP | POLLPRI | POLLERR | POLLHUP)
+#define SOCKET_OUT (POLLOUT | POLLWRNORM | POLLERR | POLLHUP)
+#define socket_wait(s, bits, condition, deadline)                                                  \
+	wait_event_sleep(&(s)->wait, bits, socket_look(s) || (condition), deadline, true)
+/* Bytes in the channel: what a holder of the lock that sleeps may leave undrained. */
+static inline uint32_t channel_limit(const struct socket *s)
+{
+	return 4u * MAX(load_relaxed(&s->rcvbuf), 65536u) + 262144u;
+}
 /* steer.c. quiet: nothing of the flow is unacknowledged. */
 void steer_packet(struct socket *s, struct packet *p, struct netdev *dev, bool quiet);
 static inline void steer_note_caller(struct socket *s)
@@ -366,6 +389,12 @@ struct net_state {
 	const struct net_config *config; /* atomic */
 	uint32_t config_generation;	 /* atomic */
 	struct mutex config_lock;	 /* writers of config */
+
+	/* sockets whose channels have been left alone; see channel.c */
+	struct mpsc_list left;
+	struct timer left_timer;
+	uint32_t left_due; /* atomic */
+	uint64_t patience; /* ns; fixed. 0 (tests): every packet at once */
 
 	struct netdev lo;
 	struct packet *lo_queue; /* atomic, newest first */
@@ -499,7 +528,8 @@ static inline unsigned ip_header_size(struct ip_addr dst)
 /* One run of received packets: a socket is kicked once for neighbouring packets that it gets. */
 struct rx {
 	struct netdev *dev;
-	struct socket *pending; /* referenced: has packets, not kicked yet */
+	struct socket *pending; /* referenced: its run of packets has not ended yet */
+	unsigned run;		/* what channel_push has returned for them */
 };
 /*
  * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one
@@ -509,7 +539,8 @@ static inline bool rx_hold(const struct rx *rx, struct socket *s)
 {
 	return rx->pending == s || socket_get_live(s);
 }
-void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p); /* takes what rx_hold got */
+/* Takes what rx_hold got. kind: for channel_push. */
+void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p, unsigned kind);
 void rx_flush(struct rx *rx);
 void net_rx(struct netdev *dev, struct packet *batch);
 /* gro.c: the batch (Ethernet frames) with what belongs together merged. */
@@ -696,6 +727,7 @@ int inet_bind_port(
 /* A child shares its listener's port. */
 void inet_share_port(struct inet_sock *i, struct inet_bucket *table);
 void inet_unbind(struct inet_sock *i);
+void inet_set_laddr(struct inet_sock *i, struct ip_addr laddr); /* its own; the lock held */
 /*
  * Of UDP, raw and ping sockets: sets the addresses, and packets find i by them and its port from
  * now on. The socket's lock held. -ENOMEM: nothing has changed.

@@ -84,13 +84,15 @@ static bool conflicts(
 {
 	if (!(families & o->families))
 		return false;
-	if (i->s.bound_if && o->s.bound_if && i->s.bound_if != o->s.bound_if)
+	int bound_if = load_relaxed(&o->s.bound_if);
+
+	if (i->s.bound_if && bound_if && i->s.bound_if != bound_if)
 		return false;
 	if (!ip_is_any(addr) && !ip_is_any(o->laddr) && !ip_equal(addr, o->laddr))
 		return false;
-	if (i->s.reuseport && o->s.reuseport)
+	if (i->s.reuseport && load_relaxed(&o->s.reuseport))
 		return false;
-	if (i->s.reuseaddr && o->s.reuseaddr && !o->s.listening)
+	if (i->s.reuseaddr && load_relaxed(&o->s.reuseaddr) && !load_relaxed(&o->s.listening))
 		return false;
 	return true;
 }
@@ -151,6 +153,17 @@ void inet_share_port(struct inet_sock *i, struct inet_bucket *table)
 	mutex_unlock(&b->lock);
 }
 
+void inet_set_laddr(struct inet_sock *i, struct ip_addr laddr)
+{
+	struct inet_bucket *b = i->bind_bucket;
+
+	if (b) /* others compare theirs with it */
+		mutex_lock(&b->lock);
+	i->laddr = laddr;
+	if (b)
+		mutex_unlock(&b->lock);
+}
+
 void inet_unbind(struct inet_sock *i)
 {
 	struct inet_bucket *b = i->bind_bucket;
@@ -183,7 +196,7 @@ int inet_publish(struct inet_sock *i, struct ip_addr laddr, struct ip_addr raddr
 		return -ENOMEM;
 	if (t == &the_net()->raw_flows)
 		f->hash = i->s.protocol;
-	i->laddr = laddr;
+	inet_set_laddr(i, laddr);
 	i->raddr = raddr;
 	i->rport = rport;
 	struct mutex *lock = flow_lock(t, f->hash);

@@ -28,18 +28,19 @@ void rx_flush(struct rx *rx)
 	if (!s)
 		return;
 	rx->pending = NULL;
-	socket_kick(s);
+	channel_end_run(s, rx->run);
+	rx->run = 0;
 	socket_put(s);
 }
 
-void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p)
+void rx_to_socket(struct rx *rx, struct socket *s, struct packet *p, unsigned kind)
 {
 	if (rx->pending != s) {
 		rx_flush(rx);
 		rx->pending = s;
 	}
 	steer_note_arrival(s);
-	socket_deliver(s, p);
+	rx->run |= channel_push(s, p, kind);
 }
 
 static void eth_input(struct rx *rx, struct packet *p)
@@ -96,8 +97,8 @@ static int lo_send(struct netdev *dev, struct packet *p)
 	struct net_state *n = the_net();
 	struct packet *head = load_relaxed(&n->lo_queue);
 
-	dev->tx_packets++;
-	dev->tx_bytes += p->len;
+	__atomic_fetch_add(&dev->tx_packets, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&dev->tx_bytes, p->len, __ATOMIC_RELAXED);
 	do {
 		p->next = head;
 	} while (!atomic_cas(&n->lo_queue, &head, p));
@@ -189,6 +190,7 @@ bool net_thread_work(void)
 	if (!atomic_xchg(&n->thread_work, 0))
 		return false;
 	empty_graveyard(n);
+	channel_sweep(n);
 	lo_run();
 	return true;
 }
@@ -270,6 +272,7 @@ void net_init(void)
 	mutex_init(&n->config_lock, "net_state.config_lock");
 	mutex_init(&n->group_lock, "net_state.group_lock");
 	wait_init(&n->configured_wait);
+	channel_init(n);
 	netdev_registered = device_registered;
 	neigh_init();
 	nd_init();

@@ -138,7 +138,7 @@ bool raw_input(struct rx *rx, struct packet *p)
 		}
 		pkt_cb(copy)->time = clock_realtime();
 		pkt_cb(copy)->sport = 0;
-		rx_to_socket(rx, who[k], copy);
+		rx_to_socket(rx, who[k], copy, CHANNEL_DATA);
 	}
 	return count != 0;
 }

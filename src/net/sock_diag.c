@@ -88,8 +88,9 @@ static void put_memory(struct nl_reply *r, const struct inet_sock *i, uint8_t ex
 		[SK_MEMINFO_RCVBUF] = i->s.rcvbuf,
 		[SK_MEMINFO_SNDBUF] = i->s.sndbuf,
 		[SK_MEMINFO_WMEM_QUEUED] = queued,
-		[SK_MEMINFO_BACKLOG] = load_relaxed(&i->s.channel_bytes),
-		[SK_MEMINFO_DROPS] = d ? load_relaxed(&d->drops) : 0 };
+		[SK_MEMINFO_BACKLOG] = load_relaxed(&i->s.channel.bytes),
+		[SK_MEMINFO_DROPS] =
+			load_relaxed(&i->s.channel.dropped) + (d ? load_relaxed(&d->drops) : 0) };
 	struct inet_diag_meminfo m = { .rmem = held, .wmem = queued };
 
 	if (ext & 1u << (INET_DIAG_MEMINFO - 1))

@@ -11,7 +11,6 @@
 #include "diag/counter.h"
 #include "lib/format.h"
 
-COUNTER(net_channel_full);
 COUNTER(net_socket_kicks_deferred);
 COUNTER(net_pieces_copied);
 
@@ -81,27 +80,16 @@ void socket_put_in_timer(struct socket *s)
 	net_thread_kick();
 }
 
-static bool has_work(struct socket *s)
-{
-	return __atomic_load_n(&s->channel, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&s->deferred, __ATOMIC_SEQ_CST);
-}
-
 static void do_work(struct socket *s)
 {
-	while (has_work(s)) {
-		struct packet *newest = atomic_xchg(&s->channel, NULL), *batch = NULL;
+	while (socket_has_work(s)) {
+		struct packet *batch =
+			channel_empty(&s->channel) ? NULL : channel_take(&s->channel);
 
-		while (newest) { /* oldest first */
-			struct packet *next = newest->next;
-
-			newest->next = batch;
-			batch = newest;
-			newest = next;
-		}
-		store_relaxed(&s->channel_bytes, 0);
 		if (batch)
 			s->ops->work(s, batch);
+		if (likely(!load_relaxed(&s->deferred)))
+			continue;
 		uint32_t deferred = atomic_xchg(&s->deferred, 0);
 
 		if (deferred & DEFER_ICMP) {
@@ -117,42 +105,51 @@ static void do_work(struct socket *s)
 void socket_lock(struct socket *s)
 {
 	mutex_lock(&s->lock);
-	if (has_work(s))
+	if (socket_has_work(s))
 		do_work(s);
+}
+
+/* What is to be announced. A ring has told of input all but newcomers (channel.h, C2). */
+static uint32_t take_wake(struct socket *s)
+{
+	uint32_t wake = s->wake;
+
+	s->wake = 0;
+	if (s->channel.told) {
+		s->channel.told = false;
+		if (!atomic_xchg(&s->channel.newcomer, 0))
+			wake &= ~(uint32_t)(POLLIN | POLLRDNORM);
+	}
+	return wake;
+}
+
+/* An exclusive waiter is enough for data or room; the end of a connection is everybody's. */
+static void announce(struct socket *s, uint32_t wake)
+{
+	if (!wait_active(&s->wait))
+		return;
+	if (wake & (POLLERR | POLLHUP | POLLRDHUP))
+		wait_wake_all(&s->wait, wake);
+	else
+		wait_wake_one(&s->wait, wake);
 }
 
 void socket_unlock(struct socket *s)
 {
 	do {
-		if (has_work(s))
+		if (socket_has_work(s))
 			do_work(s);
-		uint32_t wake = s->wake;
+		uint32_t wake = take_wake(s);
+		bool eager = s->ops->eager && s->ops->eager(s);
 
-		s->wake = 0;
+		if (eager != load_relaxed(&s->channel.eager)) /* C5 */
+			__atomic_store_n(&s->channel.eager, eager, __ATOMIC_SEQ_CST);
 		mutex_unlock(&s->lock);
-		if (wake && wait_active(&s->wait))
-			wait_wake_all(&s->wait, wake);
-	} while (has_work(s) && mutex_trylock(&s->lock));
+		if (wake)
+			announce(s, wake);
+	} while (socket_has_work(s) && mutex_trylock(&s->lock));
 	if (load_relaxed(&the_net()->lo_queue))
 		lo_run();
-}
-
-void socket_deliver(struct socket *s, struct packet *p)
-{
-	uint32_t size = pkt_truesize(p);
-
-	/* Four times the buffer: what a holder of the lock that sleeps may leave undrained. */
-	if (load_relaxed(&s->channel_bytes) > 4u * MAX(s->rcvbuf, 65536u) + 262144u) {
-		counter_inc(net_channel_full);
-		packet_free(p);
-		return;
-	}
-	__atomic_fetch_add(&s->channel_bytes, size, __ATOMIC_RELAXED);
-	struct packet *head = load_relaxed(&s->channel);
-
-	do {
-		p->next = head;
-	} while (!atomic_cas(&s->channel, &head, p));
 }
 
 void socket_kick(struct socket *s)
@@ -161,6 +158,22 @@ void socket_kick(struct socket *s)
 		socket_unlock(s);
 	else
 		counter_inc(net_socket_kicks_deferred);
+}
+
+bool socket_try_drain(struct socket *s)
+{
+	if (!socket_has_work(s) || !mutex_trylock(&s->lock))
+		return false;
+	socket_unlock(s);
+	return true;
+}
+
+void socket_drain(struct socket *s)
+{
+	if (unlikely(socket_has_work(s))) {
+		socket_lock(s);
+		socket_unlock(s);
+	}
 }
 
 void socket_defer(struct socket *s, uint32_t what)
@@ -239,7 +252,7 @@ struct file *socket_file(struct socket *s, uint32_t flags)
 		socket_put(s);
 		return ERR_PTR(-ENOMEM);
 	}
-	s->file = f;
+	store_relaxed(&s->file, f);
 	return f;
 }
 
@@ -304,12 +317,17 @@ static uint32_t socket_file_poll(struct file *f, struct poll_table *table)
 	struct socket *s = f->private;
 
 	poll_wait(table, &s->wait);
+	/* Who holds the lock takes the packets, and announces it as we have looked. */
+	if (!socket_try_drain(s))
+		(void)socket_look(s);
 	return s->ops->poll(s);
 }
 
 static long socket_file_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
 	struct socket *s = f->private;
+
+	socket_drain(s);
 	long r = s->ops->ioctl ? s->ops->ioctl(s, cmd, arg) : -ENOIOCTLCMD;
 
 	return r == -ENOIOCTLCMD ? netif_ioctl(cmd, arg) : r;
@@ -540,6 +558,7 @@ int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len)
 {
 	struct socket *s = file_socket(f);
 
+	socket_drain(s);
 	if (level == SOL_SOCKET &&
 		!(s->family == AF_UNIX && (name == SO_PEERCRED || name == SO_PEERGROUPS)))
 		return socket_getopt_common(s, name, val, len);

@@ -166,7 +166,7 @@ struct tcp_sock {
 	struct tcp_listener *listener; /* state LISTEN (and after) */
 	struct tcp_sock *parent;       /* referenced, until accepted */
 	struct list_node queue_link;   /* guarded by the parent's listener lock */
-	bool queued_accept;
+	bool queued_accept; /* it is, or was, in the accept queue; set with both locks held */
 
 	/* everything below: the socket's lock (state, the queue and sizes are also looked at
 	 * without) */
@@ -371,6 +371,7 @@ void tcp_cookie_options(const struct tcp_seg *ack, struct tcp_seg *syn);
 
 /* tcp_in.c, tcp_ack.c, tcp_data.c */
 void tcp_work(struct socket *s, struct packet *batch);
+bool tcp_eager(const struct socket *s);
 /* With a reference; NULL: there is none. */
 struct tcp_sock *tcp_find_connection(
 	struct ip_addr laddr, uint16_t lport, struct ip_addr raddr, uint16_t rport);

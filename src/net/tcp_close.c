@@ -27,7 +27,7 @@ void tcp_done(struct tcp_sock *t, int err)
 	tcp_set_state(t, TCP_CLOSE);
 	for (int k = 0; k < TCP_TIMERS; k++)
 		tcp_timer_stop(t, k);
-	s->shut = SHUT_RCV | SHUT_SND;
+	store_relaxed(&s->shut, SHUT_RCV | SHUT_SND);
 	if (err)
 		store_relaxed(&s->error, err);
 	pkt_free_list(t->ooo);
@@ -74,7 +74,7 @@ void tcp_enter_time_wait(struct tcp_sock *t)
 	tcp_set_state(t, TCP_TIME_WAIT);
 	tcp_sent_free(t);
 	tcp_free_chunks(t);
-	t->i.s.shut = SHUT_RCV | SHUT_SND;
+	store_relaxed(&t->i.s.shut, SHUT_RCV | SHUT_SND);
 	tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
 	socket_wake(&t->i.s, POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM);
 }
@@ -171,7 +171,7 @@ void tcp_destroy(struct socket *s)
 		tcp_unhash(t);
 	}
 	BUG_ON(t->i.flow);
-	pkt_free_list(s->channel);
+	channel_free(&s->channel);
 	tcp_purge(t);
 	zc_purge(s);
 	inet_unbind(&t->i);

@@ -237,9 +237,9 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 void tcp_receive_fin(struct tcp_sock *t)
 {
 	store_release(&t->rcv_nxt, t->rcv_nxt + 1);
-	t->fin_received = true;
+	store_relaxed(&t->fin_received, true);
 	t->ack_now = true;
-	t->i.s.shut |= SHUT_RCV;
+	store_relaxed(&t->i.s.shut, t->i.s.shut | SHUT_RCV);
 	if (seq_lt(t->rcv_adv, t->rcv_nxt))
 		t->rcv_adv = t->rcv_nxt;
 	pkt_free_list(t->ooo); /* nothing can follow */
@@ -280,7 +280,7 @@ data:
 
 static uint32_t end_of_data(const struct tcp_sock *t)
 {
-	return load_acquire(&t->rcv_nxt) - (t->fin_received ? 1 : 0);
+	return load_acquire(&t->rcv_nxt) - (load_relaxed(&t->fin_received) ? 1 : 0);
 }
 
 /* Bytes a reader may take; looked at without the lock by poll (then good enough). */
@@ -548,8 +548,7 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 		size_t missing = MIN(MAX(target - done, (size_t)1), (size_t)s->rcvbuf / 2);
 
 		socket_unlock(s);
-		int err = wait_event_interruptible_timeout(
-			&s->wait, reader_wakes(t, seq, missing), deadline);
+		int err = socket_wait(s, SOCKET_IN, reader_wakes(t, seq, missing), deadline);
 
 		socket_lock(s);
 		if (err) {

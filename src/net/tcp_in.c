@@ -48,6 +48,29 @@ static struct socket *classify(struct rx *rx, const struct pkt_cb *cb)
 	return s;
 }
 
+/* Whether its reader, the protocol or nobody has to see a segment soon. */
+static unsigned kind_of(const struct packet *p)
+{
+	uint8_t flags = p->data[13];
+
+	if (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG))
+		return CHANNEL_NOW;
+	return pkt_total(p) > (p->data[12] >> 4) * 4u ? CHANNEL_DATA : CHANNEL_QUIET;
+}
+
+/*
+ * Segments are to be seen as they come: what we send depends on them, the connection's state is
+ * about to change, or nobody can read here.
+ */
+bool tcp_eager(const struct socket *s)
+{
+	const struct tcp_sock *t = tcp_sk((struct socket *)s);
+
+	return (t->state != TCP_ESTABLISHED && t->state != TCP_CLOSE_WAIT) ||
+	       t->write_seq != t->snd_nxt || t->ca_state != CA_OPEN || t->ooo ||
+	       !load_relaxed(&s->file) || s->rcvlowat > 1 || t->sent_bytes_lost || t->retransmits;
+}
+
 void tcp_input(struct rx *rx, struct packet *p)
 {
 	struct pkt_cb *cb = pkt_cb(p);
@@ -66,7 +89,7 @@ void tcp_input(struct rx *rx, struct packet *p)
 	cb->dport = get_be16(p->data + 2);
 	s = classify(rx, cb);
 	if (s) {
-		rx_to_socket(rx, s, p);
+		rx_to_socket(rx, s, p, kind_of(p));
 		return;
 	}
 	counter_inc(tcp_rx_no_socket);

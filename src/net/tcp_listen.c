@@ -13,7 +13,7 @@ static bool rivals(const struct inet_sock *t, const struct inet_sock *o)
 {
 	int a = load_relaxed(&t->s.bound_if), b = load_relaxed(&o->s.bound_if);
 
-	return o->lport == t->lport && !(o->s.reuseport && t->s.reuseport) &&
+	return o->lport == t->lport && !(load_relaxed(&o->s.reuseport) && t->s.reuseport) &&
 	       (o->families & t->families) &&
 	       (ip_is_any(o->laddr) || ip_is_any(t->laddr) || ip_equal(o->laddr, t->laddr)) &&
 	       (!a || !b || a == b);
@@ -28,7 +28,7 @@ static bool port_in_use(const struct tcp_sock *t)
 
 	mutex_lock(&b->lock);
 	list_for_each_entry (o, &b->head, bind_link)
-		found |= o->s.listening && rivals(&t->i, o);
+		found |= load_relaxed(&o->s.listening) && rivals(&t->i, o);
 	mutex_unlock(&b->lock);
 	return found;
 }
@@ -55,12 +55,12 @@ static int become_listener(struct tcp_sock *t)
 	l->closed = false;
 	t->listener = l;
 	tcp_set_state(t, TCP_LISTEN);
-	t->i.s.listening = true;
-	t->i.s.shut = 0;
+	store_relaxed(&t->i.s.listening, true);
+	store_relaxed(&t->i.s.shut, 0);
 	err = tcp_listen_insert(t);
 	if (err) {
 		tcp_set_state(t, TCP_CLOSE);
-		t->i.s.listening = false;
+		store_relaxed(&t->i.s.listening, false);
 	}
 	return err;
 }
@@ -76,7 +76,7 @@ int tcp_listen(struct socket *s, int backlog)
 	else if (t->state != TCP_LISTEN)
 		err = -EINVAL;
 	if (!err)
-		t->listener->backlog = (unsigned)backlog;
+		store_relaxed(&t->listener->backlog, (unsigned)backlog);
 	socket_unlock(s);
 	return err;
 }
@@ -85,7 +85,7 @@ bool tcp_accept_ready(struct tcp_sock *l)
 {
 	struct tcp_listener *q = l->listener;
 
-	return !list_empty(&q->accept_queue) || load_relaxed(&l->state) != TCP_LISTEN;
+	return load_acquire(&q->accept_count) || load_relaxed(&l->state) != TCP_LISTEN;
 }
 
 struct socket *tcp_accept(struct socket *s, bool nonblock)
@@ -98,12 +98,12 @@ struct socket *tcp_accept(struct socket *s, bool nonblock)
 	struct tcp_listener *q = l->listener;
 
 	for (;;) {
+		socket_drain(s);
 		mutex_lock(&q->lock);
 		if (!list_empty(&q->accept_queue)) {
 			t = list_first_entry(&q->accept_queue, struct tcp_sock, queue_link);
 			list_del(&t->queue_link);
-			q->accept_count--;
-			t->queued_accept = false;
+			store_relaxed(&q->accept_count, q->accept_count - 1);
 		}
 		mutex_unlock(&q->lock);
 		if (t)
@@ -112,7 +112,7 @@ struct socket *tcp_accept(struct socket *s, bool nonblock)
 			return ERR_PTR(-EINVAL);
 		if (nonblock)
 			return ERR_PTR(-EAGAIN);
-		int err = wait_event_interruptible_timeout(&s->wait, tcp_accept_ready(l), deadline);
+		int err = socket_wait(s, SOCKET_IN, tcp_accept_ready(l), deadline);
 
 		if (err)
 			return ERR_PTR(socket_wait_error(err, s->rcvtimeo));
@@ -131,14 +131,14 @@ void tcp_child_ready(struct tcp_sock *t)
 	mutex_lock(&q->lock);
 	if (!q->closed && !t->queued_accept && !list_empty(&t->queue_link)) {
 		list_del(&t->queue_link);
-		q->syn_count--;
+		store_relaxed(&q->syn_count, q->syn_count - 1);
 		list_add_tail(&q->accept_queue, &t->queue_link);
-		q->accept_count++;
+		store_release(&q->accept_count, q->accept_count + 1);
 		t->queued_accept = queued = true;
 	}
 	mutex_unlock(&q->lock);
 	if (queued && wait_active(&l->i.s.wait))
-		wait_wake_all(&l->i.s.wait, POLLIN | POLLRDNORM);
+		wait_wake_one(&l->i.s.wait, POLLIN | POLLRDNORM);
 }
 
 /* It died. What already waits for accept stays there: the program learns of it by reading. */
@@ -150,7 +150,7 @@ void tcp_child_gone(struct tcp_sock *t)
 	mutex_lock(&q->lock);
 	if (!q->closed && !t->queued_accept && !list_empty(&t->queue_link)) {
 		list_del(&t->queue_link);
-		q->syn_count--;
+		store_relaxed(&q->syn_count, q->syn_count - 1);
 		drop = true;
 	}
 	mutex_unlock(&q->lock);
@@ -278,7 +278,7 @@ static bool adopt(struct tcp_sock *l, struct tcp_sock *t)
 	inet_share_port(&t->i, the_net()->tcp_bind);
 	mutex_lock(&q->lock);
 	list_add_tail(&q->syn_queue, &t->queue_link); /* takes the first reference */
-	q->syn_count++;
+	store_relaxed(&q->syn_count, q->syn_count + 1);
 	mutex_unlock(&q->lock);
 	tcp_update_mss(t);
 	t->cwnd = t->mss;
@@ -344,7 +344,7 @@ static bool take_cookie(
 		t->syn_sent = true;
 		socket_get(&t->i.s);
 		packet_push(p, hlen);
-		socket_deliver(&t->i.s, p);
+		channel_push(&t->i.s, p, CHANNEL_NOW);
 		socket_unlock(&t->i.s); /* works it off */
 		socket_kick(&t->i.s);
 		socket_put(&t->i.s);
@@ -364,7 +364,7 @@ static bool pass_on(struct packet *p, unsigned hlen)
 	if (!t)
 		return false;
 	packet_push(p, hlen);
-	socket_deliver(&t->i.s, p);
+	channel_push(&t->i.s, p, CHANNEL_NOW);
 	socket_kick(&t->i.s);
 	socket_put(&t->i.s);
 	return true;
@@ -439,13 +439,14 @@ void tcp_listen_close(struct tcp_sock *l)
 
 	tcp_unhash(l);
 	tcp_set_state(l, TCP_CLOSE);
-	l->i.s.listening = false;
+	store_relaxed(&l->i.s.listening, false);
 	mutex_lock(&q->lock);
 	q->closed = true;
 	mutex_unlock(&q->lock); /* from here on nobody but us takes children out */
 	drop_queue(q, &q->accept_queue);
 	drop_queue(q, &q->syn_queue);
-	q->accept_count = q->syn_count = 0;
+	store_relaxed(&q->accept_count, 0);
+	store_relaxed(&q->syn_count, 0);
 	if (!l->i.explicit_port)
 		inet_unbind(&l->i);
 	socket_wake(&l->i.s, POLLIN | POLLHUP);

@@ -651,7 +651,7 @@ static bool writer_wakes(struct tcp_sock *t, bool connecting)
 	if (tcp_writable(t))
 		return true;
 	__atomic_store_n(&t->i.s.nospace, 1, __ATOMIC_SEQ_CST);
-	return tcp_writable(t);
+	return tcp_writable(t) || socket_has_work(&t->i.s);
 }
 
 /* Sleeps until there may be room. Lock held before and after. 0, or why not. */
@@ -665,7 +665,7 @@ static int wait_writable(struct tcp_sock *t, uint32_t flags, uint64_t deadline, 
 		return -EAGAIN;
 	}
 	socket_unlock(s);
-	err = wait_event_interruptible_timeout(&s->wait, writer_wakes(t, connecting), deadline);
+	err = socket_wait(s, SOCKET_OUT, writer_wakes(t, connecting), deadline);
 	socket_lock(s);
 	return err ? socket_wait_error(err, s->sndtimeo) : 0;
 }

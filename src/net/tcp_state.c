@@ -37,6 +37,7 @@ struct tcp_sock *tcp_alloc(int family)
 		return NULL;
 	socket_setup(&t->i.s, &tcp_ops, family, SOCK_STREAM, IPPROTO_TCP);
 	inet_setup(&t->i);
+	t->i.s.channel.eager = true;
 	t->i.s.rcvbuf = 131072;
 	t->i.s.sndbuf = 87040;
 	t->state = TCP_CLOSE;
@@ -378,13 +379,13 @@ static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, 
 	struct ip_addr old = t->i.laddr;
 
 	if (ip_is_any(t->i.laddr))
-		t->i.laddr = r.src;
+		inet_set_laddr(&t->i, r.src);
 	t->i.raddr = dst;
 	t->i.rport = port;
 	t->i.route = r;
 	err = choose_port(t);
 	if (err) {
-		t->i.laddr = old;
+		inet_set_laddr(&t->i, old);
 		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
 		return err;
@@ -396,7 +397,7 @@ static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, 
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
 	t->recover = t->iss;
 	t->connecting = true;
-	s->shut = 0;
+	store_relaxed(&s->shut, 0);
 	store_relaxed(&s->error, 0);
 	tcp_update_mss(t);
 	t->cwnd = t->mss;
@@ -419,7 +420,7 @@ static int connect_result(struct tcp_sock *t)
 		int err = socket_take_error(&t->i.s);
 
 		t->connecting = false;
-		t->i.s.shut = 0; /* as fresh: it may try again, from elsewhere */
+		store_relaxed(&t->i.s.shut, 0); /* as fresh: it may try again, from elsewhere */
 		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
 		if (!t->i.explicit_port) {
@@ -472,7 +473,7 @@ int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len
 			break;
 		}
 		socket_unlock(s);
-		err = wait_event_interruptible_timeout(&s->wait, connect_over(t), deadline);
+		err = socket_wait(s, SOCKET_OUT, connect_over(t), deadline);
 		if (err)
 			err = err == -ETIMEDOUT ? -EINPROGRESS
 						: socket_wait_error(err, s->sndtimeo);
@@ -495,12 +496,12 @@ static int tcp_shutdown(struct socket *s, int how)
 	case TCP_LISTEN:
 		if (how & SHUT_RCV) {
 			tcp_listen_close(t);
-			s->shut = 0;
+			store_relaxed(&s->shut, 0);
 		}
 		break;
 	case TCP_SYN_SENT: tcp_done(t, ECONNRESET); break;
 	default:
-		s->shut |= (uint8_t)how;
+		store_relaxed(&s->shut, s->shut | (uint8_t)how);
 		if (how & SHUT_SND)
 			tcp_queue_fin(t);
 	}
@@ -541,6 +542,7 @@ static uint32_t tcp_poll(struct socket *s)
 			r |= POLLOUT | POLLWRNORM;
 		} else {
 			__atomic_store_n(&s->nospace, 1, __ATOMIC_SEQ_CST);
+			(void)socket_try_drain(s); /* ACKs that were left as nobody waited */
 			if (tcp_writable(t))
 				r |= POLLOUT | POLLWRNORM;
 		}
@@ -570,6 +572,7 @@ static const struct socket_ops tcp_ops = {
 	.ioctl = tcp_ioctl,
 	.close = tcp_close,
 	.work = tcp_work,
+	.eager = tcp_eager,
 	.timer = tcp_timer,
 	.icmp = tcp_icmp,
 	.destroy = tcp_destroy,

@@ -121,7 +121,7 @@ static void deliver_to_all(struct rx *rx, struct packet *p)
 		struct packet *copy = k + 1 < wanted ? pkt_linearise(p, 0) : p;
 
 		if (copy) {
-			rx_to_socket(rx, who[k], copy);
+			rx_to_socket(rx, who[k], copy, CHANNEL_DATA);
 			if (copy == p)
 				p = NULL;
 		} else {
@@ -153,7 +153,7 @@ static void deliver_each(struct rx *rx, struct socket *s, struct packet *list)
 		struct packet *next = list->next;
 
 		list->next = NULL;
-		rx_to_socket(rx, s, list);
+		rx_to_socket(rx, s, list, CHANNEL_DATA);
 		list = next;
 	}
 }
@@ -227,7 +227,7 @@ void udp_input(struct rx *rx, struct packet *p)
 	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) && !load_relaxed(&dgram_sk(s)->gro))
 		deliver_each(rx, s, pkt_cut(p, p->gso_size));
 	else
-		rx_to_socket(rx, s, p);
+		rx_to_socket(rx, s, p, CHANNEL_DATA);
 }
 
 /* IPv4: routers cut what others send, so only a forger has something to say to them. */

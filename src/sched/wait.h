@@ -78,32 +78,36 @@ static inline bool wait_active(struct wait_queue *q)
  * -ETIMEDOUT when clock_now() passed 'deadline' (absolute monotonic ns, or WAIT_FOREVER).
  */
 #define wait_event_until(q, condition, deadline, interruptible)                                    \
+	((condition) ? 0 : wait_event_sleep(q, 0, condition, deadline, interruptible))
+/*
+ * As wait_event_until, where the condition has just been found false. bits: POLL* that may
+ * make it true, so that what else is announced does not wake it; 0: any.
+ */
+#define wait_event_sleep(q, bits, condition, deadline, interruptible)                              \
 	({                                                                                         \
 		int _ret = 0;                                                                      \
-		if (!(condition)) {                                                                \
-			struct wait_entry _e = { .thread = thread_current() };                     \
-			struct sleep_timer _t;                                                     \
-			sleep_timer_start(&_t, deadline);                                          \
-			wait_add(q, &_e);                                                          \
-			for (;;) {                                                                 \
-				thread_prepare_sleep((interruptible) ? SLEEP_INTERRUPTIBLE         \
-								     : SLEEP_UNINTERRUPTIBLE);     \
-				if (condition)                                                     \
-					break;                                                     \
-				if ((interruptible) && thread_signalled()) {                       \
-					_ret = -ERESTARTSYS;                                       \
-					break;                                                     \
-				}                                                                  \
-				if (sleep_timer_expired(&_t)) {                                    \
-					_ret = -ETIMEDOUT;                                         \
-					break;                                                     \
-				}                                                                  \
-				schedule();                                                        \
+		struct wait_entry _e = { .thread = thread_current(), .events = (bits) };           \
+		struct sleep_timer _t;                                                             \
+		sleep_timer_start(&_t, deadline);                                                  \
+		wait_add(q, &_e);                                                                  \
+		for (;;) {                                                                         \
+			thread_prepare_sleep(                                                      \
+				(interruptible) ? SLEEP_INTERRUPTIBLE : SLEEP_UNINTERRUPTIBLE);    \
+			if (condition)                                                             \
+				break;                                                             \
+			if ((interruptible) && thread_signalled()) {                               \
+				_ret = -ERESTARTSYS;                                               \
+				break;                                                             \
 			}                                                                          \
-			thread_cancel_sleep();                                                     \
-			wait_remove(&_e);                                                          \
-			sleep_timer_stop(&_t);                                                     \
+			if (sleep_timer_expired(&_t)) {                                            \
+				_ret = -ETIMEDOUT;                                                 \
+				break;                                                             \
+			}                                                                          \
+			schedule();                                                                \
 		}                                                                                  \
+		thread_cancel_sleep();                                                             \
+		wait_remove(&_e);                                                                  \
+		sleep_timer_stop(&_t);                                                             \
 		_ret;                                                                              \
 	})
 #define wait_event(q, condition)		   (void)wait_event_until(q, condition, WAIT_FOREVER, false)

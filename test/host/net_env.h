@@ -8,11 +8,9 @@
 #ifndef TEST_HOST_NET_ENV_H
 #define TEST_HOST_NET_ENV_H
 
+#include "net_base.h"
 #include "net/ip6.h"
 #include "net/tcp.h"
-#include "cpu/uaccess.h"
-#include "file/file.h"
-#include "mem/page.h"
 #include "sched/random.h"
 #include "t.h"
 
@@ -251,167 +249,23 @@ void wait_wake_all(struct wait_queue *q, uint32_t events)
 	env_wakes++;
 }
 
+void wait_wake_one(struct wait_queue *q, uint32_t events)
+{
+	env_wakes++;
+}
+
 /* Nobody reads while somebody changes: the grace period is over at once. */
 void rcu_call(struct rcu_node *n, void (*fn)(struct rcu_node *))
 {
 	fn(n);
 }
 
-/* ---- memory, program memory, files ---- */
-
-void *heap_alloc(size_t size)
-{
-	return t_malloc(size);
-}
-void *heap_alloc_zeroed(size_t size)
-{
-	return t_calloc(size);
-}
-void *heap_resize(void *p, size_t size)
-{
-	if (t_alloc_must_fail())
-		return NULL;
-	if (!p)
-		atomic_fetch_add(&t_alloc_live, 1);
-	return realloc(p, size);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
-struct page_stats page_stats(void)
-{
-	return (struct page_stats){ .total = 65536, .free = 65536 };
-}
-/* ---- pages, lent to connections ---- */
-
-#define ENV_PAGES 2048
-static uint8_t env_memory[ENV_PAGES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-char *host_physmap = (char *)env_memory;
-static struct page env_page[ENV_PAGES];
-static unsigned env_page_next, env_pages_used;
-
-struct page *phys_to_page(paddr_t pa)
-{
-	size_t i = (size_t)((uint8_t *)phys_to_virt(pa) - env_memory[0]) / PAGE_SIZE;
-
-	CHECK(i < ENV_PAGES);
-	return &env_page[i];
-}
-paddr_t page_to_phys(const struct page *page)
-{
-	return virt_to_phys(env_memory[page - env_page]);
-}
-struct page *page_alloc(unsigned order)
-{
-	for (unsigned k = 0; k < ENV_PAGES; k++) {
-		struct page *page = &env_page[env_page_next++ % ENV_PAGES];
-
-		if (page->refcount)
-			continue;
-		page->refcount = 1;
-		env_pages_used++;
-		return page;
-	}
-	return NULL;
-}
-struct page *page_alloc_zeroed(unsigned order)
-{
-	struct page *page = page_alloc(order);
-
-	if (page)
-		memset(page_to_virt(page), 0, PAGE_SIZE);
-	return page;
-}
-void page_get(struct page *page)
-{
-	CHECK(page->refcount);
-	page->refcount++;
-}
-void page_put(struct page *page)
-{
-	CHECK(page->refcount);
-	if (!--page->refcount) { /* whoever still reads it gets what is not his */
-		memset(page_to_virt(page), 0xdd, PAGE_SIZE);
-		env_pages_used--;
-	}
-}
-int copy_from_user(void *dst, const void *usrc, size_t n)
-{
-	memcpy(dst, usrc, n);
-	return 0;
-}
-int copy_to_user(void *udst, const void *src, size_t n)
-{
-	memcpy(udst, src, n);
-	return 0;
-}
-size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
-{
-	memcpy(dst, usrc, n);
-	return 0;
-}
-size_t copy_to_user_partial(void *udst, const void *src, size_t n)
-{
-	memcpy(udst, src, n);
-	return 0;
-}
-int clear_user(void *udst, size_t n)
-{
-	memset(udst, 0, n);
-	return 0;
-}
 void bug_report(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: BUG: %s (at %llu ns)\n", file, line, what,
 		(unsigned long long)env_now);
 	abort();
 }
-void log_at(int level, const char *fmt, ...)
-{
-}
-struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags)
-{
-	struct file *f = t_calloc(sizeof(*f));
-
-	if (f) {
-		f->refcount = 1;
-		f->ops = ops;
-		f->private = private;
-		f->flags = flags;
-	}
-	return f;
-}
-void file_get(struct file *f)
-{
-	f->refcount++;
-}
-void file_put(struct file *f)
-{
-	if (--f->refcount == 0) {
-		f->ops->release(f);
-		t_free(f);
-	}
-}
-/* Descriptors of the tests' "process". */
-static struct file *env_fds[64];
-struct file *fd_get(struct fdtable *t, int fd)
-{
-	if (fd < 0 || fd >= 64 || !env_fds[fd])
-		return NULL;
-	file_get(env_fds[fd]);
-	return env_fds[fd];
-}
-int fd_install(struct fdtable *t, struct file *f, int min, bool cloexec)
-{
-	for (int i = min; i < 64; i++)
-		if (!env_fds[i]) {
-			env_fds[i] = f;
-			return i;
-		}
-	return -EMFILE;
-}
-
 /* ---- packets and cards ---- */
 
 void (*netdev_registered)(struct netdev *dev);
@@ -450,36 +304,6 @@ void netdev_register(struct netdev *dev)
 struct netdev *netdev_first(void)
 {
 	return *env_device_list();
-}
-
-static void env_packet_free(struct packet *p)
-{
-	t_free(p);
-}
-struct packet *packet_alloc(size_t headroom, size_t size)
-{
-	struct packet *p = t_malloc(sizeof(*p) + headroom + size);
-
-	if (!p)
-		return NULL;
-	memset(p, 0, sizeof(*p));
-	p->head = (uint8_t *)(p + 1);
-	p->data = p->head + headroom;
-	p->end = p->data + size;
-	p->free = env_packet_free;
-	return p;
-}
-void packet_free(struct packet *p)
-{
-	struct packet *f = p->frags;
-
-	p->free(p);
-	while (f) {
-		struct packet *next = f->next;
-
-		f->free(f);
-		f = next;
-	}
 }
 
 static void env_enqueue(struct env_link *l, int to, struct packet *p, uint64_t when)
@@ -657,6 +481,8 @@ static int env_send(struct netdev *dev, struct packet *p)
 
 /* ---- a stack with one card ---- */
 
+static uint64_t env_patience; /* of new stacks: how long packets may wait for their reader */
+
 struct env_stack {
 	struct net_state net;
 	struct netdev eth;
@@ -667,6 +493,7 @@ static void env_boot(struct env_stack *s, int number, uint32_t features)
 	memset(s, 0, sizeof(*s));
 	host_net = &s->net;
 	net_init();
+	s->net.patience = env_patience;
 	netdev_registered = NULL;
 	s->eth.mtu = 1500;
 	s->eth.features = features;
@@ -722,6 +549,8 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		CHECK_EQ(net->tcp_bytes, 0); /* all that was charged is given back */
 		for (int k = 0; k < NEIGH_COUNT; k++)
 			pkt_free_list(net->neigh[k].pending);
+		channel_sweep(net);
+		timer_cancel(&net->left_timer);
 		timer_cancel(&net->neigh_timer);
 		timer_cancel(&net->frag_timer);
 		flow_table_free(&net->tcp_conn);

@@ -10,7 +10,9 @@
 #include "sched/rcu.h"
 #include "sched/timer.h"
 
-#define CPUS	4
+#ifndef CPUS
+#define CPUS 4
+#endif
 #define RECLAIM CPUS /* the reclaimer has a CPU of its own here, of which nobody asks anything */
 
 /* Sleeps with a deadline do not sleep: the reclaimer is always in a hurry. */
@@ -29,8 +31,12 @@ void apic_send_ipi(uint32_t cpu, uint8_t vector)
 {
 }
 
+/* A test with more of the kernel's threads has a kthread_create of its own. */
+#ifndef RCU_HOST_KTHREAD
+#define RCU_HOST_KTHREAD kthread_create
+#endif
 static struct shim_thread reclaim;
-struct thread *kthread_create(
+struct thread *RCU_HOST_KTHREAD(
 	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
 {
 	shim_start(&reclaim, entry, arg, RECLAIM);

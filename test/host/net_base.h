@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the network stack needs of the kernel on the host, whatever its threads and time are. */
+#ifndef TEST_HOST_NET_BASE_H
+#define TEST_HOST_NET_BASE_H
+
+#include "cpu/uaccess.h"
+#include "file/file.h"
+#include "mem/heap.h"
+#include "mem/page.h"
+#include "net/impl.h"
+#include "t.h"
+
+/* ---- memory, program memory, files ---- */
+
+void *heap_alloc(size_t size)
+{
+	return t_malloc(size);
+}
+void *heap_alloc_zeroed(size_t size)
+{
+	return t_calloc(size);
+}
+void *heap_resize(void *p, size_t size)
+{
+	if (t_alloc_must_fail())
+		return NULL;
+	if (!p)
+		atomic_fetch_add(&t_alloc_live, 1);
+	return realloc(p, size);
+}
+void heap_free(void *p)
+{
+	t_free(p);
+}
+struct page_stats page_stats(void)
+{
+	return (struct page_stats){ .total = 65536, .free = 65536 };
+}
+/* ---- pages, lent to connections ---- */
+
+#define ENV_PAGES 2048
+static uint8_t env_memory[ENV_PAGES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+char *host_physmap = (char *)env_memory;
+static struct page env_page[ENV_PAGES];
+static unsigned env_page_next, env_pages_used;
+
+struct page *phys_to_page(paddr_t pa)
+{
+	size_t i = (size_t)((uint8_t *)phys_to_virt(pa) - env_memory[0]) / PAGE_SIZE;
+
+	CHECK(i < ENV_PAGES);
+	return &env_page[i];
+}
+paddr_t page_to_phys(const struct page *page)
+{
+	return virt_to_phys(env_memory[page - env_page]);
+}
+struct page *page_alloc(unsigned order)
+{
+	for (unsigned k = 0; k < ENV_PAGES; k++) {
+		struct page *page = &env_page[env_page_next++ % ENV_PAGES];
+
+		if (page->refcount)
+			continue;
+		page->refcount = 1;
+		env_pages_used++;
+		return page;
+	}
+	return NULL;
+}
+struct page *page_alloc_zeroed(unsigned order)
+{
+	struct page *page = page_alloc(order);
+
+	if (page)
+		memset(page_to_virt(page), 0, PAGE_SIZE);
+	return page;
+}
+void page_get(struct page *page)
+{
+	CHECK(page->refcount);
+	page->refcount++;
+}
+void page_put(struct page *page)
+{
+	CHECK(page->refcount);
+	if (!--page->refcount) { /* whoever still reads it gets what is not his */
+		memset(page_to_virt(page), 0xdd, PAGE_SIZE);
+		env_pages_used--;
+	}
+}
+int copy_from_user(void *dst, const void *usrc, size_t n)
+{
+	memcpy(dst, usrc, n);
+	return 0;
+}
+int copy_to_user(void *udst, const void *src, size_t n)
+{
+	memcpy(udst, src, n);
+	return 0;
+}
+size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
+{
+	memcpy(dst, usrc, n);
+	return 0;
+}
+size_t copy_to_user_partial(void *udst, const void *src, size_t n)
+{
+	memcpy(udst, src, n);
+	return 0;
+}
+int clear_user(void *udst, size_t n)
+{
+	memset(udst, 0, n);
+	return 0;
+}
+void log_at(int level, const char *fmt, ...)
+{
+}
+struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags)
+{
+	struct file *f = t_calloc(sizeof(*f));
+
+	if (f) {
+		f->refcount = 1;
+		f->ops = ops;
+		f->private = private;
+		f->flags = flags;
+	}
+	return f;
+}
+void file_get(struct file *f)
+{
+	atomic_add(&f->refcount, 1);
+}
+void file_put(struct file *f)
+{
+	if (atomic_sub(&f->refcount, 1) == 1) {
+		f->ops->release(f);
+		t_free(f);
+	}
+}
+/* Descriptors of the tests' "process". */
+static struct file *env_fds[64];
+struct file *fd_get(struct fdtable *t, int fd)
+{
+	if (fd < 0 || fd >= 64 || !env_fds[fd])
+		return NULL;
+	file_get(env_fds[fd]);
+	return env_fds[fd];
+}
+int fd_install(struct fdtable *t, struct file *f, int min, bool cloexec)
+{
+	for (int i = min; i < 64; i++)
+		if (!env_fds[i]) {
+			env_fds[i] = f;
+			return i;
+		}
+	return -EMFILE;
+}
+
+/* ---- packets ---- */
+
+static void env_packet_free(struct packet *p)
+{
+	t_free(p);
+}
+struct packet *packet_alloc(size_t headroom, size_t size)
+{
+	struct packet *p = t_malloc(sizeof(*p) + headroom + size);
+
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	p->head = (uint8_t *)(p + 1);
+	p->data = p->head + headroom;
+	p->end = p->data + size;
+	p->free = env_packet_free;
+	return p;
+}
+void packet_free(struct packet *p)
+{
+	struct packet *f = p->frags;
+
+	p->free(p);
+	while (f) {
+		struct packet *next = f->next;
+
+		f->free(f);
+		f = next;
+	}
+}
+#endif
