@@ -539,6 +539,10 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 				socket_unlock(&t->i.s);
 				socket_put(&t->i.s);
 			}
+		while (!mpsc_empty(&net->left)) { /* what was left alone */
+			net->left_due = 1;
+			channel_sweep(net);
+		}
 		net_thread_kick();
 		net_thread_work();
 		struct list_node *f = &net->frags;
@@ -549,7 +553,6 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		CHECK_EQ(net->tcp_bytes, 0); /* all that was charged is given back */
 		for (int k = 0; k < NEIGH_COUNT; k++)
 			pkt_free_list(net->neigh[k].pending);
-		channel_sweep(net);
 		timer_cancel(&net->left_timer);
 		timer_cancel(&net->neigh_timer);
 		timer_cancel(&net->frag_timer);
