@@ -90,6 +90,11 @@ struct netdev_stats {
 	uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
 };
 
+struct netdev_batch {
+	unsigned queue; /* for p->queue of what belongs to it */
+	void *device;	/* the device's */
+};
+
 struct netdev {
 	char name[16]; /* "eth0", "lo"; given by netdev_register */
 	int index;     /* ifindex, from 1; lo is 1 */
@@ -109,6 +114,13 @@ struct netdev {
 	 * what is sent on another one now cannot overtake it. Lock-free, any thread. NULL: always.
 	 */
 	bool (*queue_empty)(struct netdev *dev, unsigned queue);
+	/*
+	 * Between the two the device may keep what is sent on the queue that begin chooses, by
+	 * anybody, and hears of it as one batch. Not for long: the thread waits for nobody
+	 * meanwhile but for a lock. NULL: each packet is a batch of its own.
+	 */
+	void (*batch_begin)(struct netdev *dev, struct netdev_batch *b);
+	void (*batch_end)(struct netdev *dev, struct netdev_batch *b);
 	/*
 	 * Set by the stack before the device starts. Called in the receive thread of a queue, of
 	 * several at a time, with a batch (linked by ->next, in order of arrival), ownership

@@ -90,6 +90,8 @@ void virtio_net_rx_refill(struct virtio_net_rx *r);
 bool virtio_net_tx_create(struct virtio_net *n, unsigned index);
 int virtio_net_send(struct netdev *dev, struct packet *p);
 bool virtio_net_queue_empty(struct netdev *dev, unsigned queue);
+void virtio_net_batch_begin(struct netdev *dev, struct netdev_batch *b);
+void virtio_net_batch_end(struct netdev *dev, struct netdev_batch *b);
 /* In the receive thread: goes on where a sender has worked enough. False: the duty is not its. */
 bool virtio_net_transmit_handed(struct virtio_net_tx *t);
 

@@ -223,6 +223,24 @@ int virtio_net_send(struct netdev *netdev, struct packet *p)
 	return 0;
 }
 
+/* Whoever is on duty, but does not serve yet, collects. */
+void virtio_net_batch_begin(struct netdev *netdev, struct netdev_batch *b)
+{
+	struct virtio_net_tx *t;
+
+	b->queue = 1 + cpu_id();
+	t = choose(netdev->driver, b->queue);
+	b->device = duty_call(&t->duty) ? t : NULL;
+}
+
+void virtio_net_batch_end(struct netdev *netdev, struct netdev_batch *b)
+{
+	struct virtio_net_tx *t = b->device; /* the choice may be another one by now */
+
+	if (t)
+		transmit(t, duty_seen(&t->duty));
+}
+
 /*
  * What the caller sent there is called for: either that call is not answered yet, or the duty was
  * over after it (acquire) and all is on the ring, of which the device tells how much it has sent.

@@ -43,6 +43,11 @@ void dgram_work(struct socket *s, struct packet *batch)
 			dgram_take_error(d, p);
 			continue;
 		}
+		if (unlikely(udp_rings(s))) { /* it was on the way when they came */
+			udp_rings_push(s, p);
+			socket_wake(s, POLLIN | POLLRDNORM);
+			continue;
+		}
 		if (d->first)
 			d->last->next = p;
 		else
@@ -87,9 +92,11 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 			socket_unlock(s);
 			return p;
 		}
-		bool end = s->shut & SHUT_RCV;
+		bool end = s->shut & SHUT_RCV, elsewhere = udp_rings(s);
 
 		socket_unlock(s);
+		if (elsewhere && !*err && !end)
+			*err = -EINVAL;
 		if (*err || end)
 			return NULL;
 		*err = -EAGAIN;
@@ -257,7 +264,7 @@ uint32_t dgram_poll(struct socket *s)
 		r |= POLLRDHUP | POLLIN | POLLRDNORM;
 	if (shut == (SHUT_RCV | SHUT_SND))
 		r |= POLLHUP;
-	if (load_acquire(&dgram_sk(s)->first))
+	if (load_acquire(&dgram_sk(s)->first) || (udp_rings(s) && udp_rings_readable(s)))
 		r |= POLLIN | POLLRDNORM;
 	return r;
 }
@@ -298,6 +305,7 @@ void dgram_destroy(struct socket *s)
 	channel_free(&s->channel);
 	dgram_purge(dgram_sk(s));
 	zc_purge(s);
+	udp_rings_destroy(dgram_sk(s));
 	inet_release(inet_sk(s));
 	BUG_ON(inet_sk(s)->flow);
 	socket_free(s);
@@ -456,6 +464,24 @@ static void fill_headers6(const struct inet_sock *i, struct ip_send *how, bool g
 			     i->v6.pmtudisc == IP_PMTUDISC_PROBE;
 }
 
+void dgram_headers(const struct inet_sock *i, struct ip_send *how, bool group)
+{
+	if (ip_is_v4(how->dst))
+		fill_headers4(i, how, group);
+	else
+		fill_headers6(i, how, group);
+}
+
+void dgram_limit_path(const struct inet_sock *i, struct route_cache *r)
+{
+	bool v4 = ip_is_v4(r->dst);
+
+	if ((v4 ? i->pmtudisc : i->v6.pmtudisc) >= IP_PMTUDISC_PROBE)
+		r->mtu = r->link_mtu; /* the program finds out for itself */
+	if (!v4 && i->v6.fragment_size)
+		r->mtu = MIN(r->mtu, i->v6.fragment_size);
+}
+
 /* The interface and source of a message to a group, where nothing else says them. */
 static void group_defaults(const struct inet_sock *i, struct dgram_target *t, int *dev)
 {
@@ -498,10 +524,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	bool v4 = ip_is_v4(t->how.dst);
 
 	t->group = v4 ? ip4_is_multicast(ip_v4(t->how.dst)) : t->how.dst.b[0] == 0xff;
-	if (v4)
-		fill_headers4(i, &t->how, t->group);
-	else
-		fill_headers6(i, &t->how, t->group);
+	dgram_headers(i, &t->how, t->group);
 	if (unlikely(m->control_len))
 		err = parse_control(i, m, t, &dev);
 	if (err)
@@ -514,10 +537,8 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	if (err)
 		return err;
 	t->how.src = t->route.src;
-	if (unlikely((v4 ? i->pmtudisc : i->v6.pmtudisc) >= IP_PMTUDISC_PROBE))
-		t->route.mtu = t->route.link_mtu; /* the program finds out for itself */
-	if (!v4 && i->v6.fragment_size)
-		t->route.mtu = MIN(t->route.mtu, i->v6.fragment_size);
+	if (unlikely(dgram_limits_path(i, v4)))
+		dgram_limit_path(i, &t->route);
 	return t->route.broadcast && !s->broadcast ? -EACCES : 0;
 }
 

@@ -44,7 +44,7 @@
 /* Device, Ethernet, IP with options or a fragment header, TCP. */
 #define TX_HEADROOM (NETDEV_HEADROOM + 96)
 
-enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4, PKT_ERROR = 8 };
+enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4, PKT_ERROR = 8, PKT_COPIED = 16 };
 
 /* packet->cb while the packet is inside the stack. Ports host order. */
 struct pkt_cb {
@@ -530,6 +530,7 @@ struct rx {
 	struct netdev *dev;
 	struct socket *pending; /* referenced: its run of packets has not ended yet */
 	unsigned run;		/* what channel_push has returned for them */
+	bool rings;		/* some of them went to its program's rings */
 };
 /*
  * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one
@@ -785,6 +786,8 @@ struct dgram_sock {
 	/* options of UDP; single words, read anywhere */
 	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
 	bool gro;	  /* UDP_GRO */
+
+	struct udp_rings *rings; /* atomic: NULL until a program asks for them, then for good */
 };
 static inline struct dgram_sock *dgram_sk(struct socket *s)
 {
@@ -820,6 +823,15 @@ struct dgram_target {
 	bool group;	  /* how.dst is one */
 };
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t);
+/* What the socket's options say of the headers. how->dst is set. */
+void dgram_headers(const struct inet_sock *i, struct ip_send *how, bool group);
+/* What they say of the path's MTU, if anything. */
+static inline bool dgram_limits_path(const struct inet_sock *i, bool v4)
+{
+	return (v4 ? i->pmtudisc : i->v6.pmtudisc) >= IP_PMTUDISC_PROBE ||
+	       (!v4 && i->v6.fragment_size);
+}
+void dgram_limit_path(const struct inet_sock *i, struct route_cache *r);
 /* Copies n bytes of the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR.
  */
 struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header);
@@ -839,6 +851,17 @@ struct socket *udp_create(int family);
 /* A local port (0: any free one), by which packets find it then. The socket's lock held. */
 int udp_take_port(struct inet_sock *i, struct ip_addr addr, uint16_t port);
 void udp_input(struct rx *rx, struct packet *p); /* data at the UDP header */
+/* udp_rings.c: packets by reference (skiff.h). */
+static inline struct udp_rings *udp_rings(struct socket *s)
+{
+	return load_acquire(&dgram_sk(s)->rings);
+}
+/* p's data is the payload; ownership passes, and what rx_hold got. rx_flush kicks. */
+void udp_rings_receive(struct rx *rx, struct socket *s, struct packet *p);
+void udp_rings_push(struct socket *s, struct packet *p); /* then kick */
+void udp_rings_kick(struct socket *s);
+bool udp_rings_readable(struct socket *s);
+void udp_rings_destroy(struct dgram_sock *d);
 void raw_init(void);
 struct socket *raw_create(int family, int protocol);
 struct socket *ping_create(int family);

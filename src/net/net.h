@@ -59,6 +59,14 @@ void socket_note_error(struct file *f, int err);
 int socket_getopt(struct file *f, int level, int name, void *val, uint32_t *len);
 int socket_setopt(struct file *f, int level, int name, const void *val, uint32_t len);
 
+/* Packets by reference: the calls of skiff.h, whose errors they return. f is a socket. */
+struct skiff_packet;
+struct skiff_rings;
+int socket_rings_open(struct file *f, unsigned entries, struct skiff_rings **shared);
+long socket_rings_run(struct file *f, uint64_t ns);
+long socket_rings_alloc(
+	struct file *f, struct skiff_packet *to, unsigned long n); /* the program's */
+
 /* While the machine ends: waits (2 s at most) until peers have what closed sockets sent, releases
  * the DHCP lease. */
 void net_shutdown(void);

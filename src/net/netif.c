@@ -28,6 +28,10 @@ void rx_flush(struct rx *rx)
 	if (!s)
 		return;
 	rx->pending = NULL;
+	if (unlikely(rx->rings)) {
+		rx->rings = false;
+		udp_rings_kick(s);
+	}
 	channel_end_run(s, rx->run);
 	rx->run = 0;
 	socket_put(s);

@@ -145,6 +145,14 @@ static void deliver_each_to_all(struct rx *rx, struct packet *list)
 }
 
 /* s is held for rx_to_socket. */
+static void deliver(struct rx *rx, struct socket *s, struct packet *p)
+{
+	if (unlikely(udp_rings(s)))
+		udp_rings_receive(rx, s, p);
+	else
+		rx_to_socket(rx, s, p, CHANNEL_DATA);
+}
+
 static void deliver_each(struct rx *rx, struct socket *s, struct packet *list)
 {
 	if (!list && rx->pending != s) /* there was no memory */
@@ -153,7 +161,7 @@ static void deliver_each(struct rx *rx, struct socket *s, struct packet *list)
 		struct packet *next = list->next;
 
 		list->next = NULL;
-		rx_to_socket(rx, s, list, CHANNEL_DATA);
+		deliver(rx, s, list);
 		list = next;
 	}
 }
@@ -224,10 +232,11 @@ void udp_input(struct rx *rx, struct packet *p)
 	packet_pull(p, sizeof(struct udp_header));
 	if (s->timestamp || s->timestampns)
 		cb->time = clock_realtime();
-	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) && !load_relaxed(&dgram_sk(s)->gro))
+	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) &&
+		(udp_rings(s) || !load_relaxed(&dgram_sk(s)->gro)))
 		deliver_each(rx, s, pkt_cut(p, p->gso_size));
 	else
-		rx_to_socket(rx, s, p, CHANNEL_DATA);
+		deliver(rx, s, p);
 }
 
 /* IPv4: routers cut what others send, so only a forger has something to say to them. */

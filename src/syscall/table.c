@@ -36,8 +36,9 @@ static long unknown(uint64_t nr)
 
 /* Numbers that Linux does not have, from SKIFF_FIRST on: include/skiff.h tells programs. */
 #define SKIFF_FIRST 100000u
-syscall_fn sys_dirty_scan;
-static syscall_fn *const skiff_table[] = { sys_dirty_scan };
+syscall_fn sys_dirty_scan, sys_packet_open, sys_packet_run, sys_packet_alloc;
+static syscall_fn *const skiff_table[] = { sys_dirty_scan, sys_packet_open, sys_packet_run,
+	sys_packet_alloc };
 
 void syscall_dispatch(struct trap_frame *f)
 {
