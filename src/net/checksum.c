@@ -39,13 +39,22 @@ uint32_t csum_add(uint32_t sum, const void *data, size_t n)
 		s = add_blocks(s, b, n / 64);
 		b += n & ~63ul;
 		n &= 63;
-		s = (s & 0xffffffff) + (s >> 32);
 	}
-	for (; n >= 4; n -= 4, b += 4) {
+	for (; n >= 8; n -= 8, b += 8) {
+		uint64_t w;
+
+		memcpy(&w, b, 8);
+		s += w;
+		s += s < w; /* the carry goes around */
+	}
+	s = (s & 0xffffffff) + (s >> 32);
+	if (n >= 4) {
 		uint32_t w;
 
 		memcpy(&w, b, 4);
 		s += w;
+		b += 4;
+		n -= 4;
 	}
 	if (n >= 2) {
 		uint16_t w;
@@ -72,13 +81,11 @@ uint16_t csum_fold(uint32_t sum)
 
 uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
 {
-	struct {
-		uint32_t src, dst;
-		uint8_t zero, protocol;
-		uint16_t len;
-	} h = { src, dst, 0, protocol, be16((uint16_t)len) };
+	/* Then a zero byte, the protocol, and the length. */
+	uint64_t s = (uint64_t)src + dst + ((uint32_t)be16((uint16_t)len) << 16 | protocol << 8);
 
-	return csum_add(0, &h, sizeof(h));
+	s = (s & 0xffffffff) + (s >> 32);
+	return (uint32_t)s + (uint32_t)(s >> 32);
 }
 
 uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
@@ -96,6 +103,8 @@ uint32_t csum_packet(uint32_t sum, const struct packet *p)
 {
 	bool odd = false;
 
+	if (likely(!p->frags))
+		return csum_add(sum, p->data, p->len);
 	for (const struct packet *f = p; f; f = f == p ? p->frags : f->next) {
 		uint32_t part = csum_add(0, f->data, f->len);
 
