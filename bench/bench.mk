@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The benchmarks: the same binary, the same QEMU line, Debian's cloud kernel as the other guest.
 
-BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
+BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -D_GNU_SOURCE -pthread
 BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
-		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so
+		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so \
+		   $(O)/bench/udp_memcached $(O)/bench/udp_load $(O)/bench/busy_clock.so
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)
@@ -19,11 +20,16 @@ $(O)/bench/gc: $(wildcard bench/gc/*.c) bench/gc/gc.h include/skiff.h
 
 $(O)/bench/wire $(O)/bench/wire_server: bench/wire.h
 
-# Into QEMU, which has the functions that it calls.
-$(O)/bench/count.so: bench/count.c
+$(O)/bench/udp_memcached: $(wildcard bench/memcached/*.c bench/memcached/*.h) include/skiff.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+
+# count.so goes into QEMU, which has the functions that it calls.
+$(O)/bench/%.so: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $<
 
+$(O)/bench/load $(O)/bench/udp_load: bench/load.h
 $(O)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $<

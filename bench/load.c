@@ -3,18 +3,15 @@
  * A memcached load: `load HOST PORT CONNECTIONS DEPTH REQUESTS` sets 1000 keys, then keeps DEPTH
  * gets in flight on each connection, checks every answer, and prints requests per second.
  */
+#include "load.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define KEYS		1000
 #define MAX_CONNECTIONS 256
 
 struct connection {
@@ -24,12 +21,6 @@ struct connection {
 	char buf[65536];
 	size_t used;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static int connect_to(const char *host, int port)
 {
@@ -55,25 +46,13 @@ static void write_all(int fd, const char *p, size_t n)
 	}
 }
 
-/* What memcached answers to a get of key n. */
-static int expected(char *buf, size_t size, unsigned n)
-{
-	char value[32];
-	int len = snprintf(
-		value, sizeof(value), "value-of-%u-%08x", n % KEYS, n % KEYS * 2654435761u);
-
-	return snprintf(buf, size, "VALUE key%u 0 %d\r\n%s\r\nEND\r\n", n % KEYS, len, value);
-}
-
 static void set_keys(int fd)
 {
 	for (unsigned n = 0; n < KEYS; n++) {
-		char value[32], line[128], answer[9] = "";
-		int len = snprintf(value, sizeof(value), "value-of-%u-%08x", n, n * 2654435761u);
+		char line[128], answer[9] = "";
 		size_t got = 0;
 
-		write_all(fd, line,
-			snprintf(line, sizeof(line), "set key%u 0 0 %d\r\n%s\r\n", n, len, value));
+		write_all(fd, line, set_line(line, sizeof(line), n));
 		while (got < 8) {
 			ssize_t r = read(fd, answer + got, 8 - got);
 
@@ -122,14 +101,6 @@ static unsigned take_answers(struct connection *c)
 	memmove(c->buf, c->buf + at, c->used - at);
 	c->used -= at;
 	return done;
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
