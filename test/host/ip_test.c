@@ -8,14 +8,7 @@ static uint8_t frame[70000], buf[70000];
 
 static size_t put_udp(uint16_t sport, uint16_t dport, const void *text, size_t n)
 {
-	size_t at = put_ip(frame, IPPROTO_UDP, 8 + n, PEER, ME);
-	struct udp_header *h = (struct udp_header *)(frame + at);
-
-	*h = (struct udp_header){ be16(sport), be16(dport), be16((uint16_t)(8 + n)), 0 };
-	memcpy(h + 1, text, n);
-	h->checksum = csum_fold(
-		csum_add(csum_pseudo(PEER, ME, IPPROTO_UDP, (uint32_t)(8 + n)), h, 8 + n));
-	return at + 8 + n;
+	return put_udp_frame(frame, sport, dport, text, n);
 }
 static struct file *udp_at(uint16_t port)
 {

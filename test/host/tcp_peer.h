@@ -113,6 +113,20 @@ static size_t put_ip(uint8_t *f, uint8_t protocol, size_t payload, uint32_t src,
 	return 34;
 }
 
+/* The peer's datagram to us. */
+static size_t put_udp_frame(
+	uint8_t *frame, uint16_t sport, uint16_t dport, const void *text, size_t n)
+{
+	size_t at = put_ip(frame, IPPROTO_UDP, 8 + n, PEER, ME);
+	struct udp_header *h = (struct udp_header *)(frame + at);
+
+	*h = (struct udp_header){ be16(sport), be16(dport), be16((uint16_t)(8 + n)), 0 };
+	memcpy(h + 1, text, n);
+	h->checksum = csum_fold(
+		csum_add(csum_pseudo(PEER, ME, IPPROTO_UDP, (uint32_t)(8 + n)), h, 8 + n));
+	return at + 8 + n;
+}
+
 static void meet_peer(void)
 {
 	uint8_t f[42];
