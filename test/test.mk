@@ -20,7 +20,8 @@ DEATH_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/death/*.c))
 BOOT_BIN	:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/boot/*.c)) $(O)/test/boot/entry64.elf
 APP_BIN		:= $(O)/test/app/mc_client $(O)/test/app/static_glibc $(O)/test/app/static_pie \
 		   $(if $(shell command -v $(MUSL_GCC)),$(O)/test/app/static_musl) \
-		   $(if $(shell command -v go),$(O)/test/app/static_go)
+		   $(if $(shell command -v go),$(O)/test/app/static_go) \
+		   $(O)/bench/udp_memcached $(O)/bench/udp_load
 NET_BIN		:= $(patsubst test/%.c,$(O)/test/%,$(wildcard test/net/*.c))
 
 .PHONY: test-model test-guest test-death test-boot test-app test-net test-programs

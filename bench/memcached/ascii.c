@@ -152,12 +152,15 @@ static void storage(struct answer *a, struct text *t, enum store_kind kind, bool
 	unsigned words = 5 + with_cas;
 
 	t->quiet = t->count == words + 1 && is(w[words], "noreply");
-	if (t->count < words || w[1].len > KEY_MAX || !number(w[2], &flags) || flags > UINT32_MAX ||
+	if (t->count < words) {
+		answer_text(a, "ERROR\r\n");
+		return;
+	}
+	if (w[1].len > KEY_MAX || !number(w[2], &flags) || flags > UINT32_MAX ||
 		!signed_number(w[3], &exptime) || !number(w[4], &size) || size > INT32_MAX ||
 		(with_cas && !number(w[5], &cas))) {
 		say(a, t, "CLIENT_ERROR bad command line format\r\n");
-		t->at = t->end; /* where the data would end is not known */
-		return;
+		return; /* what were its data is a command then */
 	}
 	if ((uint64_t)(t->end - t->at) < size + 2 || memcmp(t->at + size, "\r\n", 2)) {
 		say(a, t, "CLIENT_ERROR bad data chunk\r\n");
@@ -181,7 +184,17 @@ static void delete (struct answer *a, struct text *t)
 	enum store_result r;
 
 	t->quiet = t->count > 2 && is(w[t->count - 1], "noreply");
-	if (t->count < 2 || w[1].len > KEY_MAX || t->count > 2u + zero + t->quiet) {
+	if (t->count < 2) {
+		answer_text(a, "ERROR\r\n");
+		return;
+	}
+	if (t->count > 2u + zero + t->quiet) {
+		say(a, t,
+			"CLIENT_ERROR bad command line format.  "
+			"Usage: delete <key> [noreply]\r\n");
+		return;
+	}
+	if (w[1].len > KEY_MAX) {
 		say(a, t, "CLIENT_ERROR bad command line format\r\n");
 		return;
 	}
@@ -200,7 +213,11 @@ static void arithmetic(struct answer *a, struct text *t, bool down)
 	struct item *i;
 
 	t->quiet = t->count == 4 && is(w[3], "noreply");
-	if (t->count < 3 || w[1].len > KEY_MAX) {
+	if (t->count < 3) {
+		answer_text(a, "ERROR\r\n");
+		return;
+	}
+	if (w[1].len > KEY_MAX) {
 		say(a, t, "CLIENT_ERROR bad command line format\r\n");
 		return;
 	}
@@ -228,7 +245,11 @@ static void touch(struct answer *a, struct text *t)
 	struct item *i;
 
 	t->quiet = t->count == 4 && is(w[3], "noreply");
-	if (t->count < 3 || w[1].len > KEY_MAX || !signed_number(w[2], &exptime)) {
+	if (t->count < 3) {
+		answer_text(a, "ERROR\r\n");
+		return;
+	}
+	if (w[1].len > KEY_MAX || !signed_number(w[2], &exptime)) {
 		say(a, t, "CLIENT_ERROR invalid exptime argument\r\n");
 		return;
 	}

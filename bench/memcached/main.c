@@ -95,7 +95,7 @@ void answer_number(struct answer *a, uint64_t n)
 	answer_add(a, p, (size_t)(text + sizeof(text) - p));
 }
 
-void stats_each(void (*line)(struct answer *a, const char *name, uint64_t value), struct answer *a)
+void stats_each(stats_line *line, struct answer *a)
 {
 	struct store_stats s = store_stats();
 
@@ -109,6 +109,7 @@ void stats_each(void (*line)(struct answer *a, const char *name, uint64_t value)
 	line(a, "curr_items", s.items);
 	line(a, "bytes", s.bytes);
 	line(a, "evictions", s.evictions);
+	rings_stats(line, a);
 }
 
 static void too_long(struct answer *a)

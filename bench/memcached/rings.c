@@ -13,9 +13,39 @@
 struct carrier {
 	int fd;
 	struct skiff_rings *r;
+	struct carrier *next;
+	uint64_t packets, calls;	  /* atomic: the thread's own, read by stats */
 	struct skiff_packet spare[SPARE]; /* for answers of several datagrams */
 	unsigned spares;
 };
+
+static struct carrier *carriers; /* atomic: pushed to, never taken off */
+
+void rings_stats(stats_line *line, struct answer *a)
+{
+	uint64_t packets = 0, calls = 0, dropped = 0, copied = 0, refused = 0;
+	struct carrier *c = __atomic_load_n(&carriers, __ATOMIC_ACQUIRE);
+
+	if (!c)
+		return;
+	for (; c; c = c->next) {
+		packets += __atomic_load_n(&c->packets, __ATOMIC_RELAXED);
+		calls += __atomic_load_n(&c->calls, __ATOMIC_RELAXED);
+		dropped += __atomic_load_n(&c->r->dropped, __ATOMIC_RELAXED);
+		copied += __atomic_load_n(&c->r->copied, __ATOMIC_RELAXED);
+		refused += __atomic_load_n(&c->r->refused, __ATOMIC_RELAXED);
+	}
+	line(a, "ring_packets", packets);
+	line(a, "ring_calls", calls); /* all of the server's system calls while it serves */
+	line(a, "ring_dropped", dropped);
+	line(a, "ring_copied", copied);
+	line(a, "ring_refused", refused);
+}
+
+static void count(uint64_t *n, uint64_t by)
+{
+	__atomic_store_n(n, *n + by, __ATOMIC_RELAXED);
+}
 
 static void say_error(const char *call, long err)
 {
@@ -27,9 +57,10 @@ static long run(struct carrier *c, unsigned long ns)
 {
 	long n;
 
-	do
+	do {
+		count(&c->calls, 1);
 		n = skiff_packet_run(c->fd, ns);
-	while (n == -EINTR);
+	} while (n == -EINTR);
 	if (n < 0)
 		say_error("skiff_packet_run", n);
 	return n;
@@ -40,8 +71,10 @@ static bool more(struct answer *a, struct piece *p)
 	struct carrier *c = a->carrier;
 
 	if (!c->spares) {
-		long n = skiff_packet_alloc(c->fd, c->spare, SPARE);
+		long n;
 
+		count(&c->calls, 1);
+		n = skiff_packet_alloc(c->fd, c->spare, SPARE);
 		if (n <= 0)
 			return false;
 		c->spares = (unsigned)n;
@@ -117,14 +150,22 @@ bool carry_by_rings(int fd, const struct options *options)
 	}
 	if (err)
 		say_error("skiff_packet_open", err);
+	c->next = __atomic_load_n(&carriers, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(
+		&carriers, &c->next, c, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 	a.more = more;
 	a.carrier = c;
 	for (;;) {
+		uint64_t served = 0;
+
 		run(c, SKIFF_FOREVER);
 		a.now = now();
 		while ((p = skiff_packet_peek(c->r))) {
 			serve_one(c, &a, p);
 			skiff_packet_next(c->r);
+			served++;
 		}
+		count(&c->packets, served);
 	}
 }

@@ -45,7 +45,9 @@ static inline void answer_add(struct answer *a, const void *bytes, size_t n)
 #define answer_text(a, text) answer_add(a, text, sizeof(text) - 1)
 void answer_number(struct answer *a, uint64_t n);
 /* stats' lines, in either protocol */
-void stats_each(void (*line)(struct answer *a, const char *name, uint64_t value), struct answer *a);
+typedef void stats_line(struct answer *a, const char *name, uint64_t value);
+void stats_each(stats_line *line, struct answer *a);
+void rings_stats(stats_line *line, struct answer *a); /* where there are rings */
 
 /*
  * Answers a datagram of n bytes: writes into a, whose first piece is there. False: there is no

@@ -250,12 +250,15 @@ enum store_result store_add(uint64_t hash, const char *key, size_t len, uint64_t
 	for (uint32_t k = 0; k < old->size; k++) {
 		unsigned digit = (unsigned)item_value(old)[k] - '0';
 
+		if (k && item_value(old)[k] == ' ')
+			break;
 		if (digit > 9)
 			return NOT_A_NUMBER;
 		v = v * 10 + digit;
 	}
 	v = !down ? v + by : v > by ? v - by : 0;
-	n = snprintf(text, sizeof(text), "%lu", v);
+	/* A number that loses digits keeps its length, with blanks: as memcached. */
+	n = snprintf(text, sizeof(text), "%-*lu", (int)old->size, v);
 	i = make(t, hash, key, len, old->flags, (size_t)n, &to);
 	if (!i)
 		return NO_MEMORY;

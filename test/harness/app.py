@@ -19,10 +19,11 @@ DATABASE = f"/tmp/skiff-test-{os.getpid()}.db"
 class Server:
     """A server in a guest (or on the host) with one port published."""
 
-    def __init__(self, program, args, port, cpus, memory="512M", own_network=False):
+    def __init__(self, program, args, port, cpus, memory="512M", own_network=False,
+                 udp=False):
         self.network = None
         self.host, self.prefix, self.port = "127.0.0.1", [], target.free_port()
-        options = ["--publish", f"{self.port}:{port}"]
+        options = ["--publish", f"{self.port}:{port}" + "/udp" * udp]
         if own_network and tap.possible() and not target.on_host():
             self.network = tap.Network()
             self.host, self.prefix, self.port = tap.GUEST, self.network.prefix, port

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import app, boot, death, guest, host, model, net
+from harness import app, boot, death, guest, host, model, net, packets
 from harness.score import Score
 
 
@@ -46,12 +46,17 @@ def everything(score, only):
         print(f"== {name}: {time.monotonic() - start:.0f} s", flush=True)
 
 
+def apps(score, only):
+    app.run(score, only)
+    packets.run(score, only)
+
+
 def smoke(score, only):
     boot.smoke(score)
 
 
 KINDS = {"all": everything, "check": check, "host": host.run, "model": model.run, "tool": tool, "guest": guest.run,
-         "death": death.run, "boot": boot.run, "app": app.run, "net": net.run, "smoke": smoke}
+         "death": death.run, "boot": boot.run, "app": apps, "net": net.run, "smoke": smoke}
 
 
 def main(args):
