@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The benchmarks: the same binary, the same QEMU line, Debian's cloud kernel as the other guest.
 
-BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -D_GNU_SOURCE -pthread
+BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
 BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
 		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so \
-		   $(O)/bench/udp_memcached $(O)/bench/udp_load $(O)/bench/busy_clock.so
+		   $(O)/bench/udp_memcached $(O)/bench/udp_load
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)

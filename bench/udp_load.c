@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A memcached load over UDP: `udp_load [-k PORT] HOST PORT SOCKETS WINDOW REQUESTS` sets 1000 keys,
+ * A memcached load over UDP: `udp_load HOST PORT SOCKETS WINDOW REQUESTS` sets 1000 keys,
  * then keeps WINDOW requests in flight from each of SOCKETS ports, nine gets to a set, checks every
  * answer, and prints requests per second. What is not answered in a second is sent again and
  * counted: more than one in a hundred, and there is no figure.
- *
- * -k PORT: asks bench/busy_clock.c there before and after, and prints the guest's busy nanoseconds
- * per request instead; under -icount shift=0 these are instructions.
  */
 #include "load.h"
 
@@ -198,37 +195,14 @@ static int port(int number)
 	return fd;
 }
 
-static double busy_ns(int clock_port)
-{
-	int fd = port(clock_port);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char text[64] = "";
-
-	for (int i = 0; i < 30; i++) {
-		if (send(fd, "?", 1, 0) == 1 && poll(&p, 1, 1000) == 1 &&
-			recv(fd, text, sizeof(text) - 1, 0) > 0)
-			break;
-	}
-	close(fd);
-	if (!*text) {
-		fprintf(stderr, "udp_load: no clock\n");
-		exit(1);
-	}
-	return strtod(text, NULL);
-}
-
 int main(int argc, char **argv)
 {
-	int clock_port = 0, c;
 	unsigned long requests;
-	double start, busy = 0, took;
+	double start, took;
 
-	while ((c = getopt(argc, argv, "+k:")) == 'k')
-		clock_port = atoi(optarg);
-	argv += optind - 1;
-	if (argc - optind != 5 || (flows = (unsigned)atoi(argv[3])) - 1 >= MAX_SOCKETS ||
+	if (argc != 6 || (flows = (unsigned)atoi(argv[3])) - 1 >= MAX_SOCKETS ||
 		(window = (unsigned)atoi(argv[4])) - 1 >= MAX_WINDOW) {
-		fprintf(stderr, "usage: udp_load [-k PORT] HOST PORT SOCKETS WINDOW REQUESTS\n");
+		fprintf(stderr, "usage: udp_load HOST PORT SOCKETS WINDOW REQUESTS\n");
 		return 2;
 	}
 	server = (struct sockaddr_in){ .sin_family = AF_INET };
@@ -239,17 +213,13 @@ int main(int argc, char **argv)
 	run(KEYS, true);
 	run(KEYS, false); /* caches, routes, neighbours */
 	resent = 0;
-	if (clock_port)
-		busy = busy_ns(clock_port);
 	start = seconds();
 	run(requests, false);
 	took = seconds() - start;
-	if (clock_port)
-		busy = busy_ns(clock_port) - busy;
 	if (resent)
 		fprintf(stderr, "udp_load: %lu of %lu sent again\n", resent, requests);
 	if (resent > requests / 100)
 		return 1;
-	printf("%.0f\n", clock_port ? busy / (double)requests : (double)requests / took);
+	printf("%.0f\n", (double)requests / took);
 	return 0;
 }

@@ -40,8 +40,8 @@ CLANG_FORMAT	?= $(or $(shell command -v clang-format-14),$(shell command -v clan
 FORMATTED	= $(wildcard src/*/*.c src/*/*.h tool/*.c tool/*.h test/*/*.c test/*/*.h bench/*.c \
 		  libskiff/*.c include/*.h)
 
-.PHONY: check-layers check-map check-spin check-locks check-format check-warnings objects
-check: check-layers check-map check-spin check-locks check-format check-warnings
+.PHONY: check-layers check-map check-spin check-locks check-format check-man check-warnings objects
+check: check-layers check-map check-spin check-locks check-format check-man check-warnings
 
 check-layers:
 	@tool/check-layers
@@ -58,6 +58,14 @@ else
 	@$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
 	@echo "format: ok"
 endif
+
+# The manual pages, without a warning.
+check-man:
+	@if command -v groff >/dev/null; then \
+		! groff -mandoc -Tutf8 -ww -z doc/*.7 2>&1 | grep . && echo "man: ok"; \
+	else \
+		echo "man: not checked, groff is not installed"; \
+	fi
 
 # Both compilers, warnings as errors, kernel and command.
 objects: $(OBJ) $(TOOL_OBJ)

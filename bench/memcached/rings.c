@@ -122,15 +122,21 @@ static void send_rest(struct carrier *c, const struct answer *a, const struct sk
 
 static void serve_one(struct carrier *c, struct answer *a, const struct skiff_packet *p)
 {
+	struct skiff_packet from;
+
 	a->piece[0] = (struct piece){ .data = p->data, .handle = p->handle };
 	a->made = 1;
 	if (!serve(a, p->data, p->length)) {
 		order(c, SKIFF_ORDER_FREE, &a->piece[0]);
 		return;
 	}
+	if (__builtin_expect(a->made == 1, 1)) {
+		order(c, SKIFF_ORDER_REPLY, &a->piece[0]);
+		return;
+	}
+	from = *p; /* its entry is not to be read when the buffer is ordered */
 	order(c, SKIFF_ORDER_REPLY, &a->piece[0]);
-	if (__builtin_expect(a->made > 1, 0))
-		send_rest(c, a, p);
+	send_rest(c, a, &from);
 }
 
 bool carry_by_rings(int fd, const struct options *options)
