@@ -119,6 +119,19 @@ static uint32_t any_allowed(const struct thread *t)
 	return 0; /* the mask names no CPU that is there: thread_set_affinity does not allow it */
 }
 
+/*
+ * A driver's thread that runs on this CPU, with nobody queued, works off a batch of microseconds
+ * and sleeps. Whom it wakes waits for that rather than move away from where its packets arrive; if
+ * it takes longer, balance_push gives him away.
+ */
+static inline bool free_soon(uint32_t cpu)
+{
+	const struct thread *running = thread_current();
+
+	return cpu == cpu_id() && running->kernel_thread && running->class == THREAD_REALTIME &&
+	       !cpu_local()->irq_depth && !this_cpu(runqueue)->queued;
+}
+
 /* Its last CPU, unless that is taken and another is idle. Only a saved thread may move (S3). */
 static inline uint32_t choose_cpu(struct thread *t)
 {
@@ -128,7 +141,7 @@ static inline uint32_t choose_cpu(struct thread *t)
 		return last; /* if it may not run there any more, that CPU passes it on */
 	if (unlikely(!thread_may_run_on(t, last)))
 		last = any_allowed(t);
-	if (cpu_count() == 1 || sched_is_idle(last))
+	if (cpu_count() == 1 || sched_is_idle(last) || free_soon(last))
 		return last;
 	idle = sched_find_idle(t);
 	return idle < MAX_CPUS ? idle : last;
