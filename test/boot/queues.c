@@ -4,9 +4,11 @@
  * the other side, on the host's end of the wire.
  *
  *	arrive	a connection whose reader is pinned to one CPU after the other: its packets follow
- *	stream	the same for a reader that sends nothing: the acknowledgements are a thread's of the
- *card order	a thread that is moved while it sends: its datagrams stay in order flood	more
- *packets than there are interrupts
+ *	stream	the same for a reader that sends nothing: a thread of the card acknowledges
+ *	stay	a reader that may run anywhere stays where its packets arrive
+ *	hash	connections are spread over the CPUs by the card, and each stays where it is
+ *	order	a thread that is moved while it sends: its datagrams stay in order
+ *	flood	more packets than there are interrupts
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -18,11 +20,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PORT	  7000
-#define MESSAGES  400 /* at most, until a reader's packets arrive where it is */
-#define IN_A_ROW  20
-#define DATAGRAMS 6000
-#define FLOOD	  20000
+#define PORT	    7000
+#define MESSAGES    400 /* at most, until a reader's packets arrive where it is */
+#define CONNECTIONS 24
+#define IN_A_ROW    20
+#define DATAGRAMS   1500
+#define FLOOD	    20000
 #define CHECK(x)                                                                                   \
 	do {                                                                                       \
 		if (!(x)) {                                                                        \
@@ -99,6 +102,55 @@ static void arrive(int answer)
 	}
 }
 
+/* --- stay --- */
+
+static void stay(void)
+{
+	int listener = server(SOCK_STREAM), fd, where = -1, elsewhere = 0;
+	socklen_t len = sizeof(where);
+	char byte;
+
+	CHECK(listen(listener, 1) == 0);
+	printf("ready\n");
+	fflush(stdout);
+	CHECK((fd = accept(listener, NULL, NULL)) >= 0);
+	for (int i = 0; i < 1000; i++) {
+		CHECK(read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1);
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &where, &len) == 0);
+		elsewhere += where != sched_getcpu();
+	}
+	printf("read where they arrive: %s\n", elsewhere < 250 ? "most" : "few");
+}
+
+/* --- hash --- */
+
+static void hash(void)
+{
+	int listener = server(SOCK_STREAM), seen[64] = { 0 }, used = 0, moved = 0;
+
+	CHECK(listen(listener, 64) == 0);
+	printf("ready\n");
+	fflush(stdout);
+	for (int i = 0; i < CONNECTIONS; i++) {
+		int fd = accept(listener, NULL, NULL), where = -1, first = -1;
+		socklen_t len = sizeof(where);
+		char byte;
+
+		CHECK(fd >= 0);
+		for (int k = 0; k < 12; k++) {
+			pin(k % cpus); /* who reads makes no difference */
+			CHECK(read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1);
+			CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &where, &len) == 0);
+			moved += first >= 0 && where != first;
+			first = where;
+		}
+		CHECK(where >= 0 && where < cpus);
+		used += !seen[where]++;
+		close(fd);
+	}
+	printf("%s, %d moved\n", used == cpus ? "on all CPUs" : "on few CPUs", moved);
+}
+
 /* --- order --- */
 
 static atomic_int done;
@@ -114,8 +166,9 @@ static void *noise(void *arg)
 	CHECK(getpeername(from, (void *)&a, &len) == 0);
 	a.sin_port = htons(9); /* discard */
 	while (!atomic_load(&done)) {
-		sendto(fd, bytes, sizeof(bytes), 0, (void *)&a, sizeof(a));
-		sched_yield();
+		for (int i = 0; i < 60; i++)
+			sendto(fd, bytes, sizeof(bytes), 0, (void *)&a, sizeof(a));
+		usleep(500);
 	}
 	close(fd);
 	return NULL;
@@ -129,8 +182,8 @@ static void order(void)
 	for (int i = 0; i < cpus; i++)
 		CHECK(pthread_create(&id[i], NULL, noise, &fd) == 0);
 	for (uint32_t i = 0; i < DATAGRAMS; i++) {
-		if (i % 3 == 0)
-			pin((int)(i / 3 % (unsigned)cpus));
+		if (i % 5 == 0)
+			pin((int)(i / 5 % (unsigned)cpus));
 		CHECK(write(fd, &i, sizeof(i)) == sizeof(i));
 	}
 	atomic_store(&done, 1);
@@ -139,7 +192,7 @@ static void order(void)
 	for (int i = 0; i < 20; i++) { /* the end; one of them will get through */
 		uint32_t last = DATAGRAMS;
 
-		CHECK(write(fd, &last, sizeof(last)) == sizeof(last));
+		(void)!write(fd, &last, sizeof(last)); /* refused: it has it already */
 		usleep(10000);
 	}
 	printf("sent\n");
@@ -191,6 +244,10 @@ int main(int argc, char **argv)
 		arrive(1);
 	else if (argc > 1 && !strcmp(argv[1], "stream"))
 		arrive(0);
+	else if (argc > 1 && !strcmp(argv[1], "stay"))
+		stay();
+	else if (argc > 1 && !strcmp(argv[1], "hash"))
+		hash();
 	else if (argc > 1 && !strcmp(argv[1], "order"))
 		order();
 	else if (argc > 1 && !strcmp(argv[1], "flood"))
