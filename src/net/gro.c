@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Merging of what a card brings in pieces: TCP segments of one flow that follow each other in one
- * batch become one packet, whose headers IP, the tables and TCP then look at once. And the reverse
- * for datagrams, which have to stay what they are: a card that merged them has them cut again.
+ * batch become one packet, whose headers IP, the tables and TCP then look at once.
  *
  * A batch is what came until the ring was empty, so nothing waits to be merged. Rules:
  *  G1 Nothing is reordered within a flow: a packet joins the last one of its flow in the batch, and
@@ -25,7 +24,6 @@
 #include "diag/counter.h"
 
 COUNTER(net_rx_merged);
-COUNTER(net_rx_split);
 
 #define FLOWS	  8u /* looked at in one batch */
 #define TCP_FIXED 20u
@@ -309,77 +307,21 @@ static bool take(struct table *t, struct packet *p)
 	return false;
 }
 
-/* ---- cutting ---- */
-
-/* The headers of the k-th datagram of n bytes; the card vouches for its checksum. */
-static void cut_headers(uint8_t *at, unsigned udp, unsigned k, uint32_t n)
-{
-	uint16_t sum;
-
-	put_be16(at + udp + 4, (uint16_t)(8 + n));
-	if (udp == AT_IP + V6_HEADER) {
-		put_be16(at + AT_IP + 4, (uint16_t)(8 + n));
-		return;
-	}
-	put_be16(at + AT_IP + 2, (uint16_t)(V4_HEADER + 8 + n));
-	put_be16(at + AT_IP + 4, (uint16_t)(get_be16(at + AT_IP + 4) + k));
-	put_be16(at + AT_IP + 10, 0);
-	sum = csum_fold(csum_add(0, at + AT_IP, V4_HEADER));
-	memcpy(at + AT_IP + 10, &sum, 2);
-}
-
-/* Datagrams that a card merged, each as it was sent; p is gone. NULL: nothing that we understand.
- */
-static struct packet *cut(struct packet *p)
-{
-	bool v6 = p->len >= AT_IP && get_be16(p->data + 12) == ETH_IPV6;
-	unsigned udp = AT_IP + (v6 ? V6_HEADER : V4_HEADER), headers = udp + 8, k = 0;
-	size_t end = pkt_total(p);
-	struct packet *list = NULL, **tail = &list;
-
-	if (p->len < headers || p->csum_flags != PACKET_CSUM_VALID || !p->gso_size ||
-		p->data[v6 ? AT_IP + 6 : AT_IP + 9] != IPPROTO_UDP ||
-		(!v6 && (get_be16(p->data + 12) != ETH_IPV4 || p->data[AT_IP] != 0x45 ||
-				(get_be16(p->data + AT_IP + 6) & (IP_MF | IP_OFFSET)))))
-		goto out;
-	for (size_t off = headers; off < end; off += p->gso_size, k++) {
-		size_t n = MIN(end - off, (size_t)p->gso_size);
-		struct packet *q = packet_alloc(0, headers + n);
-
-		if (!q)
-			break; /* the network lost the rest */
-		memcpy(packet_put(q, headers), p->data, headers);
-		pkt_copy_out(p, off, packet_put(q, n), n);
-		cut_headers(q->data, udp, k, (uint32_t)n);
-		q->csum_flags = PACKET_CSUM_VALID;
-		q->queue = p->queue;
-		*tail = q;
-		tail = &q->next;
-		counter_inc(net_rx_split);
-	}
-out:
-	packet_free(p);
-	return list;
-}
-
 struct packet *gro_receive(struct packet *batch)
 {
 	struct packet *list = NULL, **tail = &list, *next;
 	struct table t;
 
-	if (!batch || (!batch->next && batch->gso_type != PACKET_GSO_UDP_L4))
+	if (!batch || !batch->next)
 		return batch;
 	t.count = 0;
 	for (struct packet *p = batch; p; p = next) {
 		next = p->next;
 		p->next = NULL;
-		if (p->gso_type == PACKET_GSO_UDP_L4)
-			p = cut(p);
-		else if (take(&t, p))
+		if (take(&t, p))
 			continue;
 		*tail = p;
-		while (*tail)
-			tail = &(*tail)->next;
+		tail = &p->next;
 	}
 	close_all(&t);
 	return list;
