@@ -3,7 +3,7 @@
  * Merging of received segments, rule by rule (G1 to G5 in gro.c), and with random batches against
  * the plain truth: what comes out, taken apart, is what went in.
  */
-/* sources: src/net/gro.c src/net/packet.c src/net/checksum.c src/drivers/netdev.c src/lib/string.c src/lib/format.c */
+/* sources: $(HOST_GRO) src/drivers/netdev.c src/lib/string.c src/lib/format.c */
 /* flags: -D_GNU_SOURCE */
 #include "t.h"
 

@@ -18,6 +18,8 @@ HOST_VM		:= $(filter-out src/vm/tlb.c,$(sort $(wildcard src/vm/*.c))) \
 # The whole network stack, for /* sources: $(HOST_NET) */
 HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
 		   src/file/iter.c src/file/piece.c
+# Merging of received segments, for /* sources: $(HOST_GRO) */
+HOST_GRO	:= $(addprefix src/net/,gro.c packet.c checksum.c)
 # The virtio network card's driver, and what it stands on, for /* sources: $(HOST_VIRTIO_NET) */
 HOST_VIRTIO_NET	:= $(sort $(wildcard src/drivers/virtio_net*.c)) $(addprefix src/drivers/,virtio.c virtqueue.c)
 HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h test/net/*.h)
