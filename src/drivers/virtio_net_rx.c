@@ -212,6 +212,7 @@ static void rx_thread(void *arg)
 			continue;
 		}
 		if (!virtqueue_interrupts_on(r->queue)) {
+			virtqueue_interrupts_off(r->queue);
 			thread_cancel_sleep();
 			continue;
 		}
