@@ -49,11 +49,13 @@ IPERF = [("1", 1, []), ("8", 8, []), ("1-reverse", 1, ["-R"]), ("8-reverse", 8, 
 def iperf_server(score):
     for where, rules in (("tap", None), ("fair", FAIR)):
         with Wire(rules) as wire, Guest(wire, ["iperf3", "-s", "--forceflush"], cpus=2) as guest:
-            guest.until("listening")
-            for name, streams, more in IPERF if rules is None else IPERF[1::2]:
+            for number, (name, streams, more) in enumerate(IPERF if rules is None else IPERF[1::2], 1):
+                # It listens anew for each test: a client that comes between two is reset.
+                guest.until(rf"Server listening.*#{number}\)")
                 argv = ["iperf3", "-c", GUEST, "-t", "1", "-J", "-P", str(streams)] + more
                 told(score, f"net/iperf3-server-{where}/{name}", wire.run(argv),
                      iperf_result(streams), guest)
+            guest.until(rf"Server listening.*#{number + 1}\)")
             argv = ["iperf3", "-c", GUEST6, "-t", "1", "-J", "-u", "-b", "5M"]
             told(score, f"net/iperf3-server-{where}/udp6", wire.run(argv),
                  lambda text: '"error"' not in text and '"lost_percent"' in text, guest)
@@ -61,12 +63,13 @@ def iperf_server(score):
 
 def iperf_client(score):
     with Wire() as wire, open(os.devnull, "w") as nowhere:
-        wire.start(["iperf3", "-s"], nowhere)
-        wire.wait_listening(5201)
         for name, streams, more in IPERF:
+            wire.start(["iperf3", "-s", "-1"], nowhere)
+            wire.wait_listening(5201)
             argv = ["iperf3", "-c", HOST, "-t", "1", "-J", "-P", str(streams)] + more
             with Guest(wire, argv) as guest:
                 heard(score, f"net/iperf3-client/{name}", guest, iperf_result(streams))
+            wire.end_programs()
 
 
 SOCKPERF = has(r"dropped messages = 0; # duplicated messages = 0; # out-of-order messages = 0",
@@ -165,7 +168,7 @@ def nginx(score):
         with open(f"{www}/{file}", "wb") as f:
             f.write(bytes(range(256)) * count)
     files = [os.path.abspath("test/net/nginx.conf") + ":/etc/nginx/nginx.conf", www + ":/www"]
-    calm = ["wrk", "-t2", "-c64", "-d2s", "--timeout", "20s"]
+    calm = ["wrk", "-t2", "-c64", "-d1s", "--timeout", "20s"]
     for where, rules in (("tap", None), ("fair", FAIR)):
         with Wire(rules) as wire, Guest(wire, ["nginx"], cpus=2, files=files) as guest:
             name = f"net/nginx-{where}"
