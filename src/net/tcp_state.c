@@ -341,6 +341,7 @@ static int choose_port(struct tcp_sock *t)
 /* A socket may have had a connection, or an attempt, before: nothing of it may show. */
 static void forget_connection(struct tcp_sock *t)
 {
+	tcp_purge(t); /* what came before a reset and was not read */
 	t->ts_ok = t->sack_ok = t->wscale_ok = true;
 	t->rcv_wscale = TCP_WSCALE;
 	t->snd_wscale = 0;

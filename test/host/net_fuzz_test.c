@@ -94,13 +94,21 @@ static void have_peace(void)
 	fuzz_no_memory = 0;
 }
 
+static void check_tcp(const struct tcp_sock *t)
+{
+	env_check_tcp(t);
+	if (atomic_load(&t_failures))
+		fprintf(stderr, "state %u copied %u rcv_nxt %u rcv_adv %u una %u nxt %u write %u\n",
+			t->state, t->copied_seq - t->irs, t->rcv_nxt - t->irs, t->rcv_adv - t->irs,
+			t->snd_una - t->iss, t->snd_nxt - t->iss, t->write_seq - t->iss);
+}
 static void check_sockets(void)
 {
 	for (unsigned k = 0; k < FILES; k++) {
 		struct socket *s = files[k] ? files[k]->private : NULL;
 
 		if (s && s->protocol == IPPROTO_TCP && s->type == SOCK_STREAM)
-			env_check_tcp(tcp_sk(s));
+			check_tcp(tcp_sk(s));
 	}
 }
 

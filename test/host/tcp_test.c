@@ -16,3 +16,25 @@
 #include "tcp_cases_close.h"
 #include "tcp_cases_option.h"
 #include "tcp_cases_hostile.h"
+
+TEST(connection_to_itself)
+{
+	struct sockaddr_storage a;
+	char text[10];
+	uint32_t len;
+
+	peer_setup();
+	l = c = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	file_get(c);
+	CHECK_EQ(env_bind(c, IP4(127, 0, 0, 1), 5555), 0);
+	inet_addr(&a, &len, IP4(127, 0, 0, 1), 5555);
+	(void)socket_connect(c, &a, len, NULL);
+	for (int k = 0; k < 5; k++)
+		net_thread_work(); /* it would be busy for ever */
+	CHECK(!me.net.lo_queue);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK_EQ(env_write(c, "echo", 4, 0), 4);
+	CHECK_EQ(env_read(c, text, sizeof(text), 0), 4);
+	CHECK_MEM(text, "echo", 4);
+	close_all();
+}
