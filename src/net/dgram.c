@@ -563,6 +563,32 @@ static bool loops_back(const struct inet_sock *i, const struct dgram_target *t)
 				    : i->v6.mcast_loop && mld_is_member(t->route.dev, t->how.dst);
 }
 
+/* Never 0. */
+static uint32_t destination(struct ip_addr dst)
+{
+	return (uint32_t)hash_u64(dst.hi * 0x9e3779b97f4a7c15ull ^ dst.lo) | 1;
+}
+
+static void note_sent(struct dgram_sock *d, struct ip_addr dst)
+{
+	uint32_t h = destination(dst), n = load_relaxed(&d->sent_count);
+
+	if (load_relaxed(&d->sent_to[(n - 1) % ARRAY_SIZE(d->sent_to)]) == h)
+		return;
+	store_relaxed(&d->sent_to[n % ARRAY_SIZE(d->sent_to)], h);
+	store_relaxed(&d->sent_count, n + 1);
+}
+
+bool dgram_sent_long(const struct dgram_sock *d, struct ip_addr dst)
+{
+	uint32_t h = destination(dst);
+
+	for (unsigned k = 0; k < ARRAY_SIZE(d->sent_to); k++)
+		if (load_relaxed(&d->sent_to[k]) == h)
+			return true;
+	return false;
+}
+
 static void loop_copy(const struct packet *p, const struct dgram_target *t)
 {
 	struct packet *copy = pkt_linearise(p, TX_HEADROOM);
@@ -591,6 +617,9 @@ int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_ta
 			loop_copy(p, t);
 		if (!ip_is_any(i->raddr))
 			steer_packet(&i->s, p, t->route.dev, false);
+		if (unlikely(
+			    pkt_total(p) + ip_header_size(t->how.dst) > path_mtu_least(t->how.dst)))
+			note_sent(dgram_sk(&i->s), t->how.dst);
 		err = ip_output(p, &t->how, &t->route);
 	} while (unlikely(list) && !err);
 	pkt_free_list(list);

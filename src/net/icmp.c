@@ -156,9 +156,13 @@ static void error_input(struct packet *p)
 			return;
 		err = unreachable[h->code].err;
 		hard = unreachable[h->code].fatal;
-		if (h->code == ICMP_FRAG_NEEDED)
-			mtu = be16(h->frag.mtu) ? be16(h->frag.mtu)
-						: plateau(get_be16(p->data + sizeof(*h) + 2));
+		if (h->code == ICMP_FRAG_NEEDED) {
+			uint16_t len = get_be16(p->data + sizeof(*h) + 2);
+
+			mtu = be16(h->frag.mtu) ? be16(h->frag.mtu) : plateau(len);
+			if (mtu >= len) /* RFC 5927, 7.2: who dropped it did not for that */
+				return;
+		}
 	} else if (h->type == ICMP_TIME_EXCEEDED) {
 		err = EHOSTUNREACH;
 		hard = false;

@@ -132,6 +132,8 @@ static void error_input(struct packet *p)
 	case ICMP6_TOO_BIG: /* below 1280 nobody may say: RFC 8201 4 */
 		err = EMSGSIZE;
 		mtu = MAX(be32(h->unused), (uint32_t)IP6_MIN_MTU);
+		if (mtu >= sizeof(struct ip6_header) + get_be16(p->data + sizeof(*h) + 4))
+			return; /* who dropped it did not for that */
 		break;
 	case ICMP6_TIME_EXCEEDED: err = EHOSTUNREACH; break;
 	case ICMP6_PARAMETER: hard = true; break;

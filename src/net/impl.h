@@ -505,6 +505,12 @@ static inline bool route_valid(const struct route_cache *r, struct ip_addr dst)
 /* path_mtu.c. set: a router says so, about a packet of ours. */
 void path_mtu_init(void);
 void path_mtu_set(struct ip_addr dst, uint32_t mtu);
+/* No less is believed; what is no longer is not sent in other ways for what routers say. IPv4:
+ * below it, routers may fragment. */
+static inline uint32_t path_mtu_least(struct ip_addr dst)
+{
+	return ip_is_v4(dst) ? 552 : IP6_MIN_MTU;
+}
 void path_mtu_apply(struct route_cache *r); /* r->mtu: the link's, out: the path's */
 enum ip_local_kind { IP_NOT_LOCAL, IP_LOCAL, IP_LOCAL_BROADCAST, IP_LOCAL_MULTICAST };
 enum ip_local_kind ip4_local_kind(uint32_t addr);
@@ -786,6 +792,9 @@ struct dgram_sock {
 	/* options of UDP; single words, read anywhere */
 	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
 	bool gro;	  /* UDP_GRO */
+	/* Where its long datagrams went of late, hashed; atomic words. Two senders at a time may
+	 * write one of them both: then one is forgotten. */
+	uint32_t sent_to[8], sent_count;
 
 	struct udp_rings *rings; /* atomic: NULL until a program asks for them, then for good */
 };
@@ -799,6 +808,8 @@ void dgram_work(struct socket *s, struct packet *batch);
 void dgram_queue_error(
 	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
 ssize_t dgram_recv_error(struct socket *s, struct socket_message *m);
+/* A datagram to dst was long enough for a router to complain, and not many others were since. */
+bool dgram_sent_long(const struct dgram_sock *d, struct ip_addr dst);
 void dgram_take_error(struct dgram_sock *d, struct packet *p); /* lock held */
 /* The oldest packet (its ownership passes unless MSG_PEEK, then with the lock held). */
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);

@@ -14,7 +14,6 @@
 #include "diag/counter.h"
 
 #define PATH_MTU_LIFE (600 * NSEC_PER_SEC) /* RFC 1191 6.3, 8201 5.3 */
-#define IP4_MIN_PATH  552u		   /* below it, routers may fragment */
 
 COUNTER(path_mtu_news);
 
@@ -52,7 +51,7 @@ void path_mtu_apply(struct route_cache *r)
 void path_mtu_set(struct ip_addr dst, uint32_t mtu)
 {
 	struct net_state *n = the_net();
-	uint32_t least = ip_is_v4(dst) ? IP4_MIN_PATH : IP6_MIN_MTU;
+	uint32_t least = path_mtu_least(dst);
 	bool fragment = ip_is_v4(dst) && mtu < least, known, news = false;
 	struct path_mtu *p = slot_of(dst);
 	uint64_t now = clock_now();

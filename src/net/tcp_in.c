@@ -121,10 +121,11 @@ void tcp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 
 	if (!t)
 		return;
-	/* RFC 5927: believe only what quotes data in flight (racy without the lock: a filter). */
+	/* RFC 5927, 4.1: believe only what quotes data in flight (racy without the lock: a filter);
+	 * with nothing there, no number is right. */
 	uint32_t seq = get_be32(q->l4 + 4);
 
-	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_le(seq, load_relaxed(&t->snd_nxt)))
+	if (seq_ge(seq, load_relaxed(&t->snd_una)) && seq_lt(seq, load_relaxed(&t->snd_nxt)))
 		socket_icmp(&t->i.s, err, hard, mtu);
 	socket_put(&t->i.s);
 }

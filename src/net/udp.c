@@ -259,7 +259,8 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 	rcu_read_unlock();
 	if (!s)
 		return;
-	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)))
+	/* UDP has no number in flight to quote: at least the socket wrote there, and at length. */
+	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)) && dgram_sent_long(dgram_sk(s), q->dst))
 		path_mtu_set(q->dst, mtu);
 	if (inet_recverr(inet_sk(s), q->dst))
 		dgram_queue_error(s, q, sizeof(struct udp_header), err, mtu);

@@ -328,6 +328,32 @@ TEST(path_mtu_of_datagrams)
 	peer_teardown();
 }
 
+/* Ports are guessed; but nothing went there that a router could complain about. */
+TEST(path_mtu_of_where_nothing_long_went)
+{
+	int v = IP_PMTUDISC_DO;
+
+	peer_setup();
+	struct file *f = udp_at(7000), *other = udp_at(7001);
+
+	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
+	CHECK_EQ(env_dial(other, PEER, 10), 0);
+	CHECK_EQ(env_sendto(f, buf, 500, PEER, 9), 500);
+	CHECK_EQ(env_sendto(f, buf, 1472, IP4(10, 0, 0, 7), 9), 1472);
+	router_takes(1300, 7000);
+	CHECK_EQ(mtu_of(other), 1500);
+	CHECK_EQ(env_sendto(f, buf, 1472, PEER, 9), 1472);
+	for (unsigned k = 0; k < 7; k++)
+		CHECK_EQ(env_sendto(f, buf, 1472, IP4(10, 0, 0, 10 + k), 9), 1472);
+	router_takes(1500, 7000); /* what was dropped was no longer than that */
+	CHECK_EQ(mtu_of(other), 1500);
+	router_takes(1300, 7000);
+	CHECK_EQ(mtu_of(other), 1300);
+	file_put(f);
+	file_put(other);
+	peer_teardown();
+}
+
 static void fragment(size_t total, size_t off, size_t n, uint16_t id, bool more)
 {
 	static uint8_t whole[66000];

@@ -181,6 +181,14 @@ TEST(too_big_is_not_believed_outside_what_is_in_flight)
 	CHECK_EQ(sk_of(c)->mss, 1460);
 	close_all();
 }
+TEST(too_big_is_not_believed_when_nothing_is_in_flight)
+{
+	open_full(false);
+	too_big(600, iss + 1);
+	SILENCE();
+	CHECK_EQ(sk_of(c)->mss, 1460);
+	close_all();
+}
 TEST(too_big_cannot_make_segments_tiny)
 {
 	struct seg s;
