@@ -34,7 +34,8 @@ struct file_ops {
 	 * The same by reference (file/piece.h); NULL or -EOPNOTSUPP: only by copy. read_pieces: up
 	 * to max pieces, n bytes together at most; how many pieces, 0 at the end of the file. They
 	 * are taken out for good. write_pieces: uses up the pieces from the front as far as it
-	 * takes their bytes; how many bytes. flags: PIECES_*.
+	 * takes their bytes; how many bytes. flags: PIECES_*; no pieces at all: nothing follows
+	 * although PIECES_MORE said so.
 	 */
 	int (*read_pieces)(struct file *f, struct piece *p, unsigned max, size_t n, int64_t *pos);
 	ssize_t (*write_pieces)(struct file *f, struct piece *p, unsigned count, unsigned flags);

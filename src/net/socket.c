@@ -303,6 +303,8 @@ static ssize_t socket_file_write_pieces(
 		m.pieces = p;
 		return socket_send(f, &m, NULL);
 	}
+	if (!count)
+		return 0;
 	m.flags &= ~(uint32_t)MSG_MORE;
 	n = socket_send(f, &m, NULL);
 	if (n > 0) {

@@ -523,6 +523,8 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 	if (t->state == TCP_LISTEN)
 		return -ENOTCONN;
 	target = flags & MSG_WAITALL ? want : MIN((size_t)s->rcvlowat, want);
+	if (m->pieces) /* there may be no room for more */
+		target = MIN(target, (size_t)1);
 	deadline = socket_deadline(s->rcvtimeo);
 	socket_lock(s);
 	uint32_t seq = t->copied_seq;

@@ -735,6 +735,8 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 			t->snd_urgent = true;
 		}
 		tcp_output(t);
+	} else if (m->pieces && !err) { /* after all, no more is to come */
+		tcp_output(t);
 	}
 	t->more = false;
 	tcp_charge(t);

@@ -16,6 +16,51 @@
 COUNTER(zerocopy_sends);
 COUNTER(zerocopy_copied);
 
+static void note_free(struct zc_note *note, struct socket *s)
+{
+	atomic_sub(&s->zc_count, 1);
+	heap_free(note);
+}
+
+/* Lock held. What is new, to the end of the list; what follows the last number is joined to it. */
+static void sort_in(struct socket *s)
+{
+	struct zc_note *newest = atomic_xchg(&s->zc_new, NULL), *list = NULL;
+
+	while (newest) {
+		struct zc_note *next = newest->next;
+
+		newest->next = list;
+		list = newest;
+		newest = next;
+	}
+	while (list) {
+		struct zc_note *note = list, *last = s->zc_last;
+
+		list = note->next;
+		if (last && last->high + 1 == note->low) {
+			last->high = note->high;
+			note_free(note, s);
+			continue;
+		}
+		note->next = NULL;
+		if (last)
+			last->next = note;
+		else
+			store_relaxed(&s->zc_first, note);
+		s->zc_last = note;
+	}
+}
+
+/* Those of messages that are done may be one by now. */
+static bool room_for_notes(struct socket *s)
+{
+	socket_lock(s);
+	sort_in(s);
+	socket_unlock(s);
+	return load_relaxed(&s->zc_count) < NOTES_MAX;
+}
+
 struct zc_note *zc_begin(struct socket *s, const struct socket_message *m)
 {
 	struct zc_note *note;
@@ -24,7 +69,7 @@ struct zc_note *zc_begin(struct socket *s, const struct socket_message *m)
 		return NULL;
 	if (!m->data->left && s->type == SOCK_STREAM) /* an empty datagram has a number */
 		return NULL;
-	if (load_relaxed(&s->zc_count) >= NOTES_MAX)
+	if (load_relaxed(&s->zc_count) >= NOTES_MAX && !room_for_notes(s))
 		return ERR_PTR(-ENOBUFS);
 	note = heap_alloc(sizeof(*note));
 	if (!note)
@@ -33,12 +78,6 @@ struct zc_note *zc_begin(struct socket *s, const struct socket_message *m)
 	socket_get(s);
 	*note = (struct zc_note){ .s = s, .refs = 1 };
 	return note;
-}
-
-static void note_free(struct zc_note *note, struct socket *s)
-{
-	atomic_sub(&s->zc_count, 1);
-	heap_free(note);
 }
 
 void zc_put(struct zc_note *note)
@@ -73,36 +112,6 @@ void zc_end(struct zc_note *note, ssize_t n)
 		counter_inc(zerocopy_copied);
 	note->low = note->high = atomic_add(&note->s->zc_next, 1);
 	zc_put(note);
-}
-
-/* Lock held. What is new, to the end of the list; what follows the last number is joined to it. */
-static void sort_in(struct socket *s)
-{
-	struct zc_note *newest = atomic_xchg(&s->zc_new, NULL), *list = NULL;
-
-	while (newest) {
-		struct zc_note *next = newest->next;
-
-		newest->next = list;
-		list = newest;
-		newest = next;
-	}
-	while (list) {
-		struct zc_note *note = list, *last = s->zc_last;
-
-		list = note->next;
-		if (last && last->high + 1 == note->low) {
-			last->high = note->high;
-			note_free(note, s);
-			continue;
-		}
-		note->next = NULL;
-		if (last)
-			last->next = note;
-		else
-			store_relaxed(&s->zc_first, note);
-		s->zc_last = note;
-	}
 }
 
 ssize_t zc_recv(struct socket *s, struct socket_message *m)

@@ -18,6 +18,7 @@ struct side {
 	int64_t pos;
 	bool own_pos;
 	bool nonblock; /* for this call only */
+	bool more;     /* out: another call will follow at once */
 };
 
 static bool readable_now(struct file *f)
@@ -109,19 +110,20 @@ static ssize_t write_by_copy(struct side *out, struct piece *p, unsigned count)
 
 static ssize_t side_write(struct side *out, struct piece *p, unsigned count, bool more)
 {
-	unsigned flags = (more ? PIECES_MORE : 0) | (out->nonblock ? PIECES_NONBLOCK : 0);
+	unsigned flags =
+		(more || out->more ? PIECES_MORE : 0) | (out->nonblock ? PIECES_NONBLOCK : 0);
 
 	return out->f->ops->write_pieces ? out->f->ops->write_pieces(out->f, p, count, flags)
 					 : write_by_copy(out, p, count);
 }
 
 /* Of a source that takes nothing back, all of it; what a stream cannot take now is waited for. */
-static ssize_t side_write_all(struct side *out, struct piece *p, unsigned count)
+static ssize_t side_write_all(struct side *out, struct piece *p, unsigned count, bool more)
 {
 	size_t done = 0, n = pieces_bytes(p, count);
 	ssize_t r = 0;
 
-	while (done < n && (r = side_write(out, p, count, false)) > 0)
+	while (done < n && (r = side_write(out, p, count, more)) > 0)
 		done += (size_t)r;
 	return done ? (ssize_t)done : r;
 }
@@ -151,6 +153,7 @@ static ssize_t move(struct side *in, struct side *out, size_t n)
 {
 	struct piece p[PIECES_MAX];
 	size_t done = 0;
+	bool more = false;
 	ssize_t r = 0;
 
 	while (done < n && !(done && thread_signalled())) {
@@ -165,11 +168,11 @@ static ssize_t move(struct side *in, struct side *out, size_t n)
 			break;
 		had = (ssize_t)pieces_bytes(p, (unsigned)count);
 		/* Short of what was asked: the end, or all that there is now. */
+		more = had == room && (size_t)had < n - done;
 		if (file_is_stream(in->f) && !file_is_pipe(in->f))
-			r = side_write_all(out, p, (unsigned)count);
+			r = side_write_all(out, p, (unsigned)count, more);
 		else
-			r = side_write(
-				out, p, (unsigned)count, had == room && (size_t)had < n - done);
+			r = side_write(out, p, (unsigned)count, more);
 		if (r > 0)
 			done += (size_t)r;
 		unread(in, p, (unsigned)count);
@@ -177,6 +180,9 @@ static ssize_t move(struct side *in, struct side *out, size_t n)
 			break;
 		cond_resched();
 	}
+	/* More was announced, and did not come. */
+	if (more && !out->more && out->f->ops->write_pieces && !file_is_pipe(out->f))
+		out->f->ops->write_pieces(out->f, p, 0, 0);
 	return done ? (ssize_t)done : r;
 }
 
@@ -286,6 +292,7 @@ SYSCALL_DEFINE6(splice, int, in_fd, int64_t *, uin, int, out_fd, int64_t *, uout
 		goto out;
 	}
 	in.nonblock = out.nonblock = flags & SPLICE_F_NONBLOCK;
+	out.more = flags & SPLICE_F_MORE;
 	/* A full pipe ends the call, it does not block it after the first bytes. */
 	r = move(&in, &out, n);
 	if (r >= 0 && (side_offset_done(&in, uin) || side_offset_done(&out, uout)))

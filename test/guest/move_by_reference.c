@@ -98,6 +98,20 @@ static void whole_file(int file)
 	printf("offset at the end: %d\n", off == SIZE);
 	same(s[1], 5000, text + SIZE - 5000);
 
+	/* The file ends where more was to come: what there is goes all the same. */
+	char info[300];
+	uint32_t not_sent;
+	socklen_t len = sizeof(info);
+	int one = 1;
+
+	NEED(setsockopt(s[0], SOL_TCP, TCP_NODELAY, &one, sizeof(one)) == 0);
+	off = SIZE - 65536;
+	RET(sendfile(s[0], file, &off, SIZE));
+	NEED(getsockopt(s[0], SOL_TCP, TCP_INFO, info, &len) == 0 && len > 148);
+	memcpy(&not_sent, info + 144, 4); /* tcpi_notsent_bytes, which libc does not have */
+	printf("not sent: %u\n", not_sent);
+	same(s[1], 65536, text + SIZE - 65536);
+
 	printf("-- many small parts\n");
 	before = copies();
 	off = 4000;

@@ -162,9 +162,16 @@ static void tcp(int family)
 	munmap(map, 100000);
 	notified(s[0], family, 12, 12);
 
+	/* More than the error queue has room for, were they not joined. */
+	for (int i = 0; i < 300; i++)
+		NEED(send(s[0], text + i, 1, MSG_ZEROCOPY) == 1);
+	read_all(s[1], 300);
+	notified(s[0], family, 13, 312);
+
 	/* A receiver of nothing; the peer goes with everything unread. */
 	RET(send(s[0], text, 3000, MSG_ZEROCOPY | MSG_DONTWAIT));
-	notified(s[0], family, 13, 13);
+	notified(s[0], family, 313, 313);
+	NEED(net_poll(s[1], POLLIN) & POLLIN);
 	close(s[1]);
 	NEED(net_poll(s[0], POLLIN) & POLLHUP);
 	RET(send(s[0], text, 10, MSG_ZEROCOPY | MSG_NOSIGNAL));
