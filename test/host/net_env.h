@@ -614,7 +614,7 @@ static ssize_t env_write(struct file *f, const void *buf, size_t n, unsigned fla
 	return socket_send(f, &m, NULL);
 }
 /* The same by reference, from pages that are the connection's alone. 0: no pages. */
-static ssize_t env_write_lent(struct file *f, const void *buf, size_t n)
+static ssize_t env_write_lent(struct file *f, const void *buf, size_t n, unsigned flags)
 {
 	struct piece p[PIECES_MAX];
 	size_t at = t_random(&env_seed) % 600, done = 0;
@@ -641,7 +641,7 @@ static ssize_t env_write_lent(struct file *f, const void *buf, size_t n)
 		done += here;
 		at = 0; /* so pages in a row follow each other in memory */
 	}
-	ssize_t r = count ? f->ops->write_pieces(f, p, count, PIECES_NONBLOCK) : 0;
+	ssize_t r = count ? f->ops->write_pieces(f, p, count, PIECES_NONBLOCK | flags) : 0;
 
 	pieces_put(p, count);
 	return r;

@@ -266,6 +266,22 @@ TEST(more_holds_like_a_cork)
 	EXPECT(s, TCP_ACK | TCP_PSH, iss + 1, 1001, 2);
 	close_all();
 }
+TEST(lent_bytes_wait_for_more_until_told_that_none_comes)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	CHECK_EQ(env_write_lent(c, "ab", 2, PIECES_MORE), 2);
+	SILENCE();
+	struct piece none;
+
+	CHECK_EQ(c->ops->write_pieces(c, &none, 0, 0), 0);
+	EXPECT(s, TCP_ACK | TCP_PSH, iss + 1, 1001, 2);
+	CHECK_EQ(env_pages_used, 1);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 3);
+	CHECK_EQ(env_pages_used, 0);
+	close_all();
+}
 TEST(keepalive_waits_for_data_in_flight)
 {
 	open_with(0, 0);

@@ -93,7 +93,7 @@ static void pump_send(struct stream *f)
 
 		for (size_t i = 0; i < n; i++)
 			buf[i] = pattern(f->salt, f->sent + i);
-		ssize_t r = t_random(&env_seed) % 4 ? 0 : env_write_lent(f->from, buf, n);
+		ssize_t r = t_random(&env_seed) % 4 ? 0 : env_write_lent(f->from, buf, n, 0);
 
 		if (!r)
 			r = env_write(f->from, buf, n, MSG_DONTWAIT);
