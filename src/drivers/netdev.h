@@ -44,7 +44,10 @@ enum packet_gso {
  * threads or by one that was moved, stay in order on one queue. 0: the queue of the running CPU.
  */
 
-/* Linear packet with room for 'size' bytes behind 'headroom'; len 0. NULL: no memory. */
+/*
+ * Linear packet with room for 'size' bytes behind 'headroom'; len 0. cb is whatever it is. NULL: no
+ * memory.
+ */
 struct packet *packet_alloc(size_t headroom, size_t size);
 void packet_free(struct packet *p); /* and its frags */
 static inline void packet_free_list(struct packet *list)

@@ -172,6 +172,7 @@ struct packet *packet_alloc(size_t headroom, size_t size)
 	if (!p)
 		return NULL;
 	memset(p, 0, sizeof(*p));
+	memset(p->cb, 0xa5, sizeof(p->cb)); /* whoever looks at it must have filled it */
 	p->head = (uint8_t *)(p + 1);
 	p->data = p->head + headroom;
 	p->end = p->data + size;
