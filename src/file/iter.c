@@ -74,8 +74,8 @@ static size_t move_piece(struct iter *it, void *place, char *other, size_t n, en
 	return clear_user(place, n) ? zero_partial(place, n) : 0;
 }
 
-/* Whatever n is: several segments, kernel memory, the rest of what there is. */
-static __noinline size_t move(struct iter *it, char *other, size_t n, enum direction dir)
+/* Whatever n is: several segments, kernel memory, the rest of what there is. Once for each dir. */
+static __always_inline size_t move(struct iter *it, char *other, size_t n, enum direction dir)
 {
 	size_t done = 0, here;
 
@@ -91,12 +91,22 @@ static __noinline size_t move(struct iter *it, char *other, size_t n, enum direc
 	return done;
 }
 
+static __noinline size_t move_to(struct iter *it, const void *src, size_t n)
+{
+	return move(it, (char *)src, n, TO_ITER);
+}
+
+static __noinline size_t move_from(struct iter *it, void *dst, size_t n)
+{
+	return move(it, dst, n, FROM_ITER);
+}
+
 size_t iter_copy_to(struct iter *it, const void *src, size_t n)
 {
 	size_t missed;
 
 	if (unlikely(n > it->here || !it->user))
-		return move(it, (char *)src, n, TO_ITER);
+		return move_to(it, src, n);
 	missed = copy_to_user_partial(it->at, src, n);
 	if (unlikely(missed)) {
 		it->fault = true;
@@ -111,7 +121,7 @@ size_t iter_copy_from(struct iter *it, void *dst, size_t n)
 	size_t missed;
 
 	if (unlikely(n > it->here || !it->user))
-		return move(it, dst, n, FROM_ITER);
+		return move_from(it, dst, n);
 	missed = copy_from_user_partial(dst, it->at, n);
 	if (unlikely(missed)) {
 		it->fault = true;

@@ -16,10 +16,19 @@ static long send_one(struct file *f, struct socket_message *m)
 	return socket_send(f, m, &c);
 }
 
+/* All but the name, which is as large as the rest twice: filled in where it is used. */
+static void message_init(struct socket_message *m, struct iter *data, unsigned flags)
+{
+	_Static_assert(offsetof(struct socket_message, name) == 0, "the rest lies behind it");
+	memset(&m->name_len, 0, sizeof(*m) - offsetof(struct socket_message, name_len));
+	m->data = data;
+	m->flags = flags;
+}
+
 SYSCALL_DEFINE6(
 	sendto, int, fd, void *, buf, size_t, n, unsigned, flags, const void *, uaddr, int, alen)
 {
-	struct socket_message m = { .flags = flags };
+	struct socket_message m;
 	struct iter it;
 	struct fd f;
 	long r = socket_borrow(fd, &f);
@@ -27,7 +36,7 @@ SYSCALL_DEFINE6(
 	if (unlikely(r))
 		return r;
 	iter_init_one(&it, buf, MIN(n, (size_t)0x7ffff000), true);
-	m.data = &it;
+	message_init(&m, &it, flags);
 	if (uaddr) {
 		r = get_address(&m.name, uaddr, alen);
 		m.name_len = (uint32_t)alen;
@@ -91,9 +100,7 @@ static int message_get(struct user_message *u, const struct msghdr *uh, unsigned
 	if (err)
 		return err;
 	u->big = NULL;
-	memset(&u->m, 0, sizeof(u->m));
-	u->m.data = &u->v.iter;
-	u->m.flags = flags;
+	message_init(&u->m, &u->v.iter, flags);
 	u->m.fds = process_current()->fds;
 	u->m.control = u->control;
 	u->m.control_len = MIN(u->h.msg_controllen, (size_t)CONTROL_MAX);
@@ -159,6 +166,7 @@ static long recv_message(struct file *f, struct msghdr *uh, unsigned flags, uint
 
 	if (r)
 		return r;
+	memset(&u.m.name, 0, sizeof(u.m.name)); /* nothing of the stack goes to the program */
 	r = socket_recv(f, &u.m);
 	if (r >= 0) {
 		u.m.flags |= flags & MSG_CMSG_CLOEXEC;
