@@ -533,7 +533,7 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 		r = take_bytes(t, m, want - done, &seq, flags & MSG_TRUNC);
 		if (r > 0)
 			done += (size_t)r;
-		if (!(flags & MSG_PEEK)) {
+		if (!(flags & MSG_PEEK) && seq != t->copied_seq) {
 			store_relaxed(&t->copied_seq, seq);
 			free_read(t);
 			after_read(t);

@@ -274,6 +274,12 @@ static void acked_with_this(struct tcp_sock *t, uint32_t len)
 	tcp_timer_stop(t, TCP_T_DELACK);
 }
 
+/* A division only where there are several. */
+static uint32_t segments(const struct tcp_sock *t, uint32_t len)
+{
+	return len > t->mss ? DIV_ROUND_UP(len, t->mss) : 1;
+}
+
 static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r, uint32_t len)
 {
 	struct ip_send how = inet_how(&t->i, IPPROTO_TCP);
@@ -291,7 +297,7 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 		p->gso_type = ip_is_v4(how.dst) ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
 		p->gso_size = t->mss;
 	}
-	t->segs_out += len ? DIV_ROUND_UP(len, t->mss) : 1;
+	t->segs_out += len ? segments(t, len) : 1;
 	/* The oldest of all that is in flight: nothing that it could overtake. */
 	steer_packet(&t->i.s, p, r->dev, h->seq == be32(t->snd_una));
 	return ip_output(p, &how, r);
@@ -337,7 +343,7 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 	if (flags & TCP_ACK)
 		acked_with_this(t, len);
 	if (len) {
-		t->data_segs_out += DIV_ROUND_UP(len, t->mss);
+		t->data_segs_out += segments(t, len);
 		t->bytes_sent += len;
 	}
 	push_out(t, p, r, len);
@@ -494,7 +500,7 @@ static bool send_new(struct tcp_sock *t, uint32_t *pipe, uint32_t limit, uint64_
 		return false;
 	if (len < t->mss && !short_allowed(t, len, avail))
 		return false;
-	if (len % t->mss && len > t->mss && !short_allowed(t, len % t->mss, len % t->mss))
+	if (len > t->mss && len % t->mss && !short_allowed(t, len % t->mss, len % t->mss))
 		len -= len % t->mss;
 	uint8_t flags = TCP_ACK;
 
@@ -579,7 +585,8 @@ static void transmit(struct tcp_sock *t)
 		pipe = tcp_pipe(t);
 		if (t->mtup.enabled && tcp_mtu_probe(t, pipe, now))
 			pipe = tcp_pipe(t);
-		while (send_new(t, &pipe, limit, now))
+		while ((t->write_seq != t->snd_nxt || t->fin_queued) &&
+			send_new(t, &pipe, limit, now))
 			;
 	}
 	t->force = false;
@@ -725,6 +732,8 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 			err = m->data->fault ? -EFAULT : -ENOBUFS;
 			break;
 		}
+		if (!m->data->left) /* for the usual message once round is enough */
+			break;
 		if (t->write_seq - t->snd_nxt >= 65536)
 			tcp_output(t);
 	}
