@@ -79,7 +79,11 @@ static inline size_t pkt_tailroom(const struct packet *p)
 {
 	return (size_t)(p->end - (p->data + p->len));
 }
-size_t pkt_total(const struct packet *p);
+size_t pkt_total_frags(const struct packet *p);
+static inline size_t pkt_total(const struct packet *p)
+{
+	return likely(!p->frags) ? p->len : pkt_total_frags(p);
+}
 uint32_t pkt_truesize(const struct packet *p);
 /* Cuts n bytes off the front (frags included), or everything behind the first n. */
 void pkt_trim_front(struct packet *p, size_t n);
@@ -88,7 +92,11 @@ void pkt_truncate(struct packet *p, size_t n);
 size_t pkt_copy_to_iter(const struct packet *p, size_t off, struct iter *to, size_t n);
 void pkt_copy_out(const struct packet *p, size_t off, void *to, size_t n);
 /* Makes sure that the first n bytes are in the first piece. False: the chain is shorter. */
-bool pkt_pull_up(struct packet *p, size_t n);
+bool pkt_pull_up_frags(struct packet *p, size_t n);
+static inline bool pkt_pull_up(struct packet *p, size_t n)
+{
+	return likely(p->len >= n) || pkt_pull_up_frags(p, n);
+}
 /* A single-piece copy of the chain with headroom; NULL: no memory. */
 struct packet *pkt_linearise(const struct packet *p, size_t headroom);
 /*
@@ -513,6 +521,7 @@ static inline uint32_t path_mtu_least(struct ip_addr dst)
 }
 void path_mtu_apply(struct route_cache *r); /* r->mtu: the link's, out: the path's */
 enum ip_local_kind { IP_NOT_LOCAL, IP_LOCAL, IP_LOCAL_BROADCAST, IP_LOCAL_MULTICAST };
+bool ip4_is_ours(uint32_t addr); /* an address of this machine */
 enum ip_local_kind ip4_local_kind(uint32_t addr);
 enum ip_local_kind ip_local_kind(struct ip_addr addr);
 
@@ -537,6 +546,11 @@ struct rx {
 	struct socket *pending; /* referenced: its run of packets has not ended yet */
 	unsigned run;		/* what channel_push has returned for them */
 	bool rings;		/* some of them went to its program's rings */
+	/* What the last packet was found to be: the next one often is of the same flow. */
+	uint64_t unicast;	 /* IPv4: source and destination, both in order; 0: none yet */
+	struct ip_addr src, dst; /* if connected: pending is TCP's connection of this flow */
+	uint16_t sport, dport;
+	bool connected;
 };
 /*
  * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one

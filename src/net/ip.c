@@ -11,7 +11,29 @@ COUNTER(ip_rx_bad_checksum);
 COUNTER(ip_tx_fragments);
 COUNTER(ip_tx_software_checksum);
 
+/* Of a header without options. */
+static uint16_t header_checksum(const struct ip_header *ip)
+{
+	uint32_t w[5];
+	uint64_t sum;
+
+	_Static_assert(sizeof(w) == sizeof(*ip), "without options");
+	memcpy(w, ip, sizeof(w));
+	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return csum_fold((uint32_t)sum);
+}
+
 /* ---- input ---- */
+
+static bool header_intact(const struct packet *p, const struct ip_header *ip, unsigned hlen)
+{
+	if (pkt_cb((struct packet *)p)->flags & PKT_LOOPBACK)
+		return true;
+	if (likely(hlen == sizeof(*ip)))
+		return header_checksum(ip) == 0;
+	return csum_fold(csum_add(0, ip, hlen)) == 0;
+}
 
 /* Length of the header if the packet is a sound IPv4 packet (then cut to its length), else 0. */
 static unsigned check_header(struct packet *p)
@@ -27,7 +49,7 @@ static unsigned check_header(struct packet *p)
 	if (ip->ver_ihl >> 4 != 4 || hlen < sizeof(*ip) || total < hlen || !pkt_pull_up(p, hlen))
 		return 0;
 	ip = (struct ip_header *)p->data;
-	if (!(pkt_cb(p)->flags & PKT_LOOPBACK) && csum_fold(csum_add(0, ip, hlen)) != 0) {
+	if (!header_intact(p, ip, hlen)) {
 		counter_inc(ip_rx_bad_checksum);
 		return 0;
 	}
@@ -49,7 +71,7 @@ static bool is_martian(const struct rx *rx, const struct ip_header *ip)
 		return true;
 	if (!lo && (ip4_is_loopback(ip->src) || ip4_is_loopback(ip->dst)))
 		return true;
-	return !lo && ip4_local_kind(ip->src) == IP_LOCAL && ip->src != 0;
+	return !lo && ip4_is_ours(ip->src) && ip->src != 0;
 }
 
 /* Before there is an address, DHCP answers may come to the one we are going to have. */
@@ -111,6 +133,35 @@ static struct packet *reassemble(struct packet *p, const struct ip_header *ip, u
 	return p;
 }
 
+/* Whether the packet is for us and may come from where it says; marks what is for several. */
+static bool check_addresses(
+	struct rx *rx, struct packet *p, const struct ip_header *ip, unsigned hlen)
+{
+	uint64_t both = (uint64_t)ip->src << 32 | ip->dst;
+	struct pkt_cb *cb = pkt_cb(p);
+
+	if (both == rx->unicast && both && !(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
+		return true;
+	if (is_martian(rx, ip)) {
+		counter_inc(ip_rx_martian);
+		return false;
+	}
+	switch (ip4_local_kind(ip->dst)) {
+	case IP_LOCAL:
+		if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) /* RFC 1122 3.3.6 */
+			return false;
+		rx->unicast = both;
+		return true;
+	case IP_LOCAL_BROADCAST: cb->flags |= PKT_BROADCAST; return true;
+	case IP_LOCAL_MULTICAST: cb->flags |= PKT_MULTICAST; return true;
+	case IP_NOT_LOCAL:
+		if (for_dhcp(rx, p, ip, hlen))
+			return true;
+		counter_inc(ip_rx_not_mine);
+	}
+	return false;
+}
+
 static void take_header(struct pkt_cb *cb, const struct ip_header *ip, unsigned hlen)
 {
 	cb->src = ip_map(ip->src);
@@ -131,23 +182,8 @@ void ip_input(struct rx *rx, struct packet *p)
 		counter_inc(ip_rx_malformed);
 		goto drop;
 	}
-	if (is_martian(rx, ip)) {
-		counter_inc(ip_rx_martian);
+	if (!check_addresses(rx, p, ip, hlen))
 		goto drop;
-	}
-	switch (ip4_local_kind(ip->dst)) {
-	case IP_LOCAL:
-		if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) /* RFC 1122 3.3.6 */
-			goto drop;
-		break;
-	case IP_LOCAL_BROADCAST: cb->flags |= PKT_BROADCAST; break;
-	case IP_LOCAL_MULTICAST: cb->flags |= PKT_MULTICAST; break;
-	case IP_NOT_LOCAL:
-		if (!for_dhcp(rx, p, ip, hlen)) {
-			counter_inc(ip_rx_not_mine);
-			goto drop;
-		}
-	}
 	take_header(cb, ip, hlen);
 	if (be16(ip->frag) & (IP_MF | IP_OFFSET)) {
 		p = reassemble(p, ip, hlen);
@@ -224,7 +260,7 @@ static void fill_header(
 	ip->checksum = 0;
 	ip->src = ip_v4(how->src);
 	ip->dst = ip_v4(how->dst);
-	ip->checksum = csum_fold(csum_add(0, ip, sizeof(*ip)));
+	ip->checksum = header_checksum(ip);
 }
 
 int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cache *r)

@@ -28,6 +28,7 @@ void rx_flush(struct rx *rx)
 	if (!s)
 		return;
 	rx->pending = NULL;
+	rx->connected = false;
 	if (unlikely(rx->rings)) {
 		rx->rings = false;
 		udp_rings_kick(s);

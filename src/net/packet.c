@@ -6,7 +6,7 @@
 
 COUNTER(net_bytes_copied_cut);
 
-size_t pkt_total(const struct packet *p)
+size_t pkt_total_frags(const struct packet *p)
 {
 	size_t n = p->len;
 
@@ -90,10 +90,8 @@ void pkt_copy_out(const struct packet *p, size_t off, void *to, size_t n)
 	}
 }
 
-bool pkt_pull_up(struct packet *p, size_t n)
+bool pkt_pull_up_frags(struct packet *p, size_t n)
 {
-	if (p->len >= n)
-		return true;
 	for (struct packet *f = p->frags; f && p->len < n; f = f->next) {
 		size_t k = MIN(n - p->len, (size_t)f->len);
 

@@ -263,11 +263,24 @@ int route_add(uint32_t dst, unsigned prefix, uint32_t gateway, struct netdev *de
 
 /* ---- what an address is to us ---- */
 
+bool ip4_is_ours(uint32_t addr)
+{
+	bool ours = false;
+
+	rcu_read_lock();
+	const struct net_config *c = net_config();
+
+	for (unsigned i = 0; i < c->addr4_count && !ours; i++)
+		ours = ip_v4(c->addr[i].addr) == addr;
+	rcu_read_unlock();
+	return ours || ip4_is_loopback(addr);
+}
+
 enum ip_local_kind ip4_local_kind(uint32_t addr)
 {
 	enum ip_local_kind kind = IP_NOT_LOCAL;
 
-	if (ip4_is_loopback(addr))
+	if (ip4_is_ours(addr)) /* nearly always */
 		return IP_LOCAL;
 	if (addr == INADDR_BROADCAST)
 		return IP_LOCAL_BROADCAST;
@@ -279,10 +292,7 @@ enum ip_local_kind ip4_local_kind(uint32_t addr)
 	for (unsigned i = 0; i < c->addr4_count && kind == IP_NOT_LOCAL; i++) {
 		const struct net_addr *a = &c->addr[i];
 
-		if (ip_v4(a->addr) == addr)
-			kind = IP_LOCAL;
-		else if (a->broadcast == addr ||
-			 (a->prefix < 31 && addr == (ip_v4(a->addr) & a->mask)))
+		if (a->broadcast == addr || (a->prefix < 31 && addr == (ip_v4(a->addr) & a->mask)))
 			kind = IP_LOCAL_BROADCAST;
 	}
 	rcu_read_unlock();

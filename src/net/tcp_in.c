@@ -27,18 +27,34 @@ static bool checksum_ok(struct packet *p)
 	       0;
 }
 
+/* As the one before, and as good as looked up together with it (flow.h: a moment earlier). */
+static bool same_connection(const struct rx *rx, const struct pkt_cb *cb)
+{
+	return rx->connected && rx->sport == cb->sport && rx->dport == cb->dport &&
+	       ip_equal(rx->src, cb->src) && ip_equal(rx->dst, cb->dst);
+}
+
 /* The connection, or else a listener; held for rx_to_socket. */
-static struct socket *classify(struct rx *rx, const struct pkt_cb *cb)
+static struct socket *classify(struct rx *rx, const struct pkt_cb *cb, bool *connected)
 {
 	struct net_state *n = the_net();
 	struct socket *s;
 	bool held;
 
+	*connected = same_connection(rx, cb);
+	if (*connected)
+		return rx->pending;
+	rx->connected = false;
+	rx->src = cb->src;
+	rx->dst = cb->dst;
+	rx->sport = cb->sport;
+	rx->dport = cb->dport;
 	do {
 		rcu_read_lock();
 		struct flow *f = inet_find_connected(
 			&n->tcp_conn, cb->dst, cb->dport, cb->src, cb->sport, 0);
 
+		*connected = f != NULL;
 		if (!f)
 			f = inet_find_bound(&n->tcp_listen, cb);
 		s = f ? f->s : NULL;
@@ -75,6 +91,7 @@ void tcp_input(struct rx *rx, struct packet *p)
 {
 	struct pkt_cb *cb = pkt_cb(p);
 	struct socket *s;
+	bool connected;
 
 	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) ||
 		!pkt_pull_up(p, sizeof(struct tcp_header))) {
@@ -87,9 +104,10 @@ void tcp_input(struct rx *rx, struct packet *p)
 	}
 	cb->sport = get_be16(p->data);
 	cb->dport = get_be16(p->data + 2);
-	s = classify(rx, cb);
+	s = classify(rx, cb, &connected);
 	if (s) {
 		rx_to_socket(rx, s, p, kind_of(p));
+		rx->connected = connected; /* p and cb are not ours any more */
 		return;
 	}
 	counter_inc(tcp_rx_no_socket);

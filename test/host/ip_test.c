@@ -706,6 +706,44 @@ TEST(martians_and_malformed_headers_are_dropped)
 	file_put(u);
 	peer_teardown();
 }
+/* The same pair of addresses as the frame before is believed; any other, or another kind, is not.
+ */
+TEST(addresses_of_a_run_are_looked_at)
+{
+	static const struct {
+		int at;
+		uint8_t value;
+	} bad[] = { { 14 + 12, 127 }, { 14 + 16, 11 } };
+	struct ip_header *ip = (struct ip_header *)(frame + 14);
+	size_t n;
+
+	peer_setup();
+	struct file *u = udp_at(53);
+
+	gathering = true;
+	inject(frame, put_udp(999, 53, "one", 3));
+	n = put_udp(999, 53, "bad", 3);
+	memset(frame, 0xff, 6); /* a unicast packet in a broadcast frame */
+	inject(frame, n);
+	n = put_udp(999, 53, "bad", 3);
+	ip->checksum ^= 0x100;
+	inject(frame, n);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		n = put_udp(999, 53, "bad", 3);
+		frame[bad[i].at] = bad[i].value;
+		memset(frame + 40, 0, 2); /* no UDP checksum, which would tell as well */
+		ip->checksum = 0;
+		ip->checksum = csum_fold(csum_add(0, ip, 20));
+		inject(frame, n);
+	}
+	inject(frame, put_udp(999, 53, "three", 5));
+	inject_gathered();
+	CHECK_EQ(env_read(u, buf, 100, 0), 3);
+	CHECK_EQ(env_read(u, buf, 100, 0), 5);
+	CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	file_put(u);
+	peer_teardown();
+}
 
 /* Sound frames with a few bytes changed and the checksums made right again, into the whole stack.
  */
