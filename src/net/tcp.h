@@ -422,6 +422,13 @@ void tcp_probe_send(struct tcp_sock *t, uint64_t now);
 bool tcp_probe_acked(struct tcp_sock *t, const struct tcp_seg *seg, const struct tcp_delivery *d);
 
 /* tcp_recovery.c */
+/* Nothing is missing, known to have been sent twice, or in doubt. */
+static inline bool tcp_recovery_quiet(const struct tcp_sock *t)
+{
+	return t->ca_state == CA_OPEN && !t->dupacks &&
+	       !(t->sent_bytes_sacked | t->sent_bytes_lost | t->sent_bytes_retrans) && !t->tlp.on &&
+	       !t->rack.dsack_round_on;
+}
 void tcp_recovery_ack(
 	struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_delivery *d, bool duplicate);
 void tcp_recovery_reorder_timeout(struct tcp_sock *t, uint64_t now);

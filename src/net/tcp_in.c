@@ -12,6 +12,7 @@ COUNTER(tcp_rx_bad_checksum);
 COUNTER(tcp_rx_no_socket);
 COUNTER(tcp_rx_paws);
 COUNTER(tcp_rx_out_of_window);
+COUNTER(tcp_rx_acks_outdone);
 COUNTER(tcp_challenge_acks);
 
 /* ---- demultiplexing ---- */
@@ -479,7 +480,7 @@ static void synchronised_segment(
 	if (t->ts_ok && seg->has_ts && seq_le(seg->seq, t->rcv_wup) &&
 		(int32_t)(seg->ts_val - t->ts_recent) >= 0) {
 		t->ts_recent = seg->ts_val;
-		t->ts_recent_time = clock_now();
+		t->ts_recent_time = t->last_rx;
 	}
 	if (t->state == TCP_SYN_RECV && !handshake_acked(t, p, seg))
 		goto drop;
@@ -497,7 +498,7 @@ drop:
 	packet_free(p);
 }
 
-static void tcp_segment(struct tcp_sock *t, struct packet *p)
+static void tcp_segment(struct tcp_sock *t, struct packet *p, uint64_t now)
 {
 	struct tcp_seg seg;
 	uint32_t before = p->len;
@@ -510,7 +511,7 @@ static void tcp_segment(struct tcp_sock *t, struct packet *p)
 	unsigned hlen = before - p->len;
 
 	t->segs_in += tcp_segments(p, seg.len);
-	t->last_rx = clock_now();
+	t->last_rx = now;
 	switch (t->state) {
 	case TCP_CLOSE:
 		tcp_reply_reset(p, &seg);
@@ -525,17 +526,66 @@ static void tcp_segment(struct tcp_sock *t, struct packet *p)
 	}
 }
 
+/* The header's length if p is an ACK with no options but timestamps as all write them, else 0. */
+static unsigned plain_ack(const struct tcp_sock *t, const struct packet *p)
+{
+	const struct tcp_header *h = (const struct tcp_header *)p->data;
+	unsigned hlen = t->ts_ok ? sizeof(*h) + 12 : sizeof(*h);
+
+	if (p->len < hlen || h->offset >> 4 != hlen / 4 || (h->flags & ~TCP_PSH) != TCP_ACK)
+		return 0;
+	if (t->ts_ok && get_be32(p->data + sizeof(*h)) != 0x0101080a) /* NOP, NOP, kind, length */
+		return 0;
+	return hlen;
+}
+
+/*
+ * Whether the segment behind p says all that p says, and more: p is a bare acknowledgement of new
+ * data that its successor exceeds. Then it is as good as lost on its way, where such a loss changes
+ * nothing: nothing is missing, and the congestion window does not wait for acknowledgements, so
+ * that none is a measure for it. What answers requests that came together meets a run of these.
+ */
+static bool outdone(const struct tcp_sock *t, const struct packet *p)
+{
+	const struct packet *next = p->next;
+	const struct tcp_header *a = (const struct tcp_header *)p->data, *b;
+	unsigned hlen;
+
+	if (!next || t->state != TCP_ESTABLISHED || t->cwnd_limited || !tcp_recovery_quiet(t))
+		return false;
+	hlen = plain_ack(t, p);
+	if (!hlen || p->len != hlen || p->frags || plain_ack(t, next) != hlen)
+		return false;
+	b = (const struct tcp_header *)next->data;
+	if (be32(a->seq) != t->rcv_nxt || b->seq != a->seq || !seq_gt(be32(a->ack), t->snd_una) ||
+		!seq_gt(be32(b->ack), be32(a->ack)) || seq_gt(be32(b->ack), t->snd_nxt))
+		return false;
+	if (!t->ts_ok)
+		return true;
+	uint32_t stamp = get_be32(p->data + sizeof(*a) + 4);
+
+	return (int32_t)(stamp - t->ts_recent) >= 0 &&
+	       (int32_t)(get_be32(next->data + sizeof(*b) + 4) - stamp) >= 0;
+}
+
 /* All packets first, then one look at what is to be sent. */
 void tcp_work(struct socket *s, struct packet *batch)
 {
 	struct tcp_sock *t = tcp_sk(s);
+	uint64_t now = clock_now();
 
 	while (batch) {
 		struct packet *p = batch;
 
 		batch = p->next;
+		if (outdone(t, p)) {
+			counter_inc(tcp_rx_acks_outdone);
+			t->segs_in++;
+			packet_free(p);
+			continue;
+		}
 		p->next = NULL;
-		tcp_segment(t, p);
+		tcp_segment(t, p, now);
 	}
 	tcp_charge(t);
 	switch (t->state) {

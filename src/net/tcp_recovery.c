@@ -190,9 +190,7 @@ static void repair_without_blame(struct tcp_sock *t)
 /* Nothing is wrong and the segment says nothing of it: the usual case. */
 static bool all_quiet(const struct tcp_sock *t, const struct tcp_seg *seg, bool duplicate)
 {
-	return t->ca_state == CA_OPEN && !duplicate && !seg->sack_count && !t->dupacks &&
-	       !(t->sent_bytes_sacked | t->sent_bytes_lost | t->sent_bytes_retrans) && !t->tlp.on &&
-	       !t->rack.dsack_round_on;
+	return !duplicate && !seg->sack_count && tcp_recovery_quiet(t);
 }
 
 /* After the record of what is in flight is up to date. */

@@ -447,4 +447,192 @@ TEST(ack_of_unsent_data_is_answered_and_dropped)
 	CHECK_EQ(env_read(c, buf, 10, 0), -EAGAIN);
 	close_all();
 }
+
+/* ---- segments that come in one run ---- */
+
+TEST(acks_of_one_run_count_as_their_last)
+{
+	open_with(O_SACK, 0);
+	write_segments(5);
+	SENT(0, 5);
+	uint32_t before = sk_of(c)->segs_in, samples = sk_of(c)->hystart.samples;
+
+	gathering = true;
+	ack_window("1", 40000);
+	ack_window("3", 41000);
+	ack_window("4", 42000);
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 4 * SEG);
+	CHECK_EQ(sk_of(c)->snd_wnd, 42000);
+	CHECK_EQ(sk_of(c)->segs_in, before + 3);
+	CHECK_EQ(sk_of(c)->hystart.samples, samples);
+	CHECK_EQ(sk_of(c)->sent_count, 1);
+	SILENCE();
+	close_all();
+}
+TEST(acks_that_a_full_window_waits_for_count_each)
+{
+	open_with(O_SACK, 10);
+	set_cwnd(4);
+	write_segments(8);
+	SENT(0, 4);
+	CHECK(sk_of(c)->cwnd_limited);
+	after(10);
+	gathering = true;
+	ack("1");
+	ack("2");
+	ack("3");
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->hystart.samples, 2); /* the first ended the round before */
+	CHECK_EQ(sk_of(c)->cwnd, 7 * SEG);
+	SENT(4, 8);
+	close_all();
+}
+TEST(duplicate_acks_of_one_run_count_each)
+{
+	open_with(0, 10);
+	write_segments(8);
+	SENT(0, 8);
+	after(10);
+	gathering = true;
+	for (int k = 0; k < 4; k++)
+		ack("1");
+	inject_gathered();
+	SENT(1, 2); /* the fast retransmission */
+	CHECK_EQ(ca_state(), CA_RECOVERY);
+	close_all();
+}
+TEST(selective_acks_of_one_run_count_each)
+{
+	open_with(O_SACK, 10);
+	write_segments(8);
+	SENT(0, 8);
+	after(10);
+	gathering = true;
+	ack("1 sack 2-3");
+	ack("1 sack 2-4");
+	ack("1 sack 2-5");
+	ack("5");
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 5 * SEG);
+	CHECK(sk_of(c)->rack.reordering_seen); /* 1 came late, and only the SACKs tell */
+	close_all();
+}
+TEST(an_ack_behind_which_an_impossible_one_follows_counts)
+{
+	struct seg s;
+
+	open_with(O_SACK, 0);
+	write_segments(3);
+	SENT(0, 3);
+	gathering = true;
+	ack("2");
+	ack("9"); /* of what was never sent */
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 2 * SEG);
+	EXPECT(s, TCP_ACK, iss + 1 + 3 * SEG, 1001, 0);
+	close_all();
+}
+TEST(an_ack_behind_which_one_of_old_time_follows_counts)
+{
+	uint8_t o[12];
+
+	open_with(O_SACK | O_TS, 0);
+	write_segments(3);
+	SENT(0, 3);
+	put_ts(o);
+	put_be32(o + 4, peer_clock() - 100000);
+	gathering = true;
+	ack("2");
+	SEND(.flags = TCP_ACK, .seq = peer_seq, .ack = iss + 1 + 3 * SEG, .opt = o, .opt_len = 12);
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 2 * SEG); /* PAWS drops the second */
+	out_clear();
+	close_all();
+}
+TEST(an_ack_with_data_behind_it)
+{
+	open_with(O_SACK | O_TS, 0);
+	write_segments(3);
+	SENT(0, 3);
+	gathering = true;
+	ack("1");
+	ack("2");
+	peer_says("question"); /* acknowledges the third */
+	ack("3");
+	inject_gathered();
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 3 * SEG);
+	CHECK_EQ(env_read(c, buf, 100, 0), 8);
+	out_clear();
+	close_all();
+}
+/* Its sender doubled it, or the network changed the order. */
+TEST(data_before_a_later_ack_of_the_same_place)
+{
+	uint8_t o[12];
+
+	open_with(O_SACK | O_TS, 0);
+	write_segments(3);
+	SENT(0, 3);
+	put_ts(o);
+	gathering = true;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1 + SEG, .text = "question", .opt = o,
+		.opt_len = 12);
+	ack("2");
+	/* bytes that look like the option but are behind the header */
+	SEND(.flags = TCP_ACK, .seq = 1009, .ack = iss + 1 + 2 * SEG, .text = (const char *)o,
+		.len = 12);
+	peer_seq = 1009;
+	ack("3");
+	inject_gathered();
+	CHECK_EQ(env_read(c, buf, 100, 0), 20);
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 2 * SEG); /* what is old by then says nothing */
+	out_clear();
+	close_all();
+}
+TEST(a_run_for_several_connections)
+{
+	struct file *other, *third, *u;
+	uint8_t datagram[34 + 8 + 3] = { 0 };
+
+	open_with(O_SACK, 0);
+	other = c;
+	connect_from(5001, O_SACK, 0);
+	u = socket_create(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	CHECK_EQ(env_bind(u, 0, 80), 0);
+	put_be16(datagram + put_ip(datagram, IPPROTO_UDP, 11, PEER, ME), 5000);
+	put_be16(datagram + 36, 80);
+	put_be16(datagram + 38, 11);
+	gathering = true;
+	peer_port = 5000;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = sk_of(other)->snd_nxt, .text = "first");
+	inject(datagram, sizeof(datagram));
+	SEND(.flags = TCP_ACK, .seq = 1006, .ack = sk_of(other)->snd_nxt, .text = "again");
+	peer_port = 5001;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = sk_of(c)->snd_nxt, .text = "second");
+	peer_port = 5002;
+	SEND(.flags = TCP_SYN, .seq = 2000);
+	SEND(.flags = TCP_SYN, .seq = 2000);
+	peer_port = 5000;
+	SEND(.flags = TCP_ACK, .seq = 1011, .ack = sk_of(other)->snd_nxt, .text = ".");
+	my_port = 81; /* nobody's */
+	SEND(.flags = TCP_ACK, .seq = 1012, .ack = sk_of(other)->snd_nxt, .text = "x");
+	my_port = 80;
+	inject_gathered();
+	CHECK_EQ(env_read(other, buf, 100, 0), 11);
+	CHECK(memcmp(buf, "firstagain.", 11) == 0);
+	CHECK_EQ(env_read(c, buf, 100, 0), 6);
+	CHECK(memcmp(buf, "second", 6) == 0);
+	if (PEER_HEADROOM == 0) /* to IPv6 only TCP is translated */
+		CHECK_EQ(env_read(u, buf, 100, 0), 3);
+	CHECK_EQ(env_read(u, buf, 100, 0), -EAGAIN);
+	file_put(u);
+	peer_port = 5002;
+	SEND(.flags = TCP_ACK, .seq = 2001, .ack = 0);
+	third = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	CHECK(IS_ERR(third)); /* the SYN made one half-open connection; that ACK is of none */
+	out_clear();
+	file_put(other);
+	close_all();
+}
 #endif
