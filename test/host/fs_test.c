@@ -2,7 +2,7 @@
 /* sources: src/fs/erofs.c src/fs/ramfs.c src/fs/dentry.c src/fs/children.c src/fs/walk.c */
 /* sources: src/fs/ops.c src/fs/open.c src/fs/pagecache.c src/fs/regular.c src/fs/vnode.c */
 /* sources: src/fs/mount.c src/fs/devfs.c src/fs/pseudo.c src/fs/special.c src/fs/inotify.c */
-/* sources: src/file/iter.c src/lib/rbtree.c src/lib/format.c src/lib/string.c */
+/* sources: src/file/iter.c src/file/piece.c src/lib/rbtree.c src/lib/format.c src/lib/string.c */
 /* flags: -D_GNU_SOURCE */
 /* The whole file tree, over an image made by mkfs.erofs and without one. */
 #include "t.h"

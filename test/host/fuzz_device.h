@@ -3,7 +3,7 @@
  * A virtio network card in the host's memory: it reads and writes what the driver's descriptors
  * say, and nothing else. It can be honest, and it can lie in whatever a device says: numbers and
  * lengths in the used ring, how many buffers a packet has, the header's words about checksums and
- * segments, interrupts. Physical addresses are the host's pointers.
+ * segments, interrupts. Memory is the host's (net_base.h).
  */
 #ifndef TEST_HOST_FUZZ_DEVICE_H
 #define TEST_HOST_FUZZ_DEVICE_H
@@ -37,7 +37,7 @@ static void (*card_sends)(const uint8_t *frame, size_t n, const struct virtio_ne
 
 static void *card_mem(uint64_t addr)
 {
-	return (void *)(uintptr_t)addr;
+	return phys_to_virt(PADDR(addr));
 }
 static bool card_lied(void)
 {

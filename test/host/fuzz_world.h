@@ -134,26 +134,6 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0:detect_stack_use_after_return=0";
 }
 
-/* ---- pages ---- */
-
-struct page *page_alloc_zeroed(unsigned order)
-{
-	struct page *page = fuzz_calloc(sizeof(*page));
-	void *p = page ? aligned_alloc(PAGE_SIZE, PAGE_SIZE << order) : NULL;
-
-	if (!p) {
-		fuzz_free(page);
-		return NULL;
-	}
-	page->private = (uintptr_t)memset(p, 0, PAGE_SIZE << order);
-	return page;
-}
-paddr_t page_to_phys(const struct page *page)
-{
-	return PADDR(page->private);
-}
-char *host_physmap; /* NULL: a physical address is the host's pointer */
-
 /* ---- threads ---- */
 
 struct fuzz_thread {

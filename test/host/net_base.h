@@ -36,7 +36,7 @@ struct page_stats page_stats(void)
 {
 	return (struct page_stats){ .total = 65536, .free = 65536 };
 }
-/* ---- pages, lent to connections ---- */
+/* ---- pages: lent to connections, in runs for a card's rings ---- */
 
 #define ENV_PAGES 2048
 static uint8_t env_memory[ENV_PAGES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
@@ -55,16 +55,23 @@ paddr_t page_to_phys(const struct page *page)
 {
 	return virt_to_phys(env_memory[page - env_page]);
 }
+/* A run of several, which nobody gives back, begins where its size says. */
 struct page *page_alloc(unsigned order)
 {
-	for (unsigned k = 0; k < ENV_PAGES; k++) {
-		struct page *page = &env_page[env_page_next++ % ENV_PAGES];
+	unsigned count = 1u << order;
 
-		if (page->refcount)
+	for (unsigned k = 0; k < ENV_PAGES; k++, env_page_next++) {
+		unsigned at = env_page_next % ENV_PAGES, n = 0;
+
+		while (at % count == 0 && n < count && !env_page[at + n].refcount)
+			n++;
+		if (n < count)
 			continue;
-		page->refcount = 1;
-		env_pages_used++;
-		return page;
+		for (n = 0; n < count; n++)
+			env_page[at + n].refcount = 1;
+		env_page_next += count;
+		env_pages_used += count;
+		return &env_page[at];
 	}
 	return NULL;
 }
@@ -73,7 +80,7 @@ struct page *page_alloc_zeroed(unsigned order)
 	struct page *page = page_alloc(order);
 
 	if (page)
-		memset(page_to_virt(page), 0, PAGE_SIZE);
+		memset(page_to_virt(page), 0, PAGE_SIZE << order);
 	return page;
 }
 void page_get(struct page *page)
