@@ -37,7 +37,7 @@ static void (*card_sends)(const uint8_t *frame, size_t n, const struct virtio_ne
 
 static void *card_mem(uint64_t addr)
 {
-	return phys_to_virt(PADDR(addr));
+	return (void *)((uintptr_t)host_physmap + addr); /* wherever that is: cards lie */
 }
 static bool card_lied(void)
 {
