@@ -117,6 +117,7 @@ WIRE = {
 }
 SERVERS = [
     (memcached, [("memcached TCP GET, 1 connection, depth 1", "requests/s", memcached_get(1, 1), 4000, None, 1.5),
+                 ("memcached TCP GET, 4 connections, depth 1", "requests/s", memcached_get(4, 1), 10000, None, 1.5),
                  ("memcached TCP GET, 4 connections, depth 16", "requests/s", memcached_get(4, 16), 20000, None, 1.5)]),
     (redis, [(f"redis {c.upper()}, {CONNECTIONS} connections, pipeline {p}", "requests/s", redis_ask(c, p), n, None, 1.5)
              for p, n in ((1, 10000), (16, 40000)) for c in ("get", "set")]),
