@@ -119,6 +119,8 @@ static struct packet *to_wire(struct packet *p)
 
 	if (p->len < 34 || get_be16(p->data + 12) != ETH_IPV4)
 		return p;
+	if (p->data[23] == IPPROTO_UDP) /* IPv4's: it comes between the segments */
+		return p;
 	meet(six(IP4(10, 0, 0, 2))); /* who sends is there */
 	memcpy(&ip, p->data + 14, sizeof(ip));
 	if (ip.protocol == IPPROTO_ICMP)
