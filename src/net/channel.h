@@ -29,7 +29,7 @@
  *  - Somebody holds the lock: he looks at the channel again after he has unlocked.
  *
  * Bound: channel_limit bytes, then a packet is dropped and counted, as by a card whose ring is
- *full. It never goes another way, so it is never reordered.
+ * full. It never goes another way, so it is never reordered.
  *
  * No wake-up is lost. All of these are sequentially consistent. W is a sleeper: it is on the wait
  * queue, then sets newcomer, then looks at the channel and at the state (socket_look).

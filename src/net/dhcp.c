@@ -10,7 +10,7 @@
  * An address is asked for by ARP while the server is asked for it (2131 3.1, step 5; 5227), which
  * costs no time: who has it answers as fast as the server does. It is in use when the server's word
  * comes, and given up again if another host speaks as it within PROBE_TIME. After that we keep it
- *and say so (5227 2.4 c): any host of the link could take it from us otherwise.
+ * and say so (5227 2.4 c): any host of the link could take it from us otherwise.
  */
 
 #include "net/impl.h"

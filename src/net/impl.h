@@ -8,9 +8,9 @@
  * Nothing below a socket lock takes another socket's lock: packets for other sockets are queued.
  *
  * A packet's way up: driver thread -> net_rx -> ip_input -> flow.h -> channel.h, which says in
- *whose thread the protocol runs. Always under the socket's lock; who holds it looks at the channel
- *again after it has unlocked, who pushes tries the lock after that, if the packet cannot wait (both
- * sides sequentially consistent).
+ * whose thread the protocol runs. Always under the socket's lock; who holds it looks at the
+ * channel again after it has unlocked, who pushes tries the lock after that, if the packet cannot
+ * wait (both sides sequentially consistent).
  *
  * Wake-ups are collected in socket->wake while the lock is held and done once, after unlocking.
  */

@@ -19,13 +19,13 @@
  *    the order duty is the producer, and the receive duty (received buffers) or the caller of alloc
  *    (the others) the consumer. So 'packet' and 'serial' have one writer at any time.
  * R2 One at a time takes back, on order duty. An entry is lent while its handle is not 0: lending
- *    releases the handle after the packet, taking back acquires it before. Whatever number a
- *program makes up, the comparison with the handle finds either exactly what is lent, or nothing. R3
- *No handle is used twice: serial only grows, 48 bits of it. R4 What the program can write is read
- *once, and copied before it is checked. What the kernel counts on (indexes, sizes, lent[]) is not
- *in the shared memory; that has copies. R5 Bounded: 'entries' received buffers and as many
- *allocated ones with the program, as many again in 'incoming' (a holder of the duty may be stopped
- *by the hypervisor).
+ *    releases the handle after the packet, taking back acquires it before. Whatever number
+ *    a program makes up, comparing it with the handle finds exactly what is lent, or nothing.
+ * R3 No handle is used twice: serial only grows, 48 bits of it.
+ * R4 What the program can write is read once, and copied before it is checked. What the kernel
+ *    counts on (indexes, sizes, lent[]) is not in the shared memory; that has copies.
+ * R5 Bounded: 'entries' received buffers and as many allocated ones with the program, as many again
+ *    in 'incoming' (a holder of the duty may be stopped by the hypervisor).
  */
 #pragma once
 
