@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses as text (RFC 4291 2.2, RFC 5952). */
 
-#include "net/impl.h"
-#include "lib/format.h"
+#include "net/addr.h"
 #include "net/dhcp.h"
+#include "lib/format.h"
 
 /* The first of the longest runs of two zero groups or more: [*from, *to); empty if there is none.
  */

@@ -13,8 +13,17 @@
  * whose card's address its operator chose, is better off with one that can be known beforehand.
  */
 
+#include "net/config.h"
 #include "net/ip6.h"
+#include "net/route.h"
+#include "net/state.h"
+#include "abi/errno.h"
+#include "abi/net.h"
+#include "abi/netlink.h"
 #include "diag/log.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
+#include "sched/clock.h"
 
 #define SOLICITATIONS	 3
 #define SOLICIT_INTERVAL (4 * NSEC_PER_SEC)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ARP packets (RFC 826, announcements of 5227); what they say goes to neigh.c. */
 
-#include "net/impl.h"
+#include "net/config.h"
+#include "net/neigh.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "abi/net.h"
 #include "diag/counter.h"
 
 COUNTER(arp_requests);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets wait for their reader: channel.h has the rules and why they are enough. */
 
-#include "net/impl.h"
+#include "net/netif.h"
+#include "net/packet.h"
+#include "net/socket.h"
+#include "net/state.h"
 #include "diag/counter.h"
 
 COUNTER(net_channel_full);

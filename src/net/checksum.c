@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The Internet checksum (RFC 1071) over bytes, pseudo headers and chains of pieces. */
 
-#include "net/impl.h"
+#include "net/packet.h"
+#include "abi/net.h"
 
 /*
  * The one's complement sum of 16-bit words does not care about the order of bytes as long as it is

@@ -2,12 +2,21 @@
 /* What the boot parameters ip=, ip6=, dns= and hostname= say, and who hears of addresses and names.
  */
 
-#include "net/ip6.h"
+#include "net/config.h"
 #include "net/dhcp.h"
+#include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/net.h"
+#include "net/netif.h"
+#include "net/route.h"
+#include "net/state.h"
+#include "net/transport.h"
 #include "diag/log.h"
 #include "lib/cmdline.h"
 #include "lib/format.h"
+#include "sched/clock.h"
 #include "sched/random.h"
+#include "sched/thread.h"
 
 #define SHUTDOWN_WAIT                                                                              \
 	(2 * NSEC_PER_SEC) /* for peers to take what was sent before the program ended */

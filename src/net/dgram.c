@@ -2,8 +2,16 @@
 /* Sockets that send and receive whole packets: the parts UDP, raw and ping sockets share. */
 
 #include "net/ip6.h"
+#include "net/netif.h"
+#include "net/steer.h"
+#include "net/udp.h"
+#include "net/zerocopy.h"
+#include "abi/errno.h"
+#include "abi/ioctl.h"
 #include "cpu/uaccess.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
 
 COUNTER(dgram_rx_queue_full);
 COUNTER(net_bytes_copied_tx);

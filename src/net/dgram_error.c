@@ -4,7 +4,9 @@
  * datagrams. An error comes over the socket's channel as packets do.
  */
 
-#include "net/impl.h"
+#include "net/dgram.h"
+#include "net/icmp.h"
+#include "abi/errno.h"
 
 /* An error for the error queue: the call that comes next fails with it as well. */
 void dgram_take_error(struct dgram_sock *d, struct packet *p)

@@ -13,9 +13,15 @@
  * and say so (5227 2.4 c): any host of the link could take it from us otherwise.
  */
 
-#include "net/impl.h"
+#include "net/config.h"
 #include "net/dhcp.h"
+#include "net/inet.h"
+#include "net/neigh.h"
+#include "net/transport.h"
+#include "abi/errno.h"
 #include "diag/log.h"
+#include "mem/heap.h"
+#include "sched/thread.h"
 
 #define FIRST_WAIT (NSEC_PER_SEC)
 #define MAX_WAIT   (64 * NSEC_PER_SEC)

@@ -9,9 +9,15 @@
  *	INFORMATION-REQUEST --reply--> (asked again when it is old)
  */
 
+#include "net/config.h"
 #include "net/dhcp6.h"
+#include "net/inet.h"
 #include "net/ip6.h"
+#include "net/transport.h"
+#include "abi/errno.h"
 #include "diag/log.h"
+#include "mem/heap.h"
+#include "sched/thread.h"
 
 #define REFRESH_DEFAULT 86400u
 #define REFRESH_LEAST	600u

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* DHCPv6 messages: building, and parsing of what a hostile server may send. */
 
-#include "net/dhcp6.h"
 #include "net/dhcp.h"
+#include "net/dhcp6.h"
 
 enum {
 	OPT_CLIENT = 1,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "net/impl.h"
+#include "net/socket.h"
+#include "net/state.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
 #include "mem/page.h"
 
 void flow_table_init(struct flow_table *t, unsigned chains)

@@ -19,8 +19,10 @@
  *     it is no run of one sender's segments (RFC 6864).
  */
 
-#include "net/impl.h"
-#include "net/tcp.h"
+#include "net/packet.h"
+#include "net/rx.h"
+#include "abi/net.h"
+#include "abi/socket.h"
 #include "diag/counter.h"
 
 COUNTER(net_rx_merged);

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ICMP for IPv4 (RFC 792, 1122 3.2.2): echo, and errors both ways. */
 
+#include "net/icmp.h"
+#include "net/ip.h"
 #include "net/ip6.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/rx.h"
+#include "net/state.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
 #include "diag/counter.h"
+#include "sched/clock.h"
 
 #define ICMP_INTERVAL (NSEC_PER_SEC / 1000) /* 1000 errors a second on average ... */
 #define ICMP_BURST    50		    /* ... and so many at once */

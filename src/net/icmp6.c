@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ICMPv6 (RFC 4443): echo, errors both ways; neighbour discovery and MLD go to nd.c and mld.c. */
 
+#include "net/icmp.h"
+#include "net/ip.h"
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/rx.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
 #include "diag/counter.h"
 
 COUNTER(icmp6_rx_malformed);

@@ -7,7 +7,13 @@
  * say SO_REUSEPORT, or both say SO_REUSEADDR and (TCP) none listens.
  */
 
+#include "net/inet.h"
 #include "net/ip6.h"
+#include "net/netif.h"
+#include "net/transport.h"
+#include "abi/errno.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
 
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_LAST	60999

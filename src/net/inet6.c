@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SOL_IPV6 options (ipv6(7), RFC 3493, 3542), with Linux's limits and errors. */
 
-#include "net/ip6.h"
+#include "net/inet.h"
+#include "net/netif.h"
+#include "abi/errno.h"
 
 /* RFC 6437: one label for all that a socket sends, not to be guessed. */
 void inet6_new_flow(struct inet_sock *i)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SIOCGIF* ioctls (netdevice(7)), and the tables that /proc/net shows. */
 
-#include "net/ip6.h"
+#include "net/dgram.h"
+#include "net/neigh.h"
+#include "net/netif.h"
 #include "net/tcp.h"
-#include "net/unix.h"
+#include "abi/errno.h"
 #include "cpu/uaccess.h"
 #include "lib/format.h"
+#include "mem/heap.h"
 
 static void put_in(struct sockaddr_in *in, uint32_t addr)
 {

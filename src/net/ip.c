@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IPv4 (RFC 791, 1122): input checks, output, fragmentation; and what both families share. */
 
+#include "net/icmp.h"
+#include "net/ip.h"
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/rx.h"
+#include "net/state.h"
+#include "net/transport.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
 #include "diag/counter.h"
 
 COUNTER(ip_rx_malformed);

@@ -7,7 +7,15 @@
  * as if it had come whole; a fragment inside of it is dropped.
  */
 
+#include "net/icmp.h"
+#include "net/ip.h"
 #include "net/ip6.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/rx.h"
+#include "net/state.h"
+#include "abi/errno.h"
+#include "abi/socket.h"
 #include "diag/counter.h"
 
 #define MAX_HEADERS	 8u   /* extension headers of a packet */

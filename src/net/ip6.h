@@ -6,7 +6,17 @@
  */
 #pragma once
 
-#include "net/impl.h"
+#include "net/addr.h"
+#include "net/route.h"
+#include "sched/mutex.h"
+#include "sched/timer.h"
+
+struct ip_quote;
+struct ip_send;
+struct nd_router_adv;
+struct netdev;
+struct packet;
+struct rx;
 
 /* ip6.c */
 void ip6_input(struct rx *rx, struct packet *p); /* data at the IPv6 header */
@@ -149,7 +159,3 @@ void mld_join(struct nd_link *l, struct ip_addr group, bool join);    /* nd_stat
 bool mld_is_member(const struct netdev *dev, struct ip_addr group);
 void mld_input(struct rx *rx, struct packet *p);
 uint64_t mld_run(struct nd_link *l, uint64_t now); /* what is due; when the next is, 0: never */
-
-/* dhcp6.c */
-void dhcp6_start(struct netdev *dev, bool stateful); /* or for other configuration only */
-void dhcp6_stop(void);

@@ -5,8 +5,14 @@
  * oldest goes first.
  */
 
-#include "net/impl.h"
+#include "net/icmp.h"
+#include "net/ip.h"
+#include "net/packet.h"
+#include "net/state.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
+#include "sched/clock.h"
 
 #define FRAG_MAX_BYTES	MIB(1)
 #define FRAG_MAX_QUEUES 64

@@ -6,6 +6,11 @@
  */
 
 #include "net/ip6.h"
+#include "net/packet.h"
+#include "net/rx.h"
+#include "net/state.h"
+#include "abi/net.h"
+#include "sched/clock.h"
 
 #define REPORTS		2
 #define REPORT_INTERVAL NSEC_PER_SEC

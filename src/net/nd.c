@@ -5,6 +5,11 @@
  */
 
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/rx.h"
+#include "abi/net.h"
 #include "diag/counter.h"
 
 COUNTER(nd_rx_malformed);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Name servers and search lists that routers tell (RFC 8106), with their lifetimes. */
 
-#include "net/ip6.h"
+#include "net/config.h"
 #include "net/dhcp.h"
+#include "net/ip6.h"
+#include "net/state.h"
+#include "sched/clock.h"
 
 bool nd_servers_option(struct nd_link *l, const uint8_t *o)
 {

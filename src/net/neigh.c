@@ -13,9 +13,20 @@
  * afterwards.
  */
 
+#include "net/icmp.h"
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/netif.h"
+#include "net/state.h"
+#include "abi/errno.h"
+#include "abi/net.h"
 #include "abi/netlink.h"
+#include "abi/socket.h"
+#include "cpu/barrier.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
+#include "sched/clock.h"
 
 #define NEIGH_VALID  (1ull << 63)
 #define NEIGH_PROBES 3

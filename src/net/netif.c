@@ -4,9 +4,19 @@
  * no caller waits for.
  */
 
+#include "net/config.h"
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/netif.h"
+#include "net/rx.h"
+#include "net/steer.h"
+#include "net/transport.h"
+#include "net/udp.h"
 #include "diag/counter.h"
 #include "diag/log.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
+#include "sched/thread.h"
 
 COUNTER(net_rx_packets);
 COUNTER(net_rx_unknown_type);

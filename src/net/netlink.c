@@ -6,8 +6,14 @@
  */
 
 #include "net/ip6.h"
+#include "net/neigh.h"
 #include "net/netlink.h"
+#include "net/packet.h"
+#include "net/route.h"
+#include "net/socket.h"
+#include "abi/errno.h"
 #include "abi/sock_diag.h"
+#include "mem/heap.h"
 
 #define ROOM 512u /* of a message with all attributes */
 

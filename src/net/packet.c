@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets as chains of pieces. */
 
-#include "net/impl.h"
+#include "net/packet.h"
+#include "cpu/barrier.h"
 #include "diag/counter.h"
+#include "file/iter.h"
+#include "lib/string.h"
+#include "mem/heap.h"
 
 COUNTER(net_bytes_copied_cut);
 

@@ -10,8 +10,11 @@
  * seen by whoever has read the new generation first, as route_lookup does.
  */
 
-#include "net/ip6.h"
+#include "net/path_mtu.h"
+#include "net/route.h"
+#include "net/state.h"
 #include "diag/counter.h"
+#include "sched/clock.h"
 
 #define PATH_MTU_LIFE (600 * NSEC_PER_SEC) /* RFC 1191 6.3, 8201 5.3 */
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Raw sockets, and ping sockets (SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6). */
 
-#include "net/ip6.h"
+#include "net/dgram.h"
+#include "net/rx.h"
+#include "net/transport.h"
+#include "abi/errno.h"
 
 #define RAW_CHAINS 16 /* by protocol */
 

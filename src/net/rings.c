@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See rings.h for the argument. R1 to R5 are its numbers. */
 
+#include "net/packet.h"
 #include "net/rings.h"
-#include "net/impl.h"
+#include "abi/errno.h"
+#include "cpu/barrier.h"
 #include "diag/counter.h"
+#include "lib/string.h"
+#include "mem/heap.h"
 
 #define INDEX_BITS 16
 _Static_assert(

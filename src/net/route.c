@@ -5,6 +5,12 @@
  */
 
 #include "net/ip6.h"
+#include "net/netif.h"
+#include "net/path_mtu.h"
+#include "net/route.h"
+#include "net/state.h"
+#include "abi/errno.h"
+#include "mem/heap.h"
 
 const struct net_addr *net_addr_of(const struct net_config *c, const struct netdev *dev)
 {

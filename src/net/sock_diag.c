@@ -6,8 +6,10 @@
  * may show a socket twice or not at all, as on Linux.
  */
 
+#include "net/dgram.h"
 #include "net/netlink.h"
 #include "net/tcp.h"
+#include "abi/errno.h"
 #include "abi/sock_diag.h"
 
 #define AT_A_TIME 16u

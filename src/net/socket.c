@@ -5,11 +5,19 @@
  *	file_ops (read, write, poll, ...) and socket_* calls > socket_ops of the family
  */
 
-#include "net/impl.h"
+#include "net/netif.h"
+#include "net/socket.h"
+#include "net/state.h"
+#include "net/steer.h"
+#include "net/zerocopy.h"
+#include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
 #include "lib/format.h"
+#include "lib/string.h"
+#include "mem/heap.h"
 
 COUNTER(net_socket_kicks_deferred);
 COUNTER(net_pieces_copied);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SOL_SOCKET options, ancillary data, and helpers for option values. */
 
-#include "net/impl.h"
+#include "net/netif.h"
+#include "net/socket.h"
+#include "abi/errno.h"
 #include "abi/stat.h"
+#include "drivers/netdev.h"
+#include "lib/string.h"
 
 int opt_get_int(const void *val, uint32_t len, int *out)
 {

@@ -15,7 +15,9 @@
  * sent.
  */
 
-#include "net/impl.h"
+#include "net/socket.h"
+#include "net/steer.h"
+#include "drivers/netdev.h"
 
 /* Racing senders of one socket have no order that could be lost: each value is one that was right.
  */

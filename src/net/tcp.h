@@ -29,7 +29,14 @@
  */
 #pragma once
 
-#include "net/impl.h"
+#include "abi/socket.h"
+#include "cpu/barrier.h"
+#include "lib/list.h"
+#include "net/inet.h"
+#include "sched/mutex.h"
+#include "sched/timer.h"
+
+struct tcp_header;
 
 #define TCP_MIN_MSS	   64
 #define TCP_DEFAULT_MSS	   536

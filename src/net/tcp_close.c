@@ -3,7 +3,10 @@
  */
 
 #include "net/tcp.h"
+#include "net/zerocopy.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
 
 COUNTER(tcp_reset_sent);
 

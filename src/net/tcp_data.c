@@ -5,7 +5,9 @@
  */
 
 #include "net/tcp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
 
 COUNTER(tcp_rx_out_of_order);
 COUNTER(tcp_rx_duplicate);

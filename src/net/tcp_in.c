@@ -4,7 +4,11 @@
  * from tcp_work down runs under the socket's lock in whichever thread holds it.
  */
 
+#include "net/icmp.h"
+#include "net/rx.h"
 #include "net/tcp.h"
+#include "net/transport.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
 
 COUNTER(tcp_rx_malformed);

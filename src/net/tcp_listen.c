@@ -2,7 +2,9 @@
 /* Listeners: half-open and waiting connections, accept. */
 
 #include "net/tcp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
 
 #define TCP_SYN_QUEUE_MIN 128u /* half-open connections, whatever the backlog */
 #define TCP_SYN_QUEUE_MAX 1024u

@@ -6,8 +6,12 @@
  * which is cheaper than two more allocations.
  */
 
+#include "net/steer.h"
 #include "net/tcp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
 #include "mem/page.h"
 
 #define COPY_LIMIT 4096 /* payload up to this is copied into the packet */

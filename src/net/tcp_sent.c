@@ -14,6 +14,7 @@
 
 #include "net/tcp.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
 
 COUNTER(tcp_sent_no_memory);
 

@@ -2,6 +2,8 @@
 /* TCP's options and ioctls (tcp(7)). */
 
 #include "net/tcp.h"
+#include "abi/errno.h"
+#include "abi/ioctl.h"
 #include "cpu/uaccess.h"
 
 void tcp_buffer_changed(struct socket *s)

@@ -2,7 +2,11 @@
 /* The life of a connection: tables, birth, states, and the calls; its ends are in tcp_close.c. */
 
 #include "net/tcp.h"
+#include "net/transport.h"
+#include "net/zerocopy.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
 #include "mem/page.h"
 
 COUNTER(tcp_opened);

@@ -5,6 +5,7 @@
  */
 
 #include "net/tcp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
 
 COUNTER(tcp_timeouts);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* UDP (RFC 768, 1122 4.1). */
 
-#include "net/ip6.h"
+#include "net/icmp.h"
+#include "net/rx.h"
+#include "net/transport.h"
+#include "net/udp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
 
 #define UDP_MAX_TEXT (IP_MAX_TOTAL - sizeof(struct udp_header)) /* IPv4: less its header */

@@ -9,11 +9,15 @@
  *	in the room that the received ones left, and the card hears of the batch once.
  */
 
-#include "net/ip6.h"
+#include "net/netif.h"
 #include "net/rings.h"
+#include "net/rx.h"
+#include "net/steer.h"
+#include "net/udp.h"
+#include "abi/errno.h"
 #include "cpu/uaccess.h"
 #include "diag/counter.h"
-#include "drivers/netdev.h"
+#include "mem/heap.h"
 
 #define ROUTES 64 /* a power of two */
 

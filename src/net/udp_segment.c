@@ -7,7 +7,8 @@
  * each datagram.
  */
 
-#include "net/impl.h"
+#include "net/udp.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
 
 #define MERGE_MAX 64u /* datagrams in one, as Linux's UDP_GRO_CNT_MAX */

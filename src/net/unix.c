@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* AF_UNIX sockets: stream, datagram, seqpacket (unix(7)). */
 
+#include "net/packet.h"
 #include "net/unix.h"
+#include "abi/errno.h"
+#include "abi/ioctl.h"
 #include "cpu/uaccess.h"
+#include "lib/bug.h"
+#include "lib/string.h"
+#include "mem/heap.h"
 
 static const struct socket_ops unix_ops;
 #define COUNT_AT offsetof(struct unix_sock, s.refs)

@@ -8,8 +8,13 @@
  */
 #pragma once
 
+#include "abi/socket.h"
+#include "cpu/barrier.h"
+#include "lib/list.h"
 #include "lockfree/refslot.h"
-#include "net/impl.h"
+#include "net/socket.h"
+#include "sched/mutex.h"
+#include "sched/wait.h"
 
 #define UNIX_MAX_FDS 253 /* SCM_MAX_FD */
 

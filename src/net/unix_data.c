@@ -2,6 +2,8 @@
 /* The bytes and packets of AF_UNIX sockets: send and receive. */
 
 #include "net/unix.h"
+#include "abi/errno.h"
+#include "lib/string.h"
 
 /* ---- room at the receiver ---- */
 

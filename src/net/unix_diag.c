@@ -6,6 +6,7 @@
 
 #include "net/netlink.h"
 #include "net/unix.h"
+#include "abi/errno.h"
 #include "abi/sock_diag.h"
 
 #define AT_A_TIME 16u

@@ -8,7 +8,10 @@
  */
 
 #include "net/unix.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "lib/string.h"
+#include "mem/heap.h"
 
 #define FDS_IN_FLIGHT_MAX 8192
 

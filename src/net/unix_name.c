@@ -2,8 +2,10 @@
 /* Names of UNIX sockets: paths (identity: the file's node), abstract names, autobind (unix(7)). */
 
 #include "net/unix.h"
+#include "abi/errno.h"
 #include "lib/format.h"
 #include "lib/hash.h"
+#include "lib/string.h"
 
 /* Bound sockets, by the identity of their file or by their abstract name. */
 static struct name_bucket {

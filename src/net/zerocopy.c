@@ -8,8 +8,11 @@
  * lock onto the socket's zc_new, and whoever reads the error queue sorts it in.
  */
 
-#include "net/impl.h"
+#include "net/socket.h"
+#include "net/zerocopy.h"
+#include "abi/errno.h"
 #include "diag/counter.h"
+#include "mem/heap.h"
 
 #define NOTES_MAX (131072u / 576) /* as many as Linux's optmem_max has room for */
 

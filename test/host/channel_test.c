@@ -6,6 +6,7 @@
  * and how often, what is dropped. Nobody calls here but the test, so a packet stays where it is.
  */
 #include "net_env.h"
+#include "net/dgram.h"
 
 #define ME IP4(127, 0, 0, 1)
 

@@ -5,6 +5,7 @@
 #define CO_THREAD "dhcp6"
 #include "net_coroutine.h"
 
+#include "net/config.h"
 #include "net/dhcp6.h"
 
 static uint8_t packet[1500];

@@ -6,6 +6,7 @@
 #define CO_THREAD "dhcp"
 #include "net_coroutine.h"
 
+#include "net/config.h"
 #include "net/dhcp.h"
 
 /* ---- the server ---- */

@@ -7,7 +7,13 @@
 /* flags: -D_GNU_SOURCE */
 #include "t.h"
 
-#include "net/tcp.h"
+#include "abi/net.h"
+#include "abi/socket.h"
+#include "file/iter.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
+#include "net/packet.h"
+#include "net/rx.h"
 
 void bug_report(const char *file, int line, const char *what)
 {

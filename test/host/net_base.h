@@ -3,11 +3,16 @@
 #ifndef TEST_HOST_NET_BASE_H
 #define TEST_HOST_NET_BASE_H
 
+#include "abi/errno.h"
+#include "cpu/layout.h"
 #include "cpu/uaccess.h"
+#include "diag/log.h"
+#include "drivers/netdev.h"
 #include "file/file.h"
+#include "lib/bug.h"
+#include "lib/string.h"
 #include "mem/heap.h"
 #include "mem/page.h"
-#include "net/impl.h"
 #include "t.h"
 
 /* ---- memory, program memory, files ---- */

@@ -9,7 +9,11 @@
 #define TEST_HOST_NET_ENV_H
 
 #include "net_base.h"
+#include "abi/net.h"
 #include "net/ip6.h"
+#include "net/neigh.h"
+#include "net/netif.h"
+#include "net/rx.h"
 #include "net/tcp.h"
 #include "sched/random.h"
 #include "t.h"

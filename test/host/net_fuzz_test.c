@@ -14,6 +14,8 @@
 /* sources: $(HOST_NET) $(HOST_VIRTIO_NET) */
 /* flags: -D_GNU_SOURCE */
 #include "fuzz_apps.h"
+#include "net/config.h"
+#include "net/dgram.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

@@ -12,8 +12,10 @@
 #include "t.h"
 #include "rcu_host.h"
 #include "net_base.h"
-#include "net/ip6.h"
-#include "net/tcp.h"
+#include "abi/net.h"
+#include "net/inet.h"
+#include "net/netif.h"
+#include "net/rx.h"
 #include "sched/random.h"
 
 enum { CPU_TIMER, CPU_RX, CPU_RX2, CPU_CLIENT, CPU_CLIENT2, CPU_SERVER, CPU_SERVER2 };

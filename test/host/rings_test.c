@@ -7,8 +7,12 @@
 #include "t.h"
 #include <pthread.h>
 #include <sched.h>
+#include "abi/errno.h"
+#include "cpu/barrier.h"
+#include "lib/bug.h"
+#include "mem/heap.h"
+#include "net/packet.h"
 #include "net/rings.h"
-#include "net/impl.h"
 
 #define ENTRIES	     16
 #define SHARED_BYTES (sizeof(struct skiff_rings) + 3 * ENTRIES * 64) /* with both rings */

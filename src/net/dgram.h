@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Private to net/: sockets that receive whole packets: UDP, raw, ping. */
+#pragma once
+
+#include "net/inet.h"
+
+struct ip_quote;
+
+struct dgram_sock {
+	struct inet_sock i;
+	/* guarded by the socket's lock; first is also looked at without it */
+	struct packet *first, *last;
+	struct packet *errors,
+		*last_error; /* the error queue; errors is also looked at without it */
+	uint32_t rx_bytes;   /* truesize of what is queued */
+	uint32_t drops;	     /* atomic */
+	/* options of UDP; single words, read anywhere */
+	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
+	bool gro;	  /* UDP_GRO */
+	/* Where its long datagrams went of late, hashed; atomic words. Two senders at a time may
+	 * write one of them both: then one is forgotten. */
+	uint32_t sent_to[8], sent_count;
+
+	struct udp_rings *rings; /* atomic: NULL until a program asks for them, then for good */
+};
+static inline struct dgram_sock *dgram_sk(struct socket *s)
+{
+	return container_of(s, struct dgram_sock, i.s);
+}
+struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int type, int protocol);
+void dgram_work(struct socket *s, struct packet *batch);
+/* IP_RECVERR, IPV6_RECVERR: the error with what is quoted behind 'header' bytes, for recv_error. */
+void dgram_queue_error(
+	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
+ssize_t dgram_recv_error(struct socket *s, struct socket_message *m);
+/* A datagram to dst was long enough for a router to complain, and not many others were since. */
+bool dgram_sent_long(const struct dgram_sock *d, struct ip_addr dst);
+void dgram_take_error(struct dgram_sock *d, struct packet *p); /* lock held */
+/* The oldest packet (its ownership passes unless MSG_PEEK, then with the lock held). */
+struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);
+/* Hands p's bytes and ancillary data to m and finishes what dgram_wait began. */
+ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *m);
+void dgram_purge(struct dgram_sock *d);
+int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
+	const struct path_context *c);
+int dgram_shutdown(struct socket *s, int how);
+uint32_t dgram_poll(struct socket *s);
+long dgram_ioctl(struct socket *s, unsigned cmd, unsigned long arg);
+void dgram_close(struct socket *s);
+void dgram_destroy(struct socket *s);
+int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len);
+int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_t len);
+/* Where a message goes and how: name, control data, socket options. */
+struct dgram_target {
+	struct ip_send how;
+	struct route_cache route;
+	uint16_t port;
+	uint16_t segment; /* UDP: as dgram_sock's, or what the message says */
+	bool group;	  /* how.dst is one */
+};
+int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t);
+/* What the socket's options say of the headers. how->dst is set. */
+void dgram_headers(const struct inet_sock *i, struct ip_send *how, bool group);
+/* What they say of the path's MTU, if anything. */
+static inline bool dgram_limits_path(const struct inet_sock *i, bool v4)
+{
+	return (v4 ? i->pmtudisc : i->v6.pmtudisc) >= IP_PMTUDISC_PROBE ||
+	       (!v4 && i->v6.fragment_size);
+}
+void dgram_limit_path(const struct inet_sock *i, struct route_cache *r);
+/* Copies n bytes of the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR.
+ */
+struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header);
+/* Sends a list of them, and a copy to ourselves where groups and broadcasts ask for it. */
+int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t);
