@@ -22,7 +22,6 @@ HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c
 HOST_GRO	:= $(addprefix src/net/,gro.c packet.c checksum.c)
 # The virtio network card's driver, and what it stands on, for /* sources: $(HOST_VIRTIO_NET) */
 HOST_VIRTIO_NET	:= $(sort $(wildcard src/drivers/virtio_net*.c)) $(addprefix src/drivers/,virtio.c virtqueue.c)
-HOST_HEADERS	:= $(wildcard src/*/*.h test/host/*.h test/net/*.h)
 HOST_BIN	:= $(HOST_TESTS:%=$(O)/test/host/%) $(HOST_TSAN:%=$(O)/test/host/%)
 
 # $(call host_says,key,test): the rest of the test file's lines "/* key: ... */"
@@ -35,14 +34,20 @@ host-tests: $(HOST_BIN)
 test-host: host-tests
 	@test/run host $(ONLY)
 
-define host_rule
-$(O)/test/host/$1$2: test/host/$1.c $(call host_says,sources,$1) $(HOST_HEADERS) test/host/host.mk
+# $(call host_build,program,test,flags); what the program is made of stands in program.d.
+define host_build
+$1: $(HOST_SOURCES_$2) test/host/host.mk
 	@mkdir -p $$(@D)
 	@echo '  HOSTCC  $$@'
-	@$(HOST_CC) $(HOST_CFLAGS) $3 $(call host_says,flags,$1) -o $$@ $$(filter %.c %.S,$$^) -pthread
+	@$(HOST_CC) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -MM -MP -MT $$@ $(HOST_SOURCES_$2) >$$@.d
+	@$(HOST_CC) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -o $$@ $(HOST_SOURCES_$2) -pthread
+-include $1.d
 endef
-$(foreach t,$(HOST_TESTS),$(eval $(call host_rule,$t,,$(HOST_ASAN))))
-$(foreach t,$(HOST_TSAN),$(eval $(call host_rule,$(t:.tsan=),.tsan,$(HOST_TSANFLAGS))))
+$(foreach t,$(HOST_TESTS),\
+	$(eval HOST_SOURCES_$t := $$(sort test/host/$t.c $(call host_says,sources,$t)))\
+	$(eval HOST_FLAGS_$t := $(call host_says,flags,$t)))
+$(foreach t,$(HOST_TESTS),$(eval $(call host_build,$(O)/test/host/$t,$t,$(HOST_ASAN))))
+$(foreach t,$(HOST_TSAN),$(eval $(call host_build,$(O)/test/host/$t,$(t:.tsan=),$(HOST_TSANFLAGS))))
 
 # The whole network stack under a hail of frames (net_fuzz_test.c) for longer than "make test" has.
 FUZZ_SECONDS	?= 600
@@ -51,12 +56,7 @@ fuzz: $(O)/test/host/net_fuzz_test
 
 # How deep it gets: the share of each file's lines that FUZZ_RUNS seeds execute.
 FUZZ_RUNS	?= 300
-define cover_rule
-$(O)/test/cover/fuzz: test/host/net_fuzz_test.c $(call host_says,sources,net_fuzz_test) $(HOST_HEADERS)
-	@rm -rf $$(@D) && mkdir -p $$(@D)
-	@$(HOST_CC) $(HOST_CFLAGS) $(call host_says,flags,net_fuzz_test) --coverage -o $$@ $$(filter %.c,$$^) -pthread
-endef
-$(eval $(cover_rule))
+$(eval $(call host_build,$(O)/test/cover/fuzz,net_fuzz_test,--coverage))
 fuzz-coverage: $(O)/test/cover/fuzz
 	@rm -f $(O)/test/cover/*.gcda
 	@NET_FUZZ_RUNS=$(FUZZ_RUNS) $<
