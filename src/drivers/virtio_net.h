@@ -28,10 +28,12 @@ struct virtio_net_rx {
 	struct virtio_net *net;
 	struct virtqueue *queue;
 	unsigned index;	       /* of the pair */
-	unsigned target;       /* buffers to keep with the device */
+	unsigned target;       /* buffers to keep with the device, if they are small */
 	struct thread *thread; /* atomic; NULL before */
 
 	/* Its thread's; the counters are read by others. */
+	uint32_t posted;  /* bytes that the buffers with the device pin */
+	uint32_t average; /* bytes of the last packets */
 	uint64_t packets, bytes, dropped;
 } __aligned(CACHE_LINE);
 

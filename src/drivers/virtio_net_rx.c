@@ -2,8 +2,13 @@
 /*
  * Receive: one real-time thread owns a receive ring. It takes what came, hands it up as one batch,
  * refills the ring, and only sleeps when it has found the ring empty after asking for an interrupt:
- * while there is work there are no interrupts, and no timer decides how long to gather. Buffers are
- * small; with mergeable buffers a large segment is a packet with fragments.
+ * while there is work there are no interrupts, and no timer decides how long to gather.
+ *
+ * Where the device merges buffers, a large segment is a packet with fragments. How large buffers
+ * are follows what arrives: small ones hold a frame each; while packets are large on average, a
+ * buffer holds eight times as much, since each costs the same to post, take and free. A frame that
+ * meets a large buffer is copied out: no packet pins more than nine times its bytes, the average
+ * one four, and the ring never more than its share.
  */
 #include "drivers/virtio_net.h"
 #include "abi/errno.h"
@@ -20,17 +25,22 @@
 #define BATCH		64u
 #define ALLOCATION	2048u /* packet and buffer: a heap size class */
 #define BUFFER		(ALLOCATION - sizeof(struct packet))
+#define LARGE		16384u /* packet and buffer: a block of pages */
+#define LARGE_AVERAGE	(LARGE / 4)
+#define AVERAGE_OF	16  /* packets, about */
 #define SMALL_RING	64u /* with little memory */
 #define RAM_FOR_FULL	(MIB(96) / PAGE_SIZE)
-#define PART_OF_RAM	32 /* all rings together, at most */
-#define LEAST_RING	16u
+#define PART_OF_RAM	32  /* all rings together, at most */
+#define LEAST_RING	40u /* holds the largest packet, which a device else keeps for ever */
 #define NO_MEMORY_PAUSE (10 * NSEC_PER_MSEC)
 _Static_assert(BUFFER >= sizeof(struct virtio_net_hdr) + VIRTIO_NET_ETHERNET + 4 + 1500,
 	"a full frame fits one buffer, as devices without mergeable buffers need it");
+_Static_assert(LEAST_RING *BUFFER > 65536 + VIRTIO_NET_ETHERNET + 4, "see LEAST_RING");
 
 COUNTER(net_rx_interrupts);
 COUNTER(net_rx_no_memory);
 COUNTER(net_rx_malformed);
+COUNTER(net_bytes_copied_fit);
 
 /* Queues may share an interrupt: only the thread that has work is woken. */
 static void rx_interrupt(void *arg)
@@ -69,27 +79,53 @@ bool virtio_net_rx_create(struct virtio_net *n, unsigned index, unsigned pairs)
 	return true;
 }
 
-static bool post_buffer(struct virtio_net_rx *r)
+static uint32_t room(const struct packet *p)
 {
-	struct packet *p = packet_alloc(0, BUFFER);
-	struct virtqueue_segment s;
+	return (uint32_t)(p->end - p->head);
+}
 
-	if (!p) {
-		counter_inc(net_rx_no_memory);
+/* An empty packet. The caller's on false. */
+static bool post(struct virtio_net_rx *r, struct packet *p)
+{
+	struct virtqueue_segment s = { virt_to_phys(p->data).raw, room(p) };
+
+	if (virtqueue_add(r->queue, &s, 0, 1, p) < 0)
 		return false;
-	}
-	s = (struct virtqueue_segment){ virt_to_phys(p->data).raw, BUFFER };
-	if (virtqueue_add(r->queue, &s, 0, 1, p) < 0) {
+	r->posted += sizeof(*p) + room(p);
+	return true;
+}
+
+static bool post_new(struct virtio_net_rx *r, uint32_t allocation)
+{
+	struct packet *p = packet_alloc(0, allocation - sizeof(*p));
+
+	if (!p)
+		return false;
+	if (!post(r, p)) {
 		packet_free(p);
 		return false;
 	}
 	return true;
 }
 
+static bool wants_large(const struct virtio_net_rx *r)
+{
+	return r->net->mergeable && r->average >= LARGE_AVERAGE;
+}
+
 void virtio_net_rx_refill(struct virtio_net_rx *r)
 {
-	while (r->queue->in_flight < r->target && post_buffer(r))
-		;
+	uint32_t most = r->target * ALLOCATION, next = wants_large(r) ? LARGE : ALLOCATION;
+
+	while (r->posted + next <= most && r->queue->in_flight < r->queue->size) {
+		if (post_new(r, next))
+			continue;
+		if (next == ALLOCATION) {
+			counter_inc(net_rx_no_memory);
+			break;
+		}
+		next = ALLOCATION;
+	}
 	virtio_kick(r->net->dev, r->queue);
 }
 
@@ -98,9 +134,30 @@ static struct packet *take_buffer(struct virtio_net_rx *r)
 	uint32_t written;
 	struct packet *p = virtqueue_take(r->queue, &written);
 
-	if (p)
-		p->len = written;
+	if (!p)
+		return NULL;
+	p->len = written;
+	r->posted -= sizeof(*p) + room(p);
 	return p;
+}
+
+/* In a buffer of its size, if its own is large; that is the device's again, while it wants such. */
+static struct packet *fit(struct virtio_net_rx *r, struct packet *p)
+{
+	struct packet *small;
+
+	if (room(p) <= BUFFER || p->frags || p->len > BUFFER)
+		return p;
+	small = packet_alloc(0, BUFFER);
+	if (!small)
+		return p;
+	memcpy(packet_put(small, p->len), p->data, p->len);
+	counter_add(net_bytes_copied_fit, p->len);
+	p->data = p->head;
+	p->len = 0;
+	if (!wants_large(r) || !post(r, p))
+		packet_free(p);
+	return small;
 }
 
 /* --- Packets --- */
@@ -155,6 +212,7 @@ static struct packet *receive_one(struct virtio_net_rx *r, bool *empty)
 	if (n->mergeable && (h.num_buffers == 0 || h.num_buffers > r->queue->size ||
 				    !take_fragments(r, p, h.num_buffers - 1)))
 		goto malformed;
+	p = fit(r, p);
 	read_header(p, &h);
 	p->queue = (uint16_t)(1 + r->index);
 	return p;
@@ -176,8 +234,12 @@ bool virtio_net_rx_batch(struct virtio_net_rx *r)
 		p = receive_one(r, &empty);
 		if (!p)
 			continue;
-		for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
-			bytes += f->len;
+		uint32_t len = p->len;
+
+		for (struct packet *f = p->frags; f; f = f->next)
+			len += f->len;
+		bytes += len;
+		r->average += len / AVERAGE_OF - r->average / AVERAGE_OF;
 		*tail = p;
 		tail = &p->next;
 		count++;

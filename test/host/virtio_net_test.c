@@ -994,6 +994,58 @@ TEST(what_the_card_tells_of_a_packet)
 	}
 }
 
+/* A packet of so many bytes comes and is right; in how many buffers. */
+static unsigned buffers_of(uint32_t len, bool small)
+{
+	uint16_t before = sim.queue[0].used;
+	unsigned n = 0;
+	uint32_t total = 0;
+
+	for (uint32_t k = 0; k < len; k++)
+		wire[k] = (uint8_t)(k * 7 + len);
+	if (!sim_receive(0, (struct virtio_net_hdr){ 0 }, wire, len, -1))
+		return 0;
+	sim_kick(0, before);
+	run();
+	for (struct packet *f = received; f; f = f == received ? received->frags : f->next, n++) {
+		if (small)
+			CHECK((size_t)(f->end - (uint8_t *)f) <= 2048);
+		for (uint32_t k = 0; k < f->len; k++, total++)
+			if (f->data[k] != (uint8_t)(total * 7 + len))
+				return 0;
+	}
+	drop_received();
+	return total == len ? n : 0;
+}
+
+TEST(buffers_follow_what_arrives)
+{
+	struct virtio_net_rx *r = &begin(ALL, 1, 1)->pair[0]->rx;
+	long before = blocks;
+
+	CHECK_EQ(buffers_of(65000, true), 35);
+	for (unsigned i = 0; i < 40; i++)
+		CHECK(buffers_of(65000, false) > 0);
+	CHECK_EQ(buffers_of(65000, false), 5);
+	CHECK_EQ(r->queue->in_flight, 32);
+	/* A small packet never keeps a large buffer, and the device gets that back or what fits. */
+	for (unsigned i = 0; i < 300; i++) {
+		CHECK_EQ(buffers_of(20 + i * 5, true), 1);
+		CHECK_EQ(r->posted, 256 * 2048);
+	}
+	CHECK_EQ(r->queue->in_flight, 256);
+	CHECK_EQ(blocks, before);
+	CHECK_EQ(buffers_of(65000, true), 35);
+}
+
+TEST(the_least_ring_holds_the_largest_packet)
+{
+	ram_pages = (1 << 20) / PAGE_SIZE;
+	begin(ALL, 16, 16);
+	ram_pages = 65536;
+	CHECK_EQ(buffers_of(65535 + 14, true), 35);
+}
+
 /* Interrupts: one for the first packet, none while there is work, whatever comes meanwhile. */
 static unsigned more_to_come;
 static void flooding_batch(struct netdev *d, struct packet *batch)
