@@ -63,7 +63,7 @@ static int directory_readdir(struct file *f, struct dirent_sink *sink)
 	return err;
 }
 
-static int64_t directory_seek(struct file *f, int64_t offset, int whence)
+int64_t fs_seek_no_end(struct file *f, int64_t offset, int whence)
 {
 	if (whence == SEEK_CUR)
 		offset += f->pos;
@@ -93,7 +93,7 @@ static void directory_release(struct file *f)
 
 const struct file_ops directory_ops = {
 	.read = directory_read,
-	.seek = directory_seek,
+	.seek = fs_seek_no_end,
 	.stat = file_stat_vnode,
 	.sync = directory_sync,
 	.readdir = directory_readdir,

@@ -167,18 +167,6 @@ static ssize_t pseudo_write(struct file *f, struct iter *from, int64_t *pos)
 	return got;
 }
 
-static int64_t pseudo_seek(struct file *f, int64_t offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = offset;
-	return offset;
-}
-
 static int pseudo_truncate(struct file *f, int64_t size)
 {
 	return 0;
@@ -196,7 +184,7 @@ static void pseudo_release(struct file *f)
 static const struct file_ops pseudo_file_ops = {
 	.read = pseudo_read,
 	.write = pseudo_write,
-	.seek = pseudo_seek,
+	.seek = fs_seek_no_end,
 	.stat = file_stat_vnode,
 	.truncate = pseudo_truncate,
 	.release = pseudo_release,

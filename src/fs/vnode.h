@@ -92,6 +92,8 @@ ssize_t dentry_path(struct dentry *d, char *buf, size_t size);
  */
 struct file *fs_open(const struct path_context *c, struct dentry *start, const char *path,
 	uint32_t flags, uint32_t mode);
+/* For file_ops: to any position from the start or the present one; an end there is none. */
+int64_t fs_seek_no_end(struct file *f, int64_t offset, int whence);
 int fs_stat(const struct path_context *c, struct dentry *start, const char *path, unsigned walk,
 	struct stat *st);
 int fs_mkdir(const struct path_context *c, struct dentry *start, const char *path, uint32_t mode);

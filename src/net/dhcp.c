@@ -15,9 +15,11 @@
 
 #include "net/config.h"
 #include "net/dhcp.h"
-#include "net/inet.h"
 #include "net/neigh.h"
-#include "net/transport.h"
+#include "net/route.h"
+#include "net/socket.h"
+#include "net/state.h"
+#include "net/udp_client.h"
 #include "abi/errno.h"
 #include "diag/log.h"
 #include "mem/heap.h"
@@ -46,27 +48,6 @@ struct dhcp_client {
 
 static struct dhcp_client *client; /* the one there is */
 
-static int client_socket(struct dhcp_client *c)
-{
-	struct sockaddr_storage a;
-	uint32_t len;
-	struct socket *s = udp_create(AF_INET);
-	int err;
-
-	if (IS_ERR(s))
-		return (int)PTR_ERR(s);
-	s->broadcast = s->reuseaddr = true;
-	s->bound_if = c->dev->index;
-	inet_addr(&a, &len, INADDR_ANY, DHCP_CLIENT_PORT);
-	err = s->ops->bind(s, &a, len, NULL);
-	if (err) {
-		socket_put(s);
-		return err;
-	}
-	c->s = s;
-	return 0;
-}
-
 static void client_send(struct dhcp_client *c, uint8_t type, uint32_t to, uint32_t requested,
 	uint32_t server, uint32_t ciaddr)
 {
@@ -78,13 +59,9 @@ static void client_send(struct dhcp_client *c, uint8_t type, uint32_t to, uint32
 		.ciaddr = ciaddr,
 		.hostname = the_net()->hostname,
 		.secs = (uint16_t)MIN((clock_now() - c->started) / NSEC_PER_SEC, 65535ull) };
-	struct iter it;
-	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL };
 
 	memcpy(r.mac, c->dev->mac, 6);
-	iter_init_one(&it, buf, dhcp_build(buf, &r), false);
-	inet_addr(&m.name, &m.name_len, to, DHCP_SERVER_PORT);
-	(void)c->s->ops->send(c->s, &m, NULL);
+	udp_client_send(c->s, buf, dhcp_build(buf, &r), ip_map(to), DHCP_SERVER_PORT);
 }
 
 /* The next answer of type 'want' (or a NAK) until the deadline; false: none came. */
@@ -92,25 +69,17 @@ static bool client_wait(struct dhcp_client *c, uint8_t want, uint32_t server, ui
 	struct dhcp_lease *out)
 {
 	uint8_t buf[1500];
+	size_t n;
 
-	for (;;) {
-		uint64_t now = clock_now();
-		struct iter it;
-		struct socket_message m = { .data = &it };
-
-		if (now >= deadline)
-			return false;
-		c->s->rcvtimeo = deadline - now;
-		iter_init_one(&it, buf, sizeof(buf), false);
-		ssize_t n = c->s->ops->recv(c->s, &m);
-
-		if (n <= 0 || !dhcp_parse(buf, (size_t)n, c->xid, c->dev->mac, out))
+	while ((n = udp_client_recv(c->s, buf, sizeof(buf), deadline))) {
+		if (!dhcp_parse(buf, n, c->xid, c->dev->mac, out))
 			continue;
 		if (server && out->server && out->server != server)
 			continue;
 		if (out->type == want || (out->type == DHCPNAK && want == DHCPACK))
 			return true;
 	}
+	return false;
 }
 
 /* RFC 2131 4.1: each wait twice as long, give or take a second's fraction. */
@@ -330,7 +299,7 @@ void dhcp_start(struct netdev *dev)
 	if (c) {
 		c->dev = dev;
 		wait_init(&c->heard);
-		err = client_socket(c);
+		err = udp_client_create(AF_INET, dev, DHCP_CLIENT_PORT, &c->s);
 	}
 	if (!err) {
 		store_release(&client, c);

@@ -11,9 +11,10 @@
 
 #include "net/config.h"
 #include "net/dhcp6.h"
-#include "net/inet.h"
 #include "net/ip6.h"
-#include "net/transport.h"
+#include "net/socket.h"
+#include "net/state.h"
+#include "net/udp_client.h"
 #include "abi/errno.h"
 #include "diag/log.h"
 #include "mem/heap.h"
@@ -37,28 +38,6 @@ struct dhcp6_client {
 
 static struct dhcp6_client *client; /* the one there is; atomic */
 
-static int client_socket(struct dhcp6_client *c)
-{
-	struct sockaddr_storage a;
-	uint32_t len;
-	struct socket *s = udp_create(AF_INET6);
-	int err;
-
-	if (IS_ERR(s))
-		return (int)PTR_ERR(s);
-	s->bound_if = c->dev->index;
-	s->reuseaddr = true;
-	inet_sk(s)->v6.v6only = true;
-	inet_put_addr(&a, &len, AF_INET6, IP_ANY, DHCP6_CLIENT_PORT, 0);
-	err = s->ops->bind(s, &a, len, NULL);
-	if (err) {
-		socket_put(s);
-		return err;
-	}
-	c->s = s;
-	return 0;
-}
-
 /* Without a tested link-local address nothing leaves: the next try will. */
 static void client_send(struct dhcp6_client *c, uint8_t type, const struct dhcp6_answer *server,
 	struct ip_addr addr)
@@ -72,13 +51,9 @@ static void client_send(struct dhcp6_client *c, uint8_t type, const struct dhcp6
 		.addr = addr,
 		.elapsed = (uint16_t)MIN(
 			(clock_now() - c->started) / (10 * NSEC_PER_MSEC), 65535ull) };
-	struct iter it;
-	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL };
 
 	memcpy(r.mac, c->dev->mac, 6);
-	iter_init_one(&it, buf, dhcp6_build(buf, &r), false);
-	inet_put_addr(&m.name, &m.name_len, AF_INET6, servers, DHCP6_SERVER_PORT, c->dev->index);
-	(void)c->s->ops->send(c->s, &m, NULL);
+	udp_client_send(c->s, buf, dhcp6_build(buf, &r), servers, DHCP6_SERVER_PORT);
 }
 
 /* The next sound answer of this type until the deadline; false: none came. */
@@ -86,22 +61,12 @@ static bool client_wait(
 	struct dhcp6_client *c, uint8_t type, uint64_t deadline, struct dhcp6_answer *out)
 {
 	uint8_t buf[1500];
+	size_t n;
 
-	for (;;) {
-		uint64_t now = clock_now();
-		struct iter it;
-		struct socket_message m = { .data = &it };
-
-		if (now >= deadline)
-			return false;
-		c->s->rcvtimeo = deadline - now;
-		iter_init_one(&it, buf, sizeof(buf), false);
-		ssize_t n = c->s->ops->recv(c->s, &m);
-
-		if (n > 0 && dhcp6_parse(buf, (size_t)n, c->xid, c->dev->mac, out) &&
-			out->type == type)
+	while ((n = udp_client_recv(c->s, buf, sizeof(buf), deadline)))
+		if (dhcp6_parse(buf, n, c->xid, c->dev->mac, out) && out->type == type)
 			return true;
-	}
+	return false;
 }
 
 /* Section 15: each wait twice as long, give or take a tenth. */
@@ -334,7 +299,7 @@ void dhcp6_start(struct netdev *dev, bool stateful)
 		c->dev = dev;
 		c->stateful = stateful;
 		wait_init(&c->changed);
-		err = client_socket(c);
+		err = udp_client_create(AF_INET6, dev, DHCP6_CLIENT_PORT, &c->s);
 	}
 	if (!err && !kthread_create("dhcp6", client_thread, c, THREAD_NORMAL))
 		err = -ENOMEM;

@@ -55,24 +55,46 @@ static void icmp_send(struct packet *p, struct ip_addr src, struct ip_addr dst, 
 	ip_output(p, &how, &r);
 }
 
-void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info)
+struct packet *icmp_make_error(
+	const struct packet *p, uint8_t type, uint8_t code, uint32_t info, size_t max)
 {
-	struct pkt_cb *cb = pkt_cb(p);
-	size_t n = MIN((size_t)cb->ip_len + p->len, (size_t)548);
-	struct packet *e;
+	size_t ip_len = ((const struct pkt_cb *)p->cb)->ip_len, n = MIN(ip_len + p->len, max);
+	struct packet *e = packet_alloc(TX_HEADROOM, sizeof(struct icmp_header) + n);
 	struct icmp_header *h;
 
-	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) || ip_v4(cb->src) == 0 || !icmp_rate_ok())
-		return;
-	e = packet_alloc(TX_HEADROOM, sizeof(*h) + n);
 	if (!e)
-		return;
+		return NULL;
 	h = packet_put(e, sizeof(*h));
 	h->type = type;
 	h->code = code;
 	h->unused = be32(info);
-	memcpy(packet_put(e, n), p->data - cb->ip_len, n);
-	icmp_send(e, cb->dst, cb->src, 0xc0);
+	memcpy(packet_put(e, n), p->data - ip_len, n);
+	return e;
+}
+
+struct packet *icmp_make_echo_reply(struct packet *p, uint8_t type)
+{
+	struct packet *q = pkt_linearise(p, TX_HEADROOM);
+
+	packet_free(p);
+	if (!q)
+		return NULL;
+	q->csum_flags = PACKET_CSUM_NONE;
+	q->gso_type = PACKET_GSO_NONE; /* what the card said of the request */
+	((struct icmp_header *)q->data)->type = type;
+	return q;
+}
+
+void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info)
+{
+	struct pkt_cb *cb = pkt_cb(p);
+	struct packet *e;
+
+	if ((cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) || ip_v4(cb->src) == 0 || !icmp_rate_ok())
+		return;
+	e = icmp_make_error(p, type, code, info, 548);
+	if (e)
+		icmp_send(e, cb->dst, cb->src, 0xc0);
 }
 
 void icmp_send_timeout(struct packet *p)
@@ -102,21 +124,13 @@ static void echo_reply(struct packet *p)
 		packet_free(p);
 		return;
 	}
-	q = pkt_linearise(p, TX_HEADROOM);
-	packet_free(p);
-	if (!q)
-		return;
-	q->csum_flags = PACKET_CSUM_NONE;
-	q->gso_type = PACKET_GSO_NONE; /* what the card said of the request */
-	((struct icmp_header *)q->data)->type = ICMP_ECHO_REPLY;
-	icmp_send(q, src, dst, tos);
+	q = icmp_make_echo_reply(p, ICMP_ECHO_REPLY);
+	if (q)
+		icmp_send(q, src, dst, tos);
 }
 
-/* Linux's table: what an unreachable code means to a socket, and whether it is final. */
-static const struct {
-	uint8_t err;
-	bool fatal;
-} unreachable[] = {
+/* Linux's table. */
+static const struct icmp_meaning unreachable[] = {
 	{ ENETUNREACH, false },
 	{ EHOSTUNREACH, false },
 	{ ENOPROTOOPT, true },

@@ -7,6 +7,12 @@
 struct packet;
 struct rx;
 
+/* What an unreachable code means to a socket, and whether it is final. */
+struct icmp_meaning {
+	uint8_t err;
+	bool fatal;
+};
+
 void icmp_input(struct rx *rx, struct packet *p);
 /* p: the packet complained about, not consumed. */
 void icmp_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info);
@@ -23,6 +29,11 @@ bool ip_quote(const uint8_t *header, size_t len, struct ip_quote *q); /* either 
 /* Tells the socket that sent it. */
 void ip_quote_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);
 bool icmp_rate_ok(void);
+/* The message about p, with as much of it as max allows, but for its checksum; NULL: no memory. */
+struct packet *icmp_make_error(
+	const struct packet *p, uint8_t type, uint8_t code, uint32_t info, size_t max);
+/* The answer to an echo request, which is freed, but for its checksum; NULL: no memory. */
+struct packet *icmp_make_echo_reply(struct packet *p, uint8_t type);
 /* Either family's: nobody listens; a part of it has not come in time. */
 void icmp_send_port_unreachable(struct packet *p);
 void icmp_send_timeout(struct packet *p);

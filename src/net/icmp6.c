@@ -64,21 +64,13 @@ static bool may_complain(
 void icmp6_send_error(struct packet *p, uint8_t type, uint8_t code, uint32_t info)
 {
 	struct pkt_cb *cb = pkt_cb(p);
-	size_t n = MIN((size_t)cb->ip_len + p->len, (size_t)IP6_MIN_MTU - 48);
 	struct packet *e;
-	struct icmp_header *h;
 
 	if (!may_complain(p, cb, type, code))
 		return;
-	e = packet_alloc(TX_HEADROOM, sizeof(*h) + n);
-	if (!e)
-		return;
-	h = packet_put(e, sizeof(*h));
-	h->type = type;
-	h->code = code;
-	h->unused = be32(info);
-	memcpy(packet_put(e, n), p->data - cb->ip_len, n);
-	send(e, ip_is_multicast(cb->dst) ? IP_ANY : cb->dst, cb->src, cb->ifindex, 0);
+	e = icmp_make_error(p, type, code, info, IP6_MIN_MTU - 48);
+	if (e)
+		send(e, ip_is_multicast(cb->dst) ? IP_ANY : cb->dst, cb->src, cb->ifindex, 0);
 }
 
 /* ---- what comes ---- */
@@ -92,21 +84,13 @@ static void echo_reply(struct packet *p)
 		packet_free(p);
 		return;
 	}
-	q = pkt_linearise(p, TX_HEADROOM);
-	packet_free(p);
-	if (!q)
-		return;
-	q->csum_flags = PACKET_CSUM_NONE;
-	q->gso_type = PACKET_GSO_NONE; /* what the card said of the request */
-	q->data[0] = ICMP6_ECHO_REPLY;
-	send(q, ip_is_multicast(cb.dst) ? IP_ANY : cb.dst, cb.src, cb.ifindex, cb.tos);
+	q = icmp_make_echo_reply(p, ICMP6_ECHO_REPLY);
+	if (q)
+		send(q, ip_is_multicast(cb.dst) ? IP_ANY : cb.dst, cb.src, cb.ifindex, cb.tos);
 }
 
-/* Linux's table: what an unreachable code means to a socket, and whether it is final. */
-static const struct {
-	uint8_t err;
-	bool fatal;
-} unreachable[] = {
+/* Linux's table. */
+static const struct icmp_meaning unreachable[] = {
 	{ ENETUNREACH, false },
 	{ EACCES, true },
 	{ EHOSTUNREACH, false },

@@ -6,108 +6,69 @@
 #include "syscall/file_util.h"
 #include "syscall/syscall.h"
 
-/* The handlers of a single buffer have a path of their own: they are what programs call most. */
+/*
+ * What a call does. Each call of a single buffer, which are what programs call most, has code of
+ * its own for it: everything inlined.
+ */
+enum transfer { READ = 0, WRITE = 1, AT = 2, READ_AT = READ | AT, WRITE_AT = WRITE | AT };
 
-static long write_to(struct file *f, struct iter *it)
+static __always_inline long transfer(
+	struct file *f, struct iter *it, enum transfer what, int64_t pos)
 {
-	ssize_t n = limit_file_size(f, f->pos, it->left, f->flags & O_APPEND);
+	ssize_t n;
 
+	if (!(what & WRITE))
+		return what & AT ? file_pread(f, it, pos) : file_read(f, it);
+	n = limit_file_size(f, what & AT ? pos : f->pos, it->left, f->flags & O_APPEND);
 	if (unlikely(n < 0))
 		return n;
 	iter_truncate(it, n);
-	return file_write(f, it);
+	return what & AT ? file_pwrite(f, it, pos) : file_write(f, it);
 }
 
-static long pwrite_to(struct file *f, struct iter *it, int64_t pos)
+static __always_inline long transfer_buffer(
+	int fd, void *buf, size_t n, enum transfer what, int64_t pos)
 {
-	ssize_t n = limit_file_size(f, pos, it->left, f->flags & O_APPEND);
+	struct fd f = fd_borrow(fd);
+	struct iter it;
+	long r;
 
-	if (unlikely(n < 0))
-		return n;
-	iter_truncate(it, n);
-	return file_pwrite(f, it, pos);
-}
+	if (unlikely(!f.file))
+		return -EBADF;
+	if (likely(user_range_ok(buf, n))) {
+		iter_init_one(&it, buf, n, true);
+		r = transfer(f.file, &it, what, pos);
+	} else { /* Linux looks at how the descriptor was opened before the buffer */
+		bool may = what & WRITE ? file_writable(f.file) : file_readable(f.file);
 
-/* Linux looks at the descriptor, and at how it was opened, before the buffer. */
-static long bad_buffer(bool opened_for_it)
-{
-	return opened_for_it ? -EFAULT : -EBADF;
+		r = may ? -EFAULT : -EBADF;
+	}
+	fd_return(f);
+	return r;
 }
 
 SYSCALL_DEFINE3(read, int, fd, void *, buf, size_t, n)
 {
-	struct fd f = fd_borrow(fd);
-	struct iter it;
-	long r;
-
-	if (unlikely(!f.file))
-		return -EBADF;
-	if (likely(user_range_ok(buf, n))) {
-		iter_init_one(&it, buf, n, true);
-		r = file_read(f.file, &it);
-	} else {
-		r = bad_buffer(file_readable(f.file));
-	}
-	fd_return(f);
-	return r;
+	return transfer_buffer(fd, buf, n, READ, 0);
 }
 
 SYSCALL_DEFINE3(write, int, fd, void *, buf, size_t, n)
 {
-	struct fd f = fd_borrow(fd);
-	struct iter it;
-	long r;
-
-	if (unlikely(!f.file))
-		return -EBADF;
-	if (likely(user_range_ok(buf, n))) {
-		iter_init_one(&it, buf, n, true);
-		r = write_to(f.file, &it);
-	} else {
-		r = bad_buffer(file_writable(f.file));
-	}
-	fd_return(f);
-	return r;
+	return transfer_buffer(fd, buf, n, WRITE, 0);
 }
 
 SYSCALL_DEFINE4(pread64, int, fd, void *, buf, size_t, n, int64_t, pos)
 {
-	struct fd f = fd_borrow(fd);
-	struct iter it;
-	long r;
-
-	if (unlikely(!f.file))
-		return -EBADF;
-	if (likely(user_range_ok(buf, n))) {
-		iter_init_one(&it, buf, n, true);
-		r = file_pread(f.file, &it, pos);
-	} else {
-		r = bad_buffer(file_readable(f.file));
-	}
-	fd_return(f);
-	return r;
+	return transfer_buffer(fd, buf, n, READ_AT, pos);
 }
 
 SYSCALL_DEFINE4(pwrite64, int, fd, void *, buf, size_t, n, int64_t, pos)
 {
-	struct fd f = fd_borrow(fd);
-	struct iter it;
-	long r;
-
-	if (unlikely(!f.file))
-		return -EBADF;
-	if (likely(user_range_ok(buf, n))) {
-		iter_init_one(&it, buf, n, true);
-		r = pwrite_to(f.file, &it, pos);
-	} else {
-		r = bad_buffer(file_writable(f.file));
-	}
-	fd_return(f);
-	return r;
+	return transfer_buffer(fd, buf, n, WRITE_AT, pos);
 }
 
 static long transfer_vector(
-	int fd, const struct iovec *uvec, unsigned long count, int64_t pos, bool at_pos, bool write)
+	int fd, const struct iovec *uvec, unsigned long count, enum transfer what, int64_t pos)
 {
 	struct fd f = fd_borrow(fd);
 	struct user_iovec v;
@@ -117,10 +78,7 @@ static long transfer_vector(
 		return -EBADF;
 	n = user_iovec_get(&v, uvec, count);
 	if (!n) {
-		if (write)
-			n = at_pos ? pwrite_to(f.file, &v.iter, pos) : write_to(f.file, &v.iter);
-		else
-			n = at_pos ? file_pread(f.file, &v.iter, pos) : file_read(f.file, &v.iter);
+		n = transfer(f.file, &v.iter, what, pos);
 		user_iovec_free(&v);
 	}
 	fd_return(f);
@@ -129,43 +87,43 @@ static long transfer_vector(
 
 SYSCALL_DEFINE3(readv, int, fd, const struct iovec *, vec, unsigned long, count)
 {
-	return transfer_vector(fd, vec, count, 0, false, false);
+	return transfer_vector(fd, vec, count, READ, 0);
 }
 
 SYSCALL_DEFINE3(writev, int, fd, const struct iovec *, vec, unsigned long, count)
 {
-	return transfer_vector(fd, vec, count, 0, false, true);
+	return transfer_vector(fd, vec, count, WRITE, 0);
 }
 
 SYSCALL_DEFINE4(preadv, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos)
 {
-	return transfer_vector(fd, vec, count, pos, true, false);
+	return transfer_vector(fd, vec, count, READ_AT, pos);
 }
 
 SYSCALL_DEFINE4(pwritev, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos)
 {
-	return transfer_vector(fd, vec, count, pos, true, true);
+	return transfer_vector(fd, vec, count, WRITE_AT, pos);
 }
 
 /* RWF_HIPRI, RWF_DSYNC and RWF_SYNC ask for no less than what memory-backed files do anyway. */
-static long transfer_vector2(
-	int fd, const struct iovec *vec, unsigned long count, int64_t pos, int flags, bool write)
+static long transfer_vector2(int fd, const struct iovec *vec, unsigned long count, int64_t pos,
+	int flags, enum transfer what)
 {
 	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
 		return -EOPNOTSUPP;
-	return transfer_vector(fd, vec, count, pos, pos != -1, write);
+	return transfer_vector(fd, vec, count, pos != -1 ? what | AT : what, pos);
 }
 
 SYSCALL_DEFINE6(preadv2, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos,
 	long, high, int, flags)
 {
-	return transfer_vector2(fd, vec, count, pos, flags, false);
+	return transfer_vector2(fd, vec, count, pos, flags, READ);
 }
 
 SYSCALL_DEFINE6(pwritev2, int, fd, const struct iovec *, vec, unsigned long, count, int64_t, pos,
 	long, high, int, flags)
 {
-	return transfer_vector2(fd, vec, count, pos, flags, true);
+	return transfer_vector2(fd, vec, count, pos, flags, WRITE);
 }
 
 SYSCALL_DEFINE3(lseek, int, fd, int64_t, offset, int, whence)

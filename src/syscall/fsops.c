@@ -321,27 +321,33 @@ SYSCALL_DEFINE4(readlinkat, int, dirfd, const char *, path, char *, buf, int, si
 
 /* --- directories of the process --- */
 
+/* d, whose reference passes, becomes *which, p's cwd or root, unless err says why not. */
+static long set_directory(struct process *p, struct dentry **which, struct dentry *d, long err)
+{
+	struct dentry *old = d;
+
+	if (!err) {
+		mutex_lock(&p->lock);
+		old = *which;
+		rcu_store(which, d);
+		mutex_unlock(&p->lock);
+	}
+	dentry_put(old);
+	return err;
+}
+
 SYSCALL_DEFINE1(chdir, const char *, upath)
 {
 	struct process *p = process_current();
-	struct dentry *d, *old;
+	struct dentry *d;
 	struct user_path u;
 	long err = user_path_get(&u, AT_FDCWD, upath, false);
 
 	if (err)
 		return err;
 	err = user_path_walk(&u, WALK_FOLLOW | WALK_DIRECTORY, &d);
-	if (!err) {
-		err = fs_may_search(&u.c, d);
-		old = d;
-		if (!err) {
-			mutex_lock(&p->lock);
-			old = p->cwd;
-			rcu_store(&p->cwd, d);
-			mutex_unlock(&p->lock);
-		}
-		dentry_put(old);
-	}
+	if (!err)
+		err = set_directory(p, &p->cwd, d, fs_may_search(&u.c, d));
 	user_path_put(&u);
 	return err;
 }
@@ -350,7 +356,7 @@ SYSCALL_DEFINE1(fchdir, int, fd)
 {
 	struct process *p = process_current();
 	struct path_context c;
-	struct dentry *d, *old;
+	struct dentry *d;
 	struct stat st;
 	long err = fd_dentry(fd, true, &d);
 
@@ -362,14 +368,7 @@ SYSCALL_DEFINE1(fchdir, int, fd)
 		err = -ENOTDIR;
 	if (!err)
 		err = fs_may_search(&c, d);
-	old = d;
-	if (!err) {
-		mutex_lock(&p->lock);
-		old = p->cwd;
-		rcu_store(&p->cwd, d);
-		mutex_unlock(&p->lock);
-	}
-	dentry_put(old);
+	err = set_directory(p, &p->cwd, d, err);
 	put_context(&c);
 	return err;
 }
@@ -377,24 +376,15 @@ SYSCALL_DEFINE1(fchdir, int, fd)
 SYSCALL_DEFINE1(chroot, const char *, upath)
 {
 	struct process *p = process_current();
-	struct dentry *d, *old;
+	struct dentry *d;
 	struct user_path u;
 	long err = user_path_get(&u, AT_FDCWD, upath, false);
 
 	if (err)
 		return err;
 	err = user_path_walk(&u, WALK_FOLLOW | WALK_DIRECTORY, &d);
-	if (!err) {
-		err = p->cred.euid == 0 ? 0 : -EPERM;
-		old = d;
-		if (!err) {
-			mutex_lock(&p->lock);
-			old = p->root;
-			rcu_store(&p->root, d);
-			mutex_unlock(&p->lock);
-		}
-		dentry_put(old);
-	}
+	if (!err)
+		err = set_directory(p, &p->root, d, p->cred.euid == 0 ? 0 : -EPERM);
 	user_path_put(&u);
 	return err;
 }

@@ -72,7 +72,9 @@ SYSCALL_DEFINE4(socketpair, int, family, int, type, int, protocol, int *, ufds)
 	return 0;
 }
 
-SYSCALL_DEFINE3(bind, int, fd, const void *, uaddr, int, len)
+static long with_address(int fd, const void *uaddr, int len,
+	int (*call)(struct file *f, const struct sockaddr_storage *a, uint32_t len,
+		const struct path_context *c))
 {
 	struct path_context c = process_path_context();
 	struct sockaddr_storage a;
@@ -83,25 +85,19 @@ SYSCALL_DEFINE3(bind, int, fd, const void *, uaddr, int, len)
 		return r;
 	r = get_address(&a, uaddr, len);
 	if (!r)
-		r = socket_bind(f.file, &a, (uint32_t)len, &c);
+		r = call(f.file, &a, (uint32_t)len, &c);
 	fd_return(f);
 	return r;
 }
 
+SYSCALL_DEFINE3(bind, int, fd, const void *, uaddr, int, len)
+{
+	return with_address(fd, uaddr, len, socket_bind);
+}
+
 SYSCALL_DEFINE3(connect, int, fd, const void *, uaddr, int, len)
 {
-	struct path_context c = process_path_context();
-	struct sockaddr_storage a;
-	struct fd f;
-	long r = socket_borrow(fd, &f);
-
-	if (unlikely(r))
-		return r;
-	r = get_address(&a, uaddr, len);
-	if (!r)
-		r = socket_connect(f.file, &a, (uint32_t)len, &c);
-	fd_return(f);
-	return r;
+	return with_address(fd, uaddr, len, socket_connect);
 }
 
 SYSCALL_DEFINE2(listen, int, fd, int, backlog)
