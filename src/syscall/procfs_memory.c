@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc/<pid>/pagemap (and its ioctl) and clear_refs: the page table as the program may see it. */
+/* A process's memory: its areas (maps, smaps), and its page table (pagemap, clear_refs). */
 
 #include "syscall/procfs.h"
 
@@ -10,10 +10,95 @@
 #include "file/file.h"
 #include "file/iter.h"
 #include "fs/vnode.h"
+#include "lib/format.h"
 #include "lib/string.h"
+#include "mem/heap.h"
 #include "process/process.h"
 #include "sched/thread.h"
 #include "vm/vm.h"
+
+/* --- areas --- */
+
+static size_t print_area(char *line, size_t size, const struct vm_area_info *a)
+{
+	int n = format(line, size, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", a->start, a->end,
+		a->prot & 1 ? 'r' : '-', a->prot & 2 ? 'w' : '-', a->prot & 4 ? 'x' : '-',
+		a->flags & 1 ? 's' : 'p', a->offset, DEV_MAJOR(a->device), DEV_MINOR(a->device),
+		a->inode);
+
+	while (a->name[0] && n < 73)
+		line[n++] = ' ';
+	n += format(line + n, size - n, "%s\n", a->name);
+	return (size_t)n;
+}
+
+static int show_areas(struct text *t, struct process *p, bool details)
+{
+	struct vm_area_info *a = heap_alloc(sizeof(*a));
+	char *line = heap_alloc(512);
+	uintptr_t at = 0;
+
+	if (!a || !line) {
+		heap_free(a);
+		heap_free(line);
+		return -ENOMEM;
+	}
+	while (vm_area_next(p->vm, at, details, a) == 0) {
+		bool anonymous = !a->inode;
+
+		text_write(t, line, print_area(line, 512, a));
+		if (details) {
+			uint64_t kb = a->resident * 4;
+
+			text_printf(t,
+				"Size:           %8lu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n"
+				"Rss:            %8lu kB\nPss:            %8lu kB\nShared_Clean:          0 kB\n"
+				"Shared_Dirty:          0 kB\nPrivate_Clean:  %8lu kB\nPrivate_Dirty:  %8lu kB\n",
+				(a->end - a->start) / 1024, kb, kb, anonymous ? 0 : kb,
+				anonymous ? kb : 0);
+			text_printf(t,
+				"Referenced:     %8lu kB\nAnonymous:      %8lu kB\nLazyFree:              0 kB\n"
+				"AnonHugePages:         0 kB\nShmemPmdMapped:        0 kB\nFilePmdMapped:         0 kB\n"
+				"Shared_Hugetlb:        0 kB\nPrivate_Hugetlb:       0 kB\nSwap:                  0 kB\n"
+				"SwapPss:               0 kB\nLocked:                0 kB\nTHPeligible:    %8u\n"
+				"VmFlags:%s%s%s mr mw me\n",
+				kb, anonymous ? kb : 0, anonymous, a->prot & 1 ? " rd" : "",
+				a->prot & 2 ? " wr" : "", a->prot & 4 ? " ex" : "");
+		}
+		at = a->end;
+	}
+	heap_free(a);
+	heap_free(line);
+	return 0;
+}
+
+int procfs_show_maps(struct text *t, struct process *p, struct task *task)
+{
+	return show_areas(t, p, false);
+}
+
+int procfs_show_smaps(struct text *t, struct process *p, struct task *task)
+{
+	return show_areas(t, p, true);
+}
+
+int procfs_show_smaps_rollup(struct text *t, struct process *p, struct task *task)
+{
+	struct vm_stats vm;
+
+	vm_stats(p->vm, &vm);
+	text_printf(t,
+		"%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n"
+		"Rss:            %8lu kB\nPss:            %8lu kB\nShared_Clean:   %8lu kB\n"
+		"Shared_Dirty:          0 kB\nPrivate_Clean:         0 kB\nPrivate_Dirty:  %8lu kB\n"
+		"Referenced:     %8lu kB\nAnonymous:      %8lu kB\nSwap:                  0 kB\n"
+		"SwapPss:               0 kB\nLocked:                0 kB\n",
+		p->code_start, p->stack_start, vm.resident * 4, vm.resident * 4, vm.shared * 4,
+		(vm.resident - vm.shared) * 4, vm.resident * 4, (vm.resident - vm.shared) * 4);
+	return 0;
+}
+
+/* --- the page table --- */
 
 #define CHUNK 64u /* entries at a time */
 
@@ -39,18 +124,6 @@ static ssize_t pagemap_read(struct file *f, struct iter *to, int64_t *pos)
 		cond_resched();
 	}
 	return done == 0 && to->fault ? -EFAULT : done;
-}
-
-static int64_t pagemap_seek(struct file *f, int64_t offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = offset;
-	return offset;
 }
 
 /* Checks in Linux's order. 0 or the error. */
@@ -98,7 +171,7 @@ static void pagemap_release(struct file *f)
 
 static const struct file_ops pagemap_ops = {
 	.read = pagemap_read,
-	.seek = pagemap_seek,
+	.seek = fs_seek_no_end,
 	.ioctl = pagemap_ioctl,
 	.stat = file_stat_vnode,
 	.release = pagemap_release,
