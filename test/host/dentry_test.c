@@ -6,23 +6,11 @@
 /* The path cache: walks, paths and parents against create, unlink and rename. */
 #include "t.h"
 #include "rcu_host.h"
+#include "heap_host.h"
 #include "fs/impl.h"
 
 #define NAMES  12
 #define ROUNDS 3000
-
-void *heap_alloc(size_t n)
-{
-	return t_malloc(n);
-}
-void *heap_alloc_zeroed(size_t n)
-{
-	return t_calloc(n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
 
 /* --- A file system of directories whose names are one letter --- */
 

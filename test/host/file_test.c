@@ -4,6 +4,8 @@
 /* flags: -D_GNU_SOURCE */
 /* tsan */
 #include "t.h"
+#include "bug_host.h"
+#include "heap_host.h"
 
 #include "abi/errno.h"
 #include "abi/fcntl.h"
@@ -12,8 +14,6 @@
 #include "file/file.h"
 #include "file/impl.h"
 #include "file/lock.h"
-#include "lib/bug.h"
-#include "mem/heap.h"
 #include <pthread.h>
 
 /* The kernel's services, as little as these files need. */
@@ -21,19 +21,6 @@ _Thread_local uint32_t host_cpu_id;
 uint32_t cpu_online_count = 8;
 bool lock_records_used;
 
-void *heap_alloc_zeroed(size_t size)
-{
-	return t_calloc(size);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "BUG %s:%d %s\n", file, line, what);
-	abort();
-}
 void mutex_init_class(struct mutex *m, const struct lock_class *class)
 {
 	memset(m, 0, sizeof(*m));

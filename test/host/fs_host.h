@@ -5,6 +5,10 @@
  * What src/fs/ needs from the layers below, for host tests: an arena as physical memory, locks that
  * check that they are free, a clock that stands, files without descriptors. Include after t.h.
  */
+#include "bug_host.h"
+#include "file_host.h"
+#include "heap_host.h"
+#include "uaccess_host.h"
 #include "cpu/layout.h"
 #include "file/pipe.h"
 #include "fs/impl.h"
@@ -97,26 +101,6 @@ struct page_stats page_stats(void)
 {
 	return (struct page_stats){ ARENA_PAGES, ARENA_PAGES - host_pages_used };
 }
-void *heap_alloc(size_t n)
-{
-	return t_malloc(n);
-}
-void *heap_alloc_zeroed(size_t n)
-{
-	return t_calloc(n);
-}
-void *heap_resize(void *p, size_t n)
-{
-	if (t_alloc_must_fail())
-		return NULL;
-	if (!p)
-		atomic_fetch_add(&t_alloc_live, 1);
-	return realloc(p, n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
 char *heap_strdup(const char *s)
 {
 	char *p = t_malloc(strlen(s) + 1);
@@ -195,31 +179,6 @@ size_t log_read(char *buf, size_t size)
 {
 	return 0;
 }
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "BUG %s:%d %s\n", file, line, what);
-	abort();
-}
-int copy_to_user(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-size_t copy_to_user_partial(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-size_t copy_from_user_partial(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-int clear_user(void *d, size_t n)
-{
-	memset(d, 0, n);
-	return 0;
-}
 void random_bytes(void *buf, size_t n)
 {
 	memset(buf, 7, n);
@@ -240,28 +199,6 @@ struct file *pipe_object_open(struct pipe *p, uint32_t flags)
 }
 void stdio_init(void)
 {
-}
-struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags)
-{
-	struct file *f = t_calloc(sizeof(*f));
-	if (!f)
-		return NULL;
-	f->refcount = 1;
-	f->ops = ops;
-	f->private = private;
-	f->flags = flags;
-	return f;
-}
-void file_get(struct file *f)
-{
-	f->refcount++;
-}
-void file_put(struct file *f)
-{
-	if (--f->refcount)
-		return;
-	f->ops->release(f);
-	t_free(f);
 }
 
 static ssize_t host_write(struct file *f, const void *data, size_t n, int64_t pos)

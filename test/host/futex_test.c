@@ -4,10 +4,10 @@
 /* flags: -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"
+#include "heap_host.h"
 #include "sched/futex.h"
 #include "sched/timer.h"
 #include "abi/errno.h"
-#include "mem/heap.h"
 
 /* A deadline is either never or long ago: no timers needed. */
 void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
@@ -20,14 +20,6 @@ void sleep_timer_stop(struct sleep_timer *s)
 bool sleep_timer_expired(const struct sleep_timer *s)
 {
 	return s->deadline != UINT64_MAX && clock_now() >= s->deadline;
-}
-void *heap_alloc_zeroed(size_t n)
-{
-	return t_calloc(n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
 }
 int user_load_u32(const uint32_t *p, uint32_t *v)
 {

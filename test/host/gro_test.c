@@ -6,31 +6,15 @@
 /* sources: $(HOST_GRO) src/drivers/netdev.c src/lib/string.c src/lib/format.c */
 /* flags: -D_GNU_SOURCE */
 #include "t.h"
+#include "bug_host.h"
+#include "heap_host.h"
 
 #include "abi/net.h"
 #include "abi/socket.h"
 #include "file/iter.h"
-#include "lib/bug.h"
-#include "mem/heap.h"
 #include "net/packet.h"
 #include "net/rx.h"
 
-void bug_report(const char *file, int line, const char *what)
-{
-	abort();
-}
-void *heap_alloc(size_t n)
-{
-	return t_malloc(n);
-}
-void *heap_alloc_zeroed(size_t n)
-{
-	return t_calloc(n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
 void mutex_lock(struct mutex *m)
 {
 }

@@ -5,38 +5,18 @@
 
 #include "abi/errno.h"
 #include "cpu/layout.h"
-#include "cpu/uaccess.h"
 #include "diag/log.h"
 #include "drivers/netdev.h"
-#include "file/file.h"
 #include "lib/bug.h"
 #include "lib/string.h"
-#include "mem/heap.h"
 #include "mem/page.h"
 #include "t.h"
+#include "file_host.h"
+#include "heap_host.h"
+#include "uaccess_host.h"
 
 /* ---- memory, program memory, files ---- */
 
-void *heap_alloc(size_t size)
-{
-	return t_malloc(size);
-}
-void *heap_alloc_zeroed(size_t size)
-{
-	return t_calloc(size);
-}
-void *heap_resize(void *p, size_t size)
-{
-	if (t_alloc_must_fail())
-		return NULL;
-	if (!p)
-		atomic_fetch_add(&t_alloc_live, 1);
-	return realloc(p, size);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
 struct page_stats page_stats(void)
 {
 	return (struct page_stats){ .total = 65536, .free = 65536 };
@@ -101,56 +81,8 @@ void page_put(struct page *page)
 		env_pages_used--;
 	}
 }
-int copy_from_user(void *dst, const void *usrc, size_t n)
-{
-	memcpy(dst, usrc, n);
-	return 0;
-}
-int copy_to_user(void *udst, const void *src, size_t n)
-{
-	memcpy(udst, src, n);
-	return 0;
-}
-size_t copy_from_user_partial(void *dst, const void *usrc, size_t n)
-{
-	memcpy(dst, usrc, n);
-	return 0;
-}
-size_t copy_to_user_partial(void *udst, const void *src, size_t n)
-{
-	memcpy(udst, src, n);
-	return 0;
-}
-int clear_user(void *udst, size_t n)
-{
-	memset(udst, 0, n);
-	return 0;
-}
 void log_at(int level, const char *fmt, ...)
 {
-}
-struct file *file_create(const struct file_ops *ops, void *private, uint32_t flags)
-{
-	struct file *f = t_calloc(sizeof(*f));
-
-	if (f) {
-		f->refcount = 1;
-		f->ops = ops;
-		f->private = private;
-		f->flags = flags;
-	}
-	return f;
-}
-void file_get(struct file *f)
-{
-	atomic_add(&f->refcount, 1);
-}
-void file_put(struct file *f)
-{
-	if (atomic_sub(&f->refcount, 1) == 1) {
-		f->ops->release(f);
-		t_free(f);
-	}
 }
 /* Descriptors of the tests' "process". */
 static struct file *env_fds[64];

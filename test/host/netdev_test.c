@@ -2,24 +2,12 @@
 /* Packets: room, ownership of fragments; the list of cards. */
 /* sources: src/drivers/netdev.c src/lib/string.c src/lib/format.c */
 #include "t.h"
+#include "bug_host.h"
+#include "heap_host.h"
 
 #include "drivers/netdev.h"
-#include "lib/bug.h"
-#include "mem/heap.h"
 #include "sched/mutex.h"
 
-void bug_report(const char *file, int line, const char *what)
-{
-	abort();
-}
-void *heap_alloc(size_t n)
-{
-	return t_malloc(n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
 void mutex_lock(struct mutex *m)
 {
 }

@@ -8,67 +8,18 @@
 #include "abi/fcntl.h" /* before what unistd.h has of it */
 #include "t.h"
 #include "sched_shim.h"
+#include "heap_host.h"
+#include "poll_host.h"
+#include "uaccess_host.h"
 #include "abi/epoll.h"
 #include "abi/errno.h"
-#include "cpu/uaccess.h"
-#include "file/anon.h"
 #include "file/epoll.h"
 #include "file/file.h"
-#include "file/lock.h"
 #include "file/pipe.h"
 #include "file/pollset.h"
-#include "mem/heap.h"
 #include "mem/page.h"
-#include "sched/timer.h"
 
-/* A deadline is either never or long ago: no timers needed. */
-void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
-{
-	s->deadline = deadline;
-}
-void sleep_timer_stop(struct sleep_timer *s)
-{
-}
-bool sleep_timer_expired(const struct sleep_timer *s)
-{
-	return s->deadline != UINT64_MAX;
-}
 uint64_t clock_realtime(void)
-{
-	return 0;
-}
-void *heap_alloc_zeroed(size_t n)
-{
-	return t_calloc(n);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
-int copy_to_user(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-size_t copy_to_user_partial(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-size_t copy_from_user_partial(void *d, const void *s, size_t n)
-{
-	memcpy(d, s, n);
-	return 0;
-}
-int clear_user(void *d, size_t n)
-{
-	memset(d, 0, n);
-	return 0;
-}
-void lock_release_owner(struct file *f, bool flock, void *owner)
-{
-}
-int anon_file_stat(struct file *f, struct stat *st)
 {
 	return 0;
 }

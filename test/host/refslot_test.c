@@ -2,15 +2,10 @@
 /* tsan */
 /* Readers against an owner that sets, clears and drops: freed once, never too early. */
 #include "t.h"
+#include "bug_host.h"
 #include <pthread.h>
 #include <sched.h>
 #include "lockfree/refslot.h"
-
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "BUG %s:%d %s\n", file, line, what);
-	abort();
-}
 
 #define READERS 3
 #define ROUNDS	20000

@@ -5,12 +5,12 @@
 /* Packets lent to a program: what a program may do wrong, by chance and on purpose, and receivers,
  * a program and callers at the same time. */
 #include "t.h"
+#include "bug_host.h"
+#include "heap_host.h"
 #include <pthread.h>
 #include <sched.h>
 #include "abi/errno.h"
 #include "cpu/barrier.h"
-#include "lib/bug.h"
-#include "mem/heap.h"
 #include "net/packet.h"
 #include "net/rings.h"
 
@@ -19,19 +19,6 @@
 
 /* ---- the world around rings.c ---- */
 
-void *heap_alloc_zeroed(size_t size)
-{
-	return t_calloc(size);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: BUG: %s\n", file, line, what);
-	abort();
-}
 void packet_free(struct packet *p)
 {
 	t_free(p);

@@ -5,6 +5,7 @@
  * The kernel's threads on the host: each test thread is a pthread, sleeping and waking are real
  * futexes, time is the host's. Included once by the test file; linked with the sources under test.
  */
+#include "bug_host.h"
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #include "cpu/barrier.h"
-#include "lib/bug.h"
 #include "sched/clock.h"
 #include "sched/impl.h"
 #include "sched/thread.h"
@@ -21,12 +21,6 @@ _Thread_local struct thread *host_current;
 _Thread_local uint32_t host_cpu_id;
 uint32_t cpu_online_count = 1;
 DEFINE_PERCPU(struct runqueue, runqueue);
-
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "BUG %s:%d: %s\n", file, line, what);
-	abort();
-}
 
 uint64_t clock_now(void)
 {

@@ -7,6 +7,8 @@
 /* flags: -D_GNU_SOURCE */
 
 #include "t.h"
+#include "bug_host.h"
+#include "heap_host.h"
 #include "abi/errno.h"
 #include "abi/syscall_nr.h"
 #include "process/impl.h"
@@ -50,18 +52,6 @@ void thread_interrupt(struct thread *t)
 }
 void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
-}
-void *heap_alloc(size_t size)
-{
-	return t_malloc(size);
-}
-void heap_free(void *p)
-{
-	t_free(p);
-}
-void bug_report(const char *file, int line, const char *what)
-{
-	abort();
 }
 void task_wake_others(struct process *p)
 {
