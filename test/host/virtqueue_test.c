@@ -4,6 +4,7 @@
 /* sources: src/drivers/virtqueue.c */
 /* tsan */
 #include "t.h"
+#include "bug_host.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -13,18 +14,12 @@
 #include "cpu/barrier.h"
 #include "cpu/layout.h"
 #include "drivers/virtqueue.h"
-#include "lib/bug.h"
 #include "mem/heap.h"
+#include "virtqueue_walk.h"
 
 char *host_physmap;
 #define MEMORY (1 << 20)
 static size_t memory_used;
-
-void bug_report(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: %s\n", file, line, what);
-	abort();
-}
 
 static void memory_start(void)
 {
@@ -83,24 +78,6 @@ static uint16_t *device_avail_event(void)
 	return (uint16_t *)&q.used->ring[q.size];
 }
 
-/* The segments of a chain as the device sees them; returns how many. */
-static unsigned device_walk(uint16_t head, struct vring_desc *out)
-{
-	struct vring_desc *table = q.desc, d = table[head];
-	unsigned n = 0;
-
-	if (d.flags & VRING_DESC_INDIRECT) {
-		table = phys_to_virt(PADDR(d.addr));
-		d = table[0];
-	}
-	for (;;) {
-		out[n++] = d;
-		if (!(d.flags & VRING_DESC_NEXT) || n == VIRTQUEUE_MAX_SEGMENTS)
-			return n;
-		d = table[d.next];
-	}
-}
-
 static struct virtqueue_segment segments(struct virtqueue_segment *s, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -125,7 +102,7 @@ static void round_trips(bool indirect)
 		REQUIRE(virtqueue_add(&q, s, out, in, &token[round % 4]) == 0);
 		REQUIRE(device_next(&head));
 		if (round < 100) {
-			REQUIRE(device_walk(head, d) == out + in);
+			REQUIRE(virtqueue_walk(&q, head, d) == out + in);
 			for (unsigned i = 0; i < out + in; i++) {
 				CHECK_EQ(d[i].addr, s[i].addr);
 				CHECK_EQ(d[i].len, s[i].len);

@@ -6,17 +6,9 @@
  */
 /* tsan */
 /* sources: $(HOST_VM) */
-#include "vm_env.h"
+#include "vm_window.h"
 
-#define BASE  0x10000000ul
 #define PAGES 100 /* more than three batches */
-static struct test_file file;
-static struct vm_space *space;
-
-static uintptr_t va_of(unsigned page)
-{
-	return BASE + page * PAGE_SIZE;
-}
 
 static uint64_t content(uint64_t index)
 {
@@ -89,8 +81,7 @@ static void map(uintptr_t at, unsigned n, int flags, uint64_t index)
 
 static void begin(void)
 {
-	start(MIB(64));
-	file_start(&file);
+	window_start(MIB(64));
 	file_ops.contiguous = false;
 	space = vm_space_create();
 	REQUIRE(space);
