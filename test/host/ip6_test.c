@@ -308,31 +308,12 @@ static void fragment(size_t total, size_t off, size_t n, uint32_t id, bool more)
 	memcpy(frame + 62, whole + off, n);
 	inject(frame, 62 + n);
 }
-TEST(fragments_in_any_order)
+static struct file *fragment_socket(void)
 {
-	static const int order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
-		{ 2, 0, 1 }, { 2, 1, 0 } };
-
 	global_setup();
-	struct file *u = udp6_at(53);
-
-	for (uint32_t k = 0; k < 6; k++) {
-		for (int i = 0; i < 3; i++) {
-			size_t off = (size_t)order[k][i] * 1000;
-
-			fragment(2500, off, off == 2000 ? 500 : 1000, k, off < 2000);
-		}
-		CHECK_EQ(env_read(u, buf, 10000, 0), 2492);
-		for (size_t i = 8; i < 2500; i++)
-			if (buf[i - 8] != (uint8_t)(i * 7)) {
-				T_FAIL("wrong byte %zu", i);
-				break;
-			}
-	}
-	CHECK(list_empty(&me.net.frags));
-	file_put(u);
-	peer_teardown();
+	return udp6_at(53);
 }
+#include "frag_cases.h"
 TEST(atomic_fragment_is_alone)
 {
 	global_setup();
@@ -346,17 +327,13 @@ TEST(atomic_fragment_is_alone)
 	file_put(u);
 	peer_teardown();
 }
-TEST(overlaps_and_bad_fragments)
+TEST(bad_fragments)
 {
 	struct packet *p;
 
 	global_setup();
 	struct file *u = udp6_at(53);
 
-	fragment(2000, 0, 1000, 1, true);
-	fragment(2000, 992, 1008, 1, false);
-	CHECK_EQ(env_read(u, buf, 10000, 0), -EAGAIN);
-	CHECK(list_empty(&me.net.frags));
 	fragment(2000, 0, 1001, 2, true); /* not a multiple of eight */
 	p = out_icmp6(ICMP6_PARAMETER);
 	REQUIRE(p);

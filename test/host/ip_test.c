@@ -354,7 +354,7 @@ TEST(path_mtu_of_where_nothing_long_went)
 	peer_teardown();
 }
 
-static void fragment(size_t total, size_t off, size_t n, uint16_t id, bool more)
+static void fragment(size_t total, size_t off, size_t n, uint32_t id, bool more)
 {
 	static uint8_t whole[66000];
 	struct udp_header *h = (struct udp_header *)whole;
@@ -364,89 +364,24 @@ static void fragment(size_t total, size_t off, size_t n, uint16_t id, bool more)
 	*h = (struct udp_header){ be16(999), be16(53), be16((uint16_t)total), 0 };
 	for (size_t i = 8; i < total; i++)
 		whole[i] = (uint8_t)(i * 7);
-	ip->id = be16(id);
+	ip->id = be16((uint16_t)id);
 	ip->frag = be16((uint16_t)(off / 8 | (more ? IP_MF : 0)));
 	ip->checksum = 0;
 	ip->checksum = csum_fold(csum_add(0, ip, 20));
 	memcpy(frame + at, whole + off, n);
 	inject(frame, at + n);
 }
-TEST(fragments_in_any_order)
-{
-	static const int order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
-		{ 2, 0, 1 }, { 2, 1, 0 } };
-
-	peer_setup();
-	struct file *u = udp_at(53);
-
-	for (int k = 0; k < 6; k++) {
-		for (int i = 0; i < 3; i++) {
-			size_t off = (size_t)order[k][i] * 1000;
-
-			fragment(2500, off, off == 2000 ? 500 : 1000, (uint16_t)k, off < 2000);
-		}
-		CHECK_EQ(env_read(u, buf, 10000, 0), 2492);
-		for (size_t i = 8; i < 2500; i++)
-			if (buf[i - 8] != (uint8_t)(i * 7)) {
-				T_FAIL("wrong byte %zu", i);
-				break;
-			}
-	}
-	CHECK(list_empty(&me.net.frags));
-	file_put(u);
-	peer_teardown();
-}
-TEST(overlapping_fragments_drop_the_packet)
+static struct file *fragment_socket(void)
 {
 	peer_setup();
-	struct file *u = udp_at(53);
-
-	fragment(2000, 0, 1000, 1, true);
-	fragment(2000, 992, 1008, 1, false);
-	CHECK_EQ(env_read(u, buf, 10000, 0), -EAGAIN);
-	CHECK(list_empty(&me.net.frags));
-	file_put(u);
-	peer_teardown();
+	return udp_at(53);
 }
-TEST(doubled_fragments_are_one)
-{
-	peer_setup();
-	struct file *u = udp_at(53);
-
-	for (int first = 0; first < 3;
-		first++) { /* which one comes twice, and when the last came */
-		for (int i = 0; i < 3; i++) {
-			size_t off = (size_t)(first + i) % 3 * 1000;
-
-			for (int twice = 0; twice < 2; twice++)
-				if (!twice || i < 2)
-					fragment(2500, off, off == 2000 ? 500 : 1000,
-						(uint16_t)first, off < 2000);
-		}
-		CHECK_EQ(env_read(u, buf, 10000, 0), 2492);
-		CHECK(list_empty(&me.net.frags));
-	}
-	file_put(u);
-	peer_teardown();
-}
-TEST(nothing_lies_behind_the_last_fragment)
-{
-	peer_setup();
-	struct file *u = udp_at(53);
-
-	fragment(2504, 0, 1000, 1, true);
-	fragment(4008, 3008, 504, 1, true);
-	fragment(2504, 1504, 1000, 1, false); /* as many bytes as there should be, with a hole */
-	CHECK_EQ(env_read(u, buf, 10000, 0), -EAGAIN);
-	CHECK(list_empty(&me.net.frags));
-	file_put(u);
-	peer_teardown();
-}
+#include "frag_cases.h"
 TEST(fragments_time_out_and_are_bounded)
 {
 	peer_setup();
 	for (unsigned i = 0; i < 3000; i++)
-		fragment(60000, 0, 1400, (uint16_t)i, true);
+		fragment(60000, 0, 1400, i, true);
 	CHECK(me.net.frag_bytes < MIB(2));
 	env_run(40 * NSEC_PER_SEC);
 	CHECK(list_empty(&me.net.frags));

@@ -21,6 +21,24 @@ static struct file *l, *c; /* the listener, the connection */
 static uint32_t iss;	   /* ours; the peer's is 1000 */
 static char buf[70000];
 
+static void open_listener(void)
+{
+	peer_setup();
+	l = listener_at(80);
+}
+/* c is the next connection in the listener's queue. False: there is none. */
+static bool accept_next(void)
+{
+	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
+	return !IS_ERR(c);
+}
+/* The peer's SYN is answered by s. False: it is not. */
+static bool open_half(struct seg *s)
+{
+	open_listener();
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	return sent(s);
+}
 /* A fresh accepted connection; our next byte is iss + 1, the peer's 1001. No options. */
 static void open_passive(void)
 {
@@ -197,6 +215,13 @@ static void sent_segments(unsigned from, unsigned to, int line)
 	}
 }
 #define SENT(from, to) sent_segments(from, to, __LINE__)
+/* Ten segments are on their way to a peer with SACK. */
+static void open_with_ten_out(void)
+{
+	open_with(O_SACK, 40);
+	write_segments(10);
+	SENT(0, 10);
+}
 
 static int ca_state(void)
 {

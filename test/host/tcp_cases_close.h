@@ -65,8 +65,7 @@ TEST(paws_rejects_old_timestamps)
 	uint8_t t[12];
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 12);
 	sent(&s);
 	iss = s.seq;
@@ -267,8 +266,7 @@ TEST(listener_close_resets_what_waits)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	sent(&s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);

@@ -162,8 +162,7 @@ TEST(a_lost_syn_ack_makes_it_one)
 	struct seg s;
 	uint8_t o[4];
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	size_t n = put_syn(o, 0);
 
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = n);
@@ -172,8 +171,7 @@ TEST(a_lost_syn_ack_makes_it_one)
 	EXPECT(s, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
 	iss = s.seq;
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	write_segments(5);
 	SENT(0, 1);
 	SILENCE();

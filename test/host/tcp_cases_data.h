@@ -79,14 +79,12 @@ TEST(sequence_numbers_wrap)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 0xfffffff0u);
 	sent(&s);
 	iss = s.seq;
 	SEND(.flags = TCP_ACK, .seq = 0xfffffff1u, .ack = iss + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	SEND(.flags = TCP_ACK, .seq = 1, .ack = iss + 1, .text = "QRST");
 	SEND(.flags = TCP_ACK, .seq = 0xfffffff1u, .ack = iss + 1, .text = "ABCDEFGHIJKLMNOP");
 	CHECK_EQ(env_read(c, buf, 100, 0), 20);
@@ -241,8 +239,7 @@ TEST(segments_respect_the_peers_mss)
 	static const uint8_t o[] = { 2, 4, 1, 0 }; /* 256 */
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 4);
 	sent(&s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
@@ -392,8 +389,7 @@ TEST(sack_recovery_sends_only_the_holes)
 	struct seg s;
 	uint8_t sack[12] = { 1, 1, 5, 10 };
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 8);
 	sent(&s);
 	iss = s.seq;
@@ -419,8 +415,7 @@ TEST(sack_blocks_report_what_came_early)
 	static const uint8_t o[] = { 4, 2, 1, 1 };
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 4);
 	sent(&s);
 	iss = s.seq;

@@ -165,8 +165,7 @@ TEST(initial_numbers_are_not_to_be_guessed)
 	uint32_t first, second;
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	peer_port = 6000;
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	REQUIRE(sent(&s));
@@ -190,8 +189,7 @@ TEST(initial_numbers_are_not_to_be_guessed)
 
 TEST(syn_with_fin_is_dropped)
 {
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN | TCP_FIN, .seq = 1000);
 	SILENCE();
 	SEND(.flags = TCP_SYN | TCP_RST, .seq = 1000);
@@ -205,8 +203,7 @@ TEST(syn_ack_to_a_listener_is_reset)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN | TCP_ACK, .seq = 1000, .ack = 55);
 	EXPECT(s, TCP_RST, 55, 0, 0);
 	close_all();
@@ -238,8 +235,7 @@ TEST(options_behind_an_unknown_one_count)
 	static const uint8_t o[] = { 99, 4, 7, 7, 3, 3, 5, 1, 30, 2, 4, 2 };
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = sizeof(o));
 	EXPECT(s, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
 	CHECK_EQ(s.wscale, TCP_WSCALE);
@@ -260,13 +256,11 @@ TEST(a_tiny_mss_is_not_obeyed)
 	static const uint8_t o[] = { TCPOPT_MSS, 4, 0, 1 };
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 4);
 	REQUIRE(sent(&s));
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(sk_of(c)->mss, TCP_MIN_MSS);
 	close_all();
 }

@@ -50,6 +50,15 @@ static void answer_cookie(unsigned options, uint64_t ms, uint32_t wrong, const c
 
 	c = IS_ERR(f) ? NULL : f;
 }
+/* A SYN is answered with a cookie; o: the options of what follows, returned is their size. */
+static size_t cookie_from(struct seg *s, uint8_t *o)
+{
+	flooded();
+	syn_from(5000, O_SACK | O_TS);
+	CHECK(sent(s));
+	peer_echo = s->ts_val;
+	return put_ts(o);
+}
 TEST(syn_flood_keeps_the_queue_bounded)
 {
 	long before;
@@ -121,8 +130,7 @@ TEST(cookie_without_timestamps_offers_nothing)
 	REQUIRE(sent(&s));
 	CHECK(!s.ts && s.wscale == -1 && s.has_mss);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK(!sk_of(c)->sack_ok && !sk_of(c)->wscale_ok && !sk_of(c)->ts_ok);
 	close_all();
 }
@@ -149,12 +157,7 @@ TEST(cookie_answer_and_more_in_one_run)
 {
 	uint8_t o[40];
 	struct seg s;
-
-	flooded();
-	syn_from(5000, O_SACK | O_TS);
-	REQUIRE(sent(&s));
-	peer_echo = s.ts_val;
-	size_t n = put_ts(o);
+	size_t n = cookie_from(&s, o);
 
 	socket_lock(&sk_of(l)->i.s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .opt = o, .opt_len = n);
@@ -162,8 +165,7 @@ TEST(cookie_answer_and_more_in_one_run)
 		.text = "hello");
 	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1006, .ack = s.seq + 1, .opt = o, .opt_len = n);
 	socket_unlock(&sk_of(l)->i.s);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(state(), TCP_CLOSE_WAIT);
 	CHECK_EQ(env_read(c, buf, 100, 0), 5);
 	CHECK_EQ(env_read(c, buf, 100, 0), 0);
@@ -175,19 +177,13 @@ TEST(cookie_answer_and_reset_in_one_run)
 {
 	uint8_t o[40];
 	struct seg s;
-
-	flooded();
-	syn_from(5000, O_SACK | O_TS);
-	REQUIRE(sent(&s));
-	peer_echo = s.ts_val;
-	size_t n = put_ts(o);
+	size_t n = cookie_from(&s, o);
 
 	socket_lock(&sk_of(l)->i.s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .opt = o, .opt_len = n);
 	SEND(.flags = TCP_RST, .seq = 1001);
 	socket_unlock(&sk_of(l)->i.s);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(env_read(c, buf, 100, 0), -ECONNRESET);
 	close_all();
 }
@@ -207,13 +203,11 @@ TEST(cookie_answer_is_lost_and_what_follows_comes)
 	SEND(.flags = TCP_ACK, .seq = 1004, .ack = iss + 1, .opt = o, .opt_len = n, .text = "lo");
 	SILENCE();
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1, .opt = o, .opt_len = n, .text = "hel");
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(state(), TCP_ESTABLISHED);
 	close_all();
 	/* When no cookies are about this is somebody who speaks of a connection that is not. */
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1006, .ack = iss + 1);
 	EXPECT(s, TCP_RST, iss + 1, 0, 0);
 	c = NULL;
@@ -268,8 +262,7 @@ TEST(cookie_belongs_to_its_connection)
 	CHECK(IS_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)));
 	peer_addr = PEER;
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	close_all();
 }
 TEST(cookie_means_nothing_when_none_was_sent)
@@ -311,8 +304,7 @@ TEST(accept_queue_limit)
 	struct seg s;
 	unsigned answered = 0;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	socket_listen(l, 1);
 	for (peer_port = 6000; peer_port < 6010; peer_port++) {
 		SEND(.flags = TCP_SYN, .seq = 1000);
@@ -330,8 +322,7 @@ TEST(accept_queue_full_leaves_the_last_ack_unanswered)
 	struct seg s;
 	uint32_t first[4];
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	socket_listen(l, 1);
 	for (int k = 0; k < 4; k++) { /* all SYNs before the first ACK */
 		peer_port = (uint16_t)(6000 + k);
@@ -355,8 +346,7 @@ TEST(accept_queue_full_leaves_the_last_ack_unanswered)
 	after(1100); /* the SYN,ACK goes out again, is answered again, and there is room */
 	peer_port = 6002;
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = first[2] + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	peer_port = 5000;
 	close_all();
 }
@@ -391,8 +381,7 @@ TEST(cookie_waits_for_room_in_the_accept_queue)
 }
 TEST(a_reset_frees_its_place_in_the_queue)
 {
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	CHECK_EQ(sk_of(l)->listener->syn_count, 1);
 	SEND(.flags = TCP_RST, .seq = 1001);
@@ -405,8 +394,7 @@ TEST(defer_accept_is_over_after_its_time)
 	int secs = 5;
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	socket_setopt(l, SOL_TCP, TCP_DEFER_ACCEPT, &secs, 4);
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	REQUIRE(sent(&s));
@@ -464,8 +452,7 @@ TEST(ports_are_shared_only_if_both_want_to)
 	struct file *other = NULL;
 	int one = 1;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	other = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	socket_setopt(other, SOL_SOCKET, SO_REUSEPORT, &one, 4);
 	CHECK_EQ(env_bind(other, 0, 80), -EADDRINUSE);

@@ -160,9 +160,7 @@ TEST(rack_finds_a_lost_retransmission)
 }
 TEST(rack_looks_behind_a_fresh_retransmission)
 {
-	open_with(O_SACK, 40);
-	write_segments(10);
-	SENT(0, 10);
+	open_with_ten_out();
 	after(40);
 	ack("0 sack 1-4");
 	SENT(0, 1);
@@ -223,9 +221,7 @@ TEST(rack_ignores_an_answer_that_echoes_the_original)
 }
 TEST(several_holes_are_filled_in_order)
 {
-	open_with(O_SACK, 40);
-	write_segments(10);
-	SENT(0, 10);
+	open_with_ten_out();
 	after(40);
 	ack("0 sack 1-2 3-4 5-10"); /* 0, 2 and 4; ssthresh 7 lets 7 of 10 go */
 	SENT(0, 1);
@@ -514,9 +510,7 @@ TEST(recovery_sends_in_proportion_to_what_arrives)
 }
 TEST(recovery_ends_with_the_reduced_window)
 {
-	open_with(O_SACK, 40);
-	write_segments(10);
-	SENT(0, 10);
+	open_with_ten_out();
 	after(40);
 	ack("0 sack 1-10");
 	SENT(0, 1);
@@ -555,9 +549,7 @@ TEST(recovery_cut_short_ends_with_the_reduced_window)
 }
 TEST(one_recovery_reduces_once)
 {
-	open_with(O_SACK, 40);
-	write_segments(10);
-	SENT(0, 10);
+	open_with_ten_out();
 	after(40);
 	ack("0 sack 1-4");
 	uint32_t reduced = sk_of(c)->ssthresh;

@@ -17,8 +17,7 @@ TEST(passive_open)
 	CHECK(s.has_mss && s.mss == 1460 && !s.ts && s.wscale == -1);
 	CHECK(IS_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)));
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(state(), TCP_ESTABLISHED);
 	close_all();
 }
@@ -28,8 +27,7 @@ TEST(passive_open_takes_offered_options)
 		0 };
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = sizeof(o));
 	EXPECT(s, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
 	CHECK(s.ts && s.ts_ecr == 7);
@@ -41,8 +39,7 @@ TEST(syn_ack_is_repeated_with_backoff_and_given_up)
 	struct seg s;
 	unsigned n = 0;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	while (sent(&s))
 		n++;
@@ -57,8 +54,7 @@ TEST(repeated_syn_gets_the_same_answer)
 {
 	struct seg s, t;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	sent(&s);
 	SEND(.flags = TCP_SYN, .seq = 1000);
@@ -69,8 +65,7 @@ TEST(ack_to_listener_is_reset)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_ACK, .seq = 5, .ack = 77);
 	EXPECT(s, TCP_RST, 77, 0, 0);
 	SEND(.flags = TCP_RST, .seq = 5);
@@ -81,8 +76,7 @@ TEST(wrong_ack_in_syn_recv_is_reset)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	sent(&s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 5);
@@ -93,8 +87,7 @@ TEST(closed_port_is_reset)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	my_port = 81;
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	EXPECT(s, TCP_RST | TCP_ACK, 0, 1001, 0);
@@ -107,8 +100,7 @@ TEST(closed_port_is_reset)
 }
 TEST(bad_checksum_is_dropped)
 {
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .bad_checksum = true);
 	SILENCE();
 	close_all();
@@ -281,13 +273,9 @@ TEST(data_with_the_last_ack_of_the_handshake)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
-	SEND(.flags = TCP_SYN, .seq = 1000);
-	REQUIRE(sent(&s));
+	REQUIRE(open_half(&s));
 	SEND(.flags = TCP_ACK | TCP_PSH, .seq = 1001, .ack = s.seq + 1, .text = "hello");
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(env_read(c, buf, 10, 0), 5);
 	close_all();
 }
@@ -295,13 +283,9 @@ TEST(fin_with_the_last_ack_of_the_handshake)
 {
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
-	SEND(.flags = TCP_SYN, .seq = 1000);
-	REQUIRE(sent(&s));
+	REQUIRE(open_half(&s));
 	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = s.seq + 1, .text = "bye");
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(state(), TCP_CLOSE_WAIT);
 	CHECK_EQ(env_read(c, buf, 10, 0), 3);
 	CHECK_EQ(env_read(c, buf, 10, 0), 0);
@@ -311,16 +295,12 @@ TEST(a_lost_syn_ack_is_noticed_by_the_repeated_syn)
 {
 	struct seg s, t;
 
-	peer_setup();
-	l = listener_at(80);
-	SEND(.flags = TCP_SYN, .seq = 1000);
-	REQUIRE(sent(&s));
+	REQUIRE(open_half(&s));
 	after(500);
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	EXPECT(t, TCP_SYN | TCP_ACK, s.seq, 1001, 0);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(sk_of(c)->srtt, 0); /* Karn: which of the two? */
 	close_all();
 }

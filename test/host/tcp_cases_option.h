@@ -35,16 +35,14 @@ TEST(defer_accept_waits_for_data)
 	int secs = 5;
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	socket_setopt(l, SOL_TCP, TCP_DEFER_ACCEPT, &secs, 4);
 	SEND(.flags = TCP_SYN, .seq = 1000);
 	sent(&s);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
 	CHECK(IS_ERR(socket_accept(l, 0, NULL, NULL)));
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .text = "GET");
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(env_read(c, buf, 10, 0), 3);
 	close_all();
 }
@@ -165,15 +163,13 @@ TEST(maxseg_limits_what_we_send_and_announce)
 	int mss = 500;
 	uint8_t o[40];
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	CHECK_EQ(socket_setopt(l, SOL_TCP, TCP_MAXSEG, &mss, 4), 0);
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = put_syn(o, 0));
 	REQUIRE(sent(&s));
 	CHECK_EQ(s.mss, 500);
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	env_write(c, buf, 1000, 0);
 	CHECK(sent(&s) && s.len == 500);
 	mss = 87;

@@ -64,9 +64,7 @@ TEST(dsack_after_the_recovery_undoes_it_too)
 }
 TEST(dsack_of_a_part_undoes_nothing)
 {
-	open_with(O_SACK, 40);
-	write_segments(10);
-	SENT(0, 10);
+	open_with_ten_out();
 	after(40);
 	ack("0 sack 2-10");
 	SENT(0, 2);

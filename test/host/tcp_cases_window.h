@@ -54,8 +54,7 @@ TEST(window_in_a_syn_is_not_scaled)
 {
 	uint8_t o[40];
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	size_t n = put_syn(o, O_WSCALE);
 
 	SEND(.flags = TCP_SYN, .seq = 1000, .wnd = 700, .opt = o, .opt_len = n);
@@ -71,13 +70,11 @@ TEST(scale_above_14_counts_as_14)
 	static const uint8_t o[] = { TCPOPT_WSCALE, 3, 15, TCPOPT_NOP };
 	struct seg s;
 
-	peer_setup();
-	l = listener_at(80);
+	open_listener();
 	SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = 4);
 	REQUIRE(sent(&s));
 	SEND(.flags = TCP_ACK, .seq = 1001, .ack = s.seq + 1, .wnd = 1);
-	c = socket_accept(l, SOCK_NONBLOCK, NULL, NULL);
-	REQUIRE(!IS_ERR(c));
+	REQUIRE(accept_next());
 	CHECK_EQ(sk_of(c)->snd_wnd, 1u << 14);
 	close_all();
 }
@@ -187,6 +184,14 @@ static unsigned fill_window(void)
 	}
 	return n;
 }
+static void open_with_full_window(void)
+{
+	open_with(0, 0);
+	set_option(SOL_SOCKET, SO_RCVBUF, 8192);
+	fill_window();
+	after(100);
+	out_clear();
+}
 static struct seg last_sent(void)
 {
 	struct seg s, last = { 0 };
@@ -235,11 +240,7 @@ TEST(a_zero_window_probe_is_answered)
 {
 	struct seg s;
 
-	open_with(0, 0);
-	set_option(SOL_SOCKET, SO_RCVBUF, 8192);
-	fill_window();
-	after(100);
-	out_clear();
+	open_with_full_window();
 	SEND(.flags = TCP_ACK, .seq = peer_seq - 1, .ack = iss + 1, .text = "x"); /* an old byte */
 	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
 	SEND(.flags = TCP_ACK, .seq = peer_seq - 1, .ack = iss + 1); /* as Linux probes */
@@ -260,11 +261,7 @@ TEST(acks_count_in_a_closed_window)
 }
 TEST(reading_a_little_announces_nothing_silly)
 {
-	open_with(0, 0);
-	set_option(SOL_SOCKET, SO_RCVBUF, 8192);
-	fill_window();
-	after(100);
-	out_clear();
+	open_with_full_window();
 	env_read(c, buf, 100, 0);
 	SILENCE();
 	close_all();
@@ -273,11 +270,7 @@ TEST(reading_much_opens_the_window)
 {
 	struct seg s;
 
-	open_with(0, 0);
-	set_option(SOL_SOCKET, SO_RCVBUF, 8192);
-	fill_window();
-	after(100);
-	out_clear();
+	open_with_full_window();
 	while (env_read(c, buf, 4000, 0) > 0)
 		;
 	REQUIRE(sent(&s));
