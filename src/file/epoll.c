@@ -19,7 +19,7 @@
  *   R2  A scan counts as one ready item while it runs (ready_count): who asks meanwhile waits for
  *       its end, and does not miss what it has in hand. At its end it wakes a waiter if it leaves
  *       something. "Push, then look for waiters" pairs with "be on ep->wait, then look at both
- *       lists" (wait_ready).
+ *       lists" (wait_events).
  *
  * Two ends may meet: of the set and of the file. An item holds no reference on its file, as the
  * file's end takes the item out (epoll_forget_file); but it holds one on the memory of its set.
@@ -92,15 +92,18 @@ static bool has_ready(const struct epoll *ep)
 	return __atomic_load_n(&ep->ready_count, __ATOMIC_SEQ_CST) || !mpsc_empty(&ep->woken);
 }
 
-static void make_ready(struct epoll_item *item)
+/* True: a thread was woken for it. */
+static bool make_ready(struct epoll_item *item)
 {
 	struct epoll *ep = item->ep;
 
 	if (!atomic_xchg(&item->queued, 1))
 		mpsc_push(&ep->woken, &item->woken_link);
-	wait_wake_one(&ep->wait, 0);
+	bool somebody = wait_wake_one(&ep->wait, 0);
+
 	if (wait_active(&ep->poll_wait))
 		wait_wake_all(&ep->poll_wait, POLLIN | POLLRDNORM);
+	return somebody;
 }
 
 /* ep->lock held, by scans and by who removes an item; all of these. */
@@ -161,12 +164,10 @@ static bool item_woken(struct wait_entry *entry, uint32_t events)
 {
 	struct epoll_item *item = entry->arg;
 	uint32_t wanted = load_relaxed(&item->event.events) & ~PRIVATE_BITS;
-	bool somebody = wait_active(&item->ep->wait);
 
 	if (!wanted || (events && !(events & wanted)))
 		return false;
-	make_ready(item);
-	return somebody; /* consumes an exclusive wake-up only if a thread gets it */
+	return make_ready(item); /* consumes an exclusive wake-up only if a thread gets it */
 }
 
 struct item_table {
@@ -414,33 +415,6 @@ static int collect(struct epoll *ep, struct epoll_event *user_events, int max)
 	return n;
 }
 
-/* As wait_event_until, but exclusive: one event wakes one waiter. */
-static int wait_ready(struct epoll *ep, uint64_t deadline)
-{
-	struct wait_entry e = { .thread = thread_current(), .exclusive = true };
-	struct sleep_timer timer;
-	int err = 0;
-
-	sleep_timer_start(&timer, deadline);
-	wait_add_exclusive(&ep->wait, &e);
-	for (;;) {
-		thread_prepare_sleep(SLEEP_INTERRUPTIBLE);
-		if (has_ready(ep))
-			break;
-		if (thread_signalled())
-			err = -EINTR;
-		else if (sleep_timer_expired(&timer))
-			err = -ETIMEDOUT;
-		if (err)
-			break;
-		schedule();
-	}
-	thread_cancel_sleep();
-	wait_remove(&e);
-	sleep_timer_stop(&timer);
-	return err;
-}
-
 static __noinline int wait_events(
 	struct epoll *ep, struct epoll_event *user_events, int max, uint64_t deadline)
 {
@@ -453,9 +427,9 @@ static __noinline int wait_events(
 			return n;
 		if (!deadline)
 			return 0;
-		err = wait_ready(ep, deadline);
+		err = wait_event_exclusive(&ep->wait, 0, has_ready(ep), deadline);
 		if (err)
-			return err == -ETIMEDOUT ? 0 : err;
+			return err == -ETIMEDOUT ? 0 : -EINTR;
 	}
 }
 

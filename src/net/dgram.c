@@ -81,10 +81,28 @@ static bool readable(struct socket *s)
 	       (load_relaxed(&s->shut) & SHUT_RCV);
 }
 
+/* Unlocks. A burst wakes one, who wakes the next one if it leaves something (wait.h, X3). */
+static void leave_others(struct socket *s, bool waited)
+{
+	bool more = waited && dgram_sk(s)->first;
+
+	socket_unlock(s);
+	if (unlikely(more))
+		wait_pass_on(&s->wait, POLLIN | POLLRDNORM);
+}
+
+/* Who peeks leaves it where it is, so it does not wait in others' stead. */
+static int wait_readable(struct socket *s, uint32_t flags, uint64_t deadline)
+{
+	return flags & MSG_PEEK ? socket_wait(s, SOCKET_IN, readable(s), deadline)
+				: socket_wait_exclusive(s, SOCKET_IN, readable(s), deadline);
+}
+
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 {
 	struct dgram_sock *d = dgram_sk(s);
 	uint64_t deadline = socket_deadline(s->rcvtimeo);
+	bool waited = false;
 
 	for (;;) {
 		socket_lock(s);
@@ -97,12 +115,12 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 			d->first = p->next;
 			d->rx_bytes -= pkt_cb(p)->truesize;
 			p->next = NULL;
-			socket_unlock(s);
+			leave_others(s, waited);
 			return p;
 		}
 		bool end = s->shut & SHUT_RCV, elsewhere = udp_rings(s);
 
-		socket_unlock(s);
+		leave_others(s, waited);
 		if (elsewhere && !*err && !end)
 			*err = -EINVAL;
 		if (*err || end)
@@ -110,7 +128,8 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 		*err = -EAGAIN;
 		if (socket_nonblocking(s, flags))
 			return NULL;
-		*err = socket_wait(s, SOCKET_IN, readable(s), deadline);
+		*err = wait_readable(s, flags, deadline);
+		waited = true;
 		if (*err) {
 			*err = socket_wait_error(*err, s->rcvtimeo);
 			return NULL;

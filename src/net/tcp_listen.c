@@ -114,7 +114,7 @@ struct socket *tcp_accept(struct socket *s, bool nonblock)
 			return ERR_PTR(-EINVAL);
 		if (nonblock)
 			return ERR_PTR(-EAGAIN);
-		int err = socket_wait(s, SOCKET_IN, tcp_accept_ready(l), deadline);
+		int err = socket_wait_exclusive(s, SOCKET_IN, tcp_accept_ready(l), deadline);
 
 		if (err)
 			return ERR_PTR(socket_wait_error(err, s->rcvtimeo));

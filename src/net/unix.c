@@ -246,7 +246,7 @@ static struct socket *unix_accept(struct socket *s, bool nonblock)
 			break;
 		if (nonblock)
 			return ERR_PTR(-EAGAIN);
-		int err = wait_event_interruptible_timeout(&s->wait, accept_ready(u), deadline);
+		int err = wait_event_exclusive(&s->wait, SOCKET_IN, accept_ready(u), deadline);
 
 		if (err)
 			return ERR_PTR(socket_wait_error(err, s->rcvtimeo));

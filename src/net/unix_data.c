@@ -252,7 +252,10 @@ static int await(struct unix_sock *u, uint32_t flags, uint64_t deadline)
 		if (socket_nonblocking(s, flags))
 			return -EAGAIN;
 		socket_unlock(s);
-		err = wait_event_interruptible_timeout(&s->wait, readable(u), deadline);
+		/* As Linux: who takes a whole message is one of several. */
+		err = unix_is_stream(u) || (flags & MSG_PEEK)
+			      ? wait_event_interruptible_timeout(&s->wait, readable(u), deadline)
+			      : wait_event_exclusive(&s->wait, SOCKET_IN, readable(u), deadline);
 		socket_lock(s);
 		if (err)
 			return socket_wait_error(err, s->rcvtimeo);

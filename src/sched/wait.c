@@ -20,6 +20,7 @@ static void add(struct wait_queue *q, struct wait_entry *e, bool exclusive)
 {
 	BUG_ON(e->queue);
 	e->exclusive = exclusive;
+	e->picked = false;
 	e->queue = q;
 	mutex_lock(&q->lock);
 	if (exclusive)
@@ -40,28 +41,97 @@ void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e)
 	add(q, e, true);
 }
 
-/* Taking the lock also waits for a waker that is just using the entry. */
-void wait_remove(struct wait_entry *e)
+/* The lock held. */
+static void take_off(struct wait_queue *q, struct wait_entry *e)
 {
-	struct wait_queue *q = e->queue;
-
-	if (!q)
-		return;
-	mutex_lock(&q->lock);
 	list_del(&e->link);
 	__atomic_fetch_sub(&q->count, 1, __ATOMIC_SEQ_CST);
+}
+
+static void wake_entry(struct wait_entry *e, uint32_t events)
+{
+	if (e->fn)
+		(void)e->fn(e, events);
+	else
+		thread_wake(e->thread);
+}
+
+/* Taking the lock also waits for a waker that is just using the entry. */
+bool wait_remove(struct wait_entry *e)
+{
+	struct wait_queue *q = e->queue;
+	bool picked;
+
+	if (!q)
+		return false;
+	mutex_lock(&q->lock);
+	picked = e->picked;
+	if (!picked)
+		take_off(q, e);
 	mutex_unlock(&q->lock);
 	e->queue = NULL;
+	return picked;
 }
 
-static bool wake_entry(struct wait_entry *e, uint32_t events)
+static bool wants(const struct wait_entry *e, uint32_t events)
 {
-	if (e->events && events && !(e->events & events))
-		return false;
-	return e->fn ? e->fn(e, events) : thread_wake(e->thread);
+	return !e->events || !events || (e->events & events);
 }
 
-static void wake(struct wait_queue *q, uint32_t events, bool all)
+/*
+ * The lock held. A thread is picked in whatever state it is: awake it has not looked yet, or it is
+ * on its way off the queue and will see it there (X1, X2). It is woken when the lock is free, as it
+ * takes it at once; until then it may not be freed, whatever it does.
+ */
+static bool pick(struct wait_queue *q, struct wait_entry *e, uint32_t events, struct thread **who)
+{
+	if (e->fn)
+		return e->fn(e, events);
+	*who = e->thread;
+	thread_pin(*who);
+	take_off(q, e);
+	store_release(&e->picked, true);
+	return true;
+}
+
+static bool wake_one(struct wait_queue *q, uint32_t events, bool others)
+{
+	struct wait_entry *e, *next;
+	struct thread *who = NULL;
+	bool found = false;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!load_relaxed(&q->count))
+		return false;
+	mutex_lock(&q->lock);
+	list_for_each_entry_safe (e, next, &q->waiters, link) {
+		if (!wants(e, events))
+			continue;
+		if (!e->exclusive && others)
+			wake_entry(e, events);
+		else if (e->exclusive && (found = pick(q, e, events, &who)))
+			break;
+	}
+	mutex_unlock(&q->lock);
+	if (who) {
+		thread_wake(who);
+		thread_unpin(who);
+	}
+	return found;
+}
+
+bool wait_wake_one(struct wait_queue *q, uint32_t events)
+{
+	return wake_one(q, events, true);
+}
+
+void wait_pass_on(struct wait_queue *q, uint32_t events)
+{
+	(void)wake_one(q, events, false);
+}
+
+/* Nobody is picked: each looks, so nothing has to be passed on. */
+void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
 	struct wait_entry *e, *next;
 
@@ -70,18 +140,7 @@ static void wake(struct wait_queue *q, uint32_t events, bool all)
 		return;
 	mutex_lock(&q->lock);
 	list_for_each_entry_safe (e, next, &q->waiters, link)
-		/* one that was awake already may be busy with something else: try the next too */
-		if (wake_entry(e, events) && e->exclusive && !all)
-			break;
+		if (wants(e, events))
+			wake_entry(e, events);
 	mutex_unlock(&q->lock);
-}
-
-void wait_wake_all(struct wait_queue *q, uint32_t events)
-{
-	wake(q, events, true);
-}
-
-void wait_wake_one(struct wait_queue *q, uint32_t events)
-{
-	wake(q, events, false);
 }

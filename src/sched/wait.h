@@ -28,8 +28,19 @@
  *    queue's lock, so callers may hold any lock that no callback takes.
  *  - The queue outlives its entries: remove looks at it. A waker does not look at it any more when
  *    it has let go of the lock, but for the mutex's own rule (mutex.h).
- *  - wake_one passes over an exclusive waiter that was awake already: two events may wake two
- *    waiters of which one finds nothing.
+ *
+ * Exclusive waiters: of several threads that each take one thing (a connection, a datagram), one
+ * is woken for each thing. wake_one picks the one that waits longest and takes its entry off the
+ * queue in the same moment, so that the next event picks another one.
+ *  X1 Who is picked looks before it gives up: wait_event_exclusive is 0 then, even if a signal or
+ *     the deadline came as well, and its caller tries to take what there is. So what it was picked
+ *     for is taken, by it or by whoever was faster. Only if there is nothing it waits again, or
+ *     hears of the signal.
+ *  X2 Who finds the condition true by itself and is picked before it is off the queue has been
+ *     given something that it does not need, and passes it on to the next.
+ *  X3 The waker of several things at once wakes one: who takes one of them and leaves others, and
+ *     was picked, passes on. wait_pass_on wakes one more exclusive waiter and nobody else, as the
+ *     others have been told.
  */
 #pragma once
 
@@ -55,20 +66,28 @@ struct wait_entry {
 	struct thread *thread;
 	uint32_t events; /* wake only for these, 0: all */
 	bool exclusive;	 /* wait_wake_one stops after one of these */
+	bool picked;	 /* atomic: a thread's, off the queue by the waker; written under the lock */
 	void *arg;
 };
 
 void wait_init(struct wait_queue *q);
 void wait_add(struct wait_queue *q, struct wait_entry *e);
 void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e); /* at the tail */
-void wait_remove(
-	struct wait_entry *e); /* fine if not queued; afterwards fn does not run any more */
+/* Fine if not queued; afterwards fn does not run any more. True: it was picked. */
+bool wait_remove(struct wait_entry *e);
 /* events: POLL* bits that happened; 0 = everybody. */
 void wait_wake_all(struct wait_queue *q, uint32_t events);
-void wait_wake_one(struct wait_queue *q, uint32_t events);
+/* All that are not exclusive, and one that is. True: there was one. */
+bool wait_wake_one(struct wait_queue *q, uint32_t events);
+void wait_pass_on(struct wait_queue *q, uint32_t events); /* X3 */
 static inline bool wait_active(struct wait_queue *q)
 {
 	return __atomic_load_n(&q->count, __ATOMIC_SEQ_CST) != 0;
+}
+
+static inline bool wait_picked(const struct wait_entry *e)
+{
+	return load_acquire(&e->picked);
 }
 
 #define WAIT_FOREVER UINT64_MAX
@@ -108,6 +127,43 @@ static inline bool wait_active(struct wait_queue *q)
 		thread_cancel_sleep();                                                             \
 		wait_remove(&_e);                                                                  \
 		sleep_timer_stop(&_t);                                                             \
+		_ret;                                                                              \
+	})
+/*
+ * As wait_event_sleep, interruptible, for one of those who each take one thing. 0: the condition
+ * may be true, take one or wait again (X1).
+ */
+#define wait_event_exclusive(q, bits, condition, deadline)                                         \
+	({                                                                                         \
+		int _ret = 0;                                                                      \
+		bool _found = false;                                                               \
+		struct wait_entry _e = { .thread = thread_current(), .events = (bits) };           \
+		struct sleep_timer _t;                                                             \
+		sleep_timer_start(&_t, deadline);                                                  \
+		wait_add_exclusive(q, &_e);                                                        \
+		for (;;) {                                                                         \
+			thread_prepare_sleep(SLEEP_INTERRUPTIBLE);                                 \
+			if (wait_picked(&_e) || (_found = (condition)))                            \
+				break;                                                             \
+			if (thread_signalled()) {                                                  \
+				_ret = -ERESTARTSYS;                                               \
+				break;                                                             \
+			}                                                                          \
+			if (sleep_timer_expired(&_t)) {                                            \
+				_ret = -ETIMEDOUT;                                                 \
+				break;                                                             \
+			}                                                                          \
+			schedule();                                                                \
+			if (likely(wait_picked(&_e)))                                              \
+				break;                                                             \
+		}                                                                                  \
+		thread_cancel_sleep();                                                             \
+		sleep_timer_stop(&_t);                                                             \
+		if (wait_remove(&_e)) {                                                            \
+			_ret = 0;                                                                  \
+			if (_found)                                                                \
+				wait_pass_on(q, bits); /* X2 */                                    \
+		}                                                                                  \
 		_ret;                                                                              \
 	})
 #define wait_event(q, condition)		   (void)wait_event_until(q, condition, WAIT_FOREVER, false)

@@ -134,8 +134,9 @@ void wait_add(struct wait_queue *q, struct wait_entry *e)
 {
 	abort(); /* nothing may wait here */
 }
-void wait_remove(struct wait_entry *e)
+bool wait_remove(struct wait_entry *e)
 {
+	return false;
 }
 void sleep_timer_start(struct sleep_timer *s, uint64_t deadline)
 {

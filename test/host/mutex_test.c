@@ -279,7 +279,7 @@ static bool take_item(void)
 
 	mutex_lock(&lock);
 	taken = items > 0;
-	items -= taken;
+	store_relaxed(&items, items - taken);
 	mutex_unlock(&lock);
 	return taken;
 }
@@ -311,6 +311,40 @@ TEST(wait_no_lost_wakeup)
 	mutex_init(&lock, "test.lock");
 	wait_init(&queue);
 	run(produce_or_consume, THREADS);
+	CHECK_EQ(items, 0);
+	CHECK_EQ(queue.count, 0);
+}
+
+/* One wake-up for each thing, and takers that do not wait take things away from under the woken. */
+static void consume_one_each(void *arg)
+{
+	for (int i = 0; i < 3000; i++)
+		while (!take_item())
+			if (i % 8)
+				(void)wait_event_exclusive(
+					&queue, 0, load_relaxed(&items) > 0, WAIT_FOREVER);
+}
+
+static void produce_one_each(void *arg)
+{
+	for (int i = 0; i < 3000; i++) {
+		mutex_lock(&lock);
+		store_relaxed(&items, items + 1);
+		mutex_unlock(&lock);
+		wait_wake_one(&queue, 0);
+	}
+}
+
+static void produce_or_consume_one_each(void *arg)
+{
+	((long)arg % 2 ? produce_one_each : consume_one_each)(arg);
+}
+
+TEST(wait_exclusive_no_lost_wakeup)
+{
+	mutex_init(&lock, "test.lock");
+	wait_init(&queue);
+	run(produce_or_consume_one_each, THREADS);
 	CHECK_EQ(items, 0);
 	CHECK_EQ(queue.count, 0);
 }
@@ -356,8 +390,10 @@ TEST(wait_exclusive_and_events)
 	wait_add_exclusive(&queue, &e[1]);
 	wait_add_exclusive(&queue, &e[2]);
 	wait_add(&queue, &e[3]);
-	wait_wake_one(&queue, 1);
+	CHECK(wait_wake_one(&queue, 1));
 	CHECK_EQ(atomic_exchange(&woken, 0), 2); /* the shared one, the first exclusive one */
+	wait_pass_on(&queue, 1);
+	CHECK_EQ(atomic_exchange(&woken, 0), 1); /* the first exclusive one */
 	wait_wake_all(&queue, 4);
 	CHECK_EQ(atomic_exchange(&woken, 0), 4);
 	for (int i = 0; i < 4; i++) {

@@ -242,10 +242,15 @@ void wait_add(struct wait_queue *q, struct wait_entry *e)
 	list_add(&q->waiters, &e->link);
 	q->count++;
 }
-void wait_remove(struct wait_entry *e)
+void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e)
+{
+	wait_add(q, e);
+}
+bool wait_remove(struct wait_entry *e)
 {
 	e->queue->count--;
 	list_del(&e->link);
+	return false;
 }
 static unsigned long env_wakes;
 void wait_wake_all(struct wait_queue *q, uint32_t events)
@@ -253,7 +258,12 @@ void wait_wake_all(struct wait_queue *q, uint32_t events)
 	env_wakes++;
 }
 
-void wait_wake_one(struct wait_queue *q, uint32_t events)
+bool wait_wake_one(struct wait_queue *q, uint32_t events)
+{
+	env_wakes++;
+	return false;
+}
+void wait_pass_on(struct wait_queue *q, uint32_t events)
 {
 	env_wakes++;
 }

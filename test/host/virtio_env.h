@@ -300,8 +300,9 @@ void wait_init(struct wait_queue *q)
 void wait_add(struct wait_queue *q, struct wait_entry *e)
 {
 }
-void wait_remove(struct wait_entry *e)
+bool wait_remove(struct wait_entry *e)
 {
+	return false;
 }
 void mutex_lock(struct mutex *m)
 {

@@ -40,8 +40,9 @@ void wait_init(struct wait_queue *q)
 void wait_add(struct wait_queue *q, struct wait_entry *e)
 {
 }
-void wait_remove(struct wait_entry *e)
+bool wait_remove(struct wait_entry *e)
 {
+	return false;
 }
 void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
