@@ -297,9 +297,10 @@ static void one_connection(const struct place *p, uint32_t *s)
 	if (how < 10) {
 		echo(fd, s);
 	} else if (how < 14) {
-		if (other[how - 10][0])
-			(void)!send(fd, other[how - 10], 1, MSG_NOSIGNAL);
-		if (how == 10) {
+		n = send(fd, other[how - 10], strlen(other[how - 10]), MSG_NOSIGNAL);
+		if (n < 0) { /* it was reset already, and says so once */
+			HOLDS(broken_off());
+		} else if (how == 10) {
 			n = recv(fd, buf, 3, MSG_WAITALL);
 			HOLDS((n == 3 && !memcmp(buf, "dup", 3)) || (n < 0 && broken_off()));
 		} else if (how == 11) {
