@@ -16,10 +16,12 @@
  *
  * Who meets whom, and what keeps them apart:
  *
- *			fault		call with a change	vm_backing_unmap
- *	fault		CAS on leaves	S1 to S6		unmap_count, CAS on leaves, S9, S10
- *	change				the range		backing->lock, S9
- *	unmap							CAS on leaves
+ *			fault		pin		call with a change	vm_backing_unmap
+ *	fault		CAS on leaves	S11		S1 to S6		unmap_count, CAS on
+ *									leaves, S9, S10
+ *	pin				references	S11, a change to split	backing->lock, S11
+ *	change						the range		backing->lock, S9
+ *	unmap									CAS on leaves
  *
  * S1 A fault puts its page into a slot (CAS) and then looks its area up (load of seq). Who changes
  *    the tree stores seq (sequentially consistent, space_unlock) and then looks at the slots
@@ -83,6 +85,25 @@
  *    on such a leaf goes by the leaf alone, and its CAS fails. A fault that copies the file's page
  *    has a reference of its own, not the leaf's (fault_private_write); if the file was cut before
  *    the copy was in place, it looks again whether the file has that page (check_cut).
+ *
+ * S11 Pinning (pin.c) has a slot for what it pins, and then finds the area, as a fault does. It
+ *    reads a leaf and adds a reference to that page, which must not have been freed in between. Who
+ *    takes a private page out of a leaf and puts it
+ *    - has made the area unknown and waited for slots before (S3, S6: munmap, mremap): nobody has
+ *	read the leaf;
+ *    - or waits for slots after it has emptied the leaf, and puts the page then: MADV_DONTNEED
+ *(S5), taking a patched call site back (patch.c), and the faults that replace a page which is
+ *	pinned or which its file has lost (put_unseen). As of S5: the slot is there before the
+ *	leaf is read, the leaf is another one before the slots are looked at, so either the pin
+ *	reads what is new or it is waited for, and has its reference. These faults give up their
+ *	own slot first, so two of them never wait for each other;
+ *    - or empties the leaf under the backing's lock and waits for nobody: vm_backing_unmap with
+ *	'copies', and patching. So a copy of a file's page is pinned under that lock.
+ *    A file's page comes from the file (get_page) with a reference of its own, whatever its leaf
+ *    says. A 2 MiB block has one count for all of it and may have to be split, so it is never
+ *    pinned: its leaf is split first, in a change for all of it, which keeps others from taking it
+ *    out meanwhile (split_huge_at). Pins sleep with a slot only where faults do (get_page), and for
+ *    the backing's lock, whose holders wait for no slot.
  */
 #pragma once
 
@@ -141,6 +162,12 @@ struct fault_slot {
 /* No free word on this CPU: takes the lock. */
 void slot_enter_slow(struct vm_space *s, struct fault_slot *slot, uint64_t value);
 void slot_leave_slow(struct vm_space *s, struct fault_slot *slot, uint64_t old);
+/*
+ * With the lock, dropped meanwhile: until no exclusive change overlaps [start, end). The slot, of
+ * that value, is given up while it sleeps.
+ */
+void slot_wait_exclusive(struct vm_space *s, struct fault_slot *slot, uint64_t value,
+	uintptr_t start, uintptr_t end);
 /* Returns when no fault that began before is in flight in [start, end). Without the lock. */
 void slots_wait(struct vm_space *s, uintptr_t start, uintptr_t end);
 

@@ -166,8 +166,20 @@ static bool replace_leaf(pte_t *e, pte_t *old_leaf, pte_t new)
 	return true;
 }
 
-/* A write to a private leaf, not a file's, that others have too. */
-static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
+/*
+ * A private page that was mapped here until now. Who has read its leaf, and is about to pin it, has
+ * a slot (S11). Ours is given up meanwhile: others may be waiting in the same way.
+ */
+static __noinline void put_unseen(struct fault *f, struct page *page)
+{
+	slot_leave(f->s, &f->slot);
+	slots_wait(f->s, f->addr, f->addr + PAGE_SIZE);
+	page_put(page);
+	slot_enter(f->s, &f->slot, f->addr);
+}
+
+/* A write to a private leaf, not a file's, that others have too. The last thing a fault does. */
+static int fault_copy(struct fault *f, pte_t *e, pte_t old)
 {
 	struct page *from = leaf_page(old), *page;
 
@@ -188,8 +200,9 @@ static int fault_copy(const struct fault *f, pte_t *e, pte_t old)
 	if (!(old & PTE_SW_ANON))
 		count_anon(f, 1);
 	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
-	page_put(from);
-	return 0;
+	if (old & PTE_SW_ANON) /* it is pinned */
+		put_unseen(f, from);
+	return 0; /* the zero page is nobody's */
 }
 
 /* ---- files ---- */
@@ -246,7 +259,7 @@ static int backing_error(int err)
 }
 
 /* The copy at *e, which 'leaf' says, must not stay if the file was cut before it was there. */
-static int check_cut(const struct fault *f, pte_t *e, pte_t leaf, uint64_t index)
+static int check_cut(struct fault *f, pte_t *e, pte_t leaf, uint64_t index)
 {
 	struct page *page;
 	int err = f->v.backing->ops->get_page(f->v.backing, index, false, &page);
@@ -257,7 +270,7 @@ static int check_cut(const struct fault *f, pte_t *e, pte_t leaf, uint64_t index
 		return 0;
 	count_anon(f, -1);
 	tlb_flush(f->s, f->addr, f->addr + PAGE_SIZE);
-	page_put(leaf_page(leaf));
+	put_unseen(f, leaf_page(leaf));
 	return -EAGAIN;
 }
 
@@ -266,7 +279,7 @@ static int check_cut(const struct fault *f, pte_t *e, pte_t leaf, uint64_t index
  * one's reference may go to vm_backing_unmap at any moment, ours keeps what is being copied.
  */
 static int fault_private_write(
-	const struct fault *f, pte_t *e, pte_t old, struct page *from, uint32_t seen)
+	struct fault *f, pte_t *e, pte_t old, struct page *from, uint32_t seen)
 {
 	struct page *page = page_alloc(0);
 	pte_t new;
@@ -488,15 +501,7 @@ static __noinline void find_area_slow(struct fault *f, bool again)
 	if (again && lookup_fast(s, f->addr, &f->v, &f->seq))
 		return;
 	space_lock(s);
-	while (change_excludes(s, f->addr, f->addr + PAGE_SIZE)) {
-		uint32_t ended = s->changes_ended;
-
-		space_unlock(s);
-		slot_leave(s, &f->slot); /* the change waits for it */
-		change_wait_since(s, ended);
-		slot_enter(s, &f->slot, f->addr);
-		space_lock(s);
-	}
+	slot_wait_exclusive(s, &f->slot, f->addr, f->addr, f->addr + PAGE_SIZE);
 	f->seq = 1;
 	v = vma_find(s, f->addr);
 	if (v)

@@ -141,6 +141,8 @@ static void undo_page(struct vm_space *s, unsigned n)
 	bool flushed;
 
 	gather_init(&g, s);
+	g.from = va; /* S11 */
+	g.to = va + PAGE_SIZE;
 	zap_range(&g, va, va + PAGE_SIZE); /* the next fault brings the file's page back */
 	flushed = g.start < g.end;
 	gather_finish(&g);

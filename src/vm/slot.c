@@ -44,6 +44,20 @@ void slot_leave_slow(struct vm_space *s, struct fault_slot *slot, uint64_t old)
 		wait_wake_all(&s->slot_wait, 0);
 }
 
+void slot_wait_exclusive(
+	struct vm_space *s, struct fault_slot *slot, uint64_t value, uintptr_t start, uintptr_t end)
+{
+	while (unlikely(change_excludes(s, start, end))) {
+		uint32_t ended = s->changes_ended;
+
+		space_unlock(s);
+		slot_leave(s, slot); /* the change waits for it */
+		change_wait_since(s, ended);
+		slot_enter(s, slot, value);
+		space_lock(s);
+	}
+}
+
 static bool covers(uint64_t slot, uintptr_t start, uintptr_t end)
 {
 	uintptr_t size = slot & SLOT_HUGE     ? HUGE_SIZE

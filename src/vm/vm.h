@@ -120,6 +120,15 @@ enum vm_access { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4 };
 int vm_fault(struct vm_space *s, uintptr_t addr, unsigned access);
 
 /*
+ * The pages of [addr, addr + len), which the program may read: the first 'max' of them, each with a
+ * reference for the caller (page_put), who reads them and does not write. What the program does
+ * with its mapping afterwards changes nothing about them; what it writes there shows, as long as
+ * the page is mapped. 2 MiB pages are split. How many; fewer than there are: the next one has an
+ * error. Or -EFAULT, -ENOMEM, for the first. May sleep, not with a lock that get_page takes.
+ */
+int vm_pin(struct vm_space *s, uintptr_t addr, size_t len, struct page **pages, unsigned max);
+
+/*
  * Turns the `mov $nr,%eax` at site, which a syscall instruction follows, into a jump to a stub that
  * goes on at 'entry' with interrupts off, rax = nr and rcx = the address behind that instruction.
  * May sleep. -EPERM: never there (not such code, or memory that has been or may be written),
