@@ -34,6 +34,7 @@ struct packet *packet_alloc(size_t headroom, size_t size)
 	p->end = p->data + size;
 	p->len = 0;
 	p->queue = 0;
+	p->lent = false;
 	p->csum_flags = PACKET_CSUM_NONE;
 	p->gso_type = PACKET_GSO_NONE;
 	p->gso_size = 0;

@@ -24,6 +24,7 @@ struct packet {
 	uint16_t csum_start, csum_offset; /* from data, when PACKET_CSUM_PARTIAL */
 	uint16_t header_len;		  /* of all headers, for GSO */
 	uint16_t looped;		  /* loopback: ifindex it was sent to, 0: lo itself */
+	bool lent;			  /* some of it is the program's memory: sent, not kept */
 	struct packet *frags;		  /* further payload pieces, linked by next, or NULL */
 	void (*free)(struct packet *p);
 	void *owner;	/* of free */

@@ -17,8 +17,7 @@ void iter_init(struct iter *it, const struct iter_segment *segments, unsigned co
 		it->left += segments[i].len;
 }
 
-/* How much of the current segment is left, skipping used-up ones; 0 at the end. */
-static size_t current_segment(struct iter *it)
+size_t iter_current(struct iter *it)
 {
 	while (!it->here && it->count) {
 		it->segments++;
@@ -80,7 +79,7 @@ static __always_inline size_t move(struct iter *it, char *other, size_t n, enum 
 	size_t done = 0, here;
 
 	n = MIN(n, it->left);
-	while (done < n && !it->fault && (here = current_segment(it))) {
+	while (done < n && !it->fault && (here = iter_current(it))) {
 		size_t piece = MIN(n - done, here);
 		size_t missed = move_piece(it, it->at, other ? other + done : NULL, piece, dir);
 
@@ -141,7 +140,7 @@ void iter_advance(struct iter *it, size_t n)
 	size_t here;
 
 	n = MIN(n, it->left);
-	while (n && (here = current_segment(it))) {
+	while (n && (here = iter_current(it))) {
 		size_t piece = MIN(n, here);
 
 		advance_here(it, piece);

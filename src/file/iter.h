@@ -37,6 +37,8 @@ static inline void iter_truncate(struct iter *it, size_t n)
 		it->here = MIN(it->here, n);
 	}
 }
+/* How much of the current segment is left, at it->at; skips used-up ones. 0 at the end. */
+size_t iter_current(struct iter *it);
 /* Bytes copied (and advanced). */
 size_t iter_copy_to(struct iter *it, const void *src, size_t n); /* src -> iter */
 size_t iter_copy_from(struct iter *it, void *dst, size_t n);	 /* iter -> dst */

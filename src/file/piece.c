@@ -17,6 +17,39 @@ static void put_page(void *owner)
 
 const struct piece_ops piece_of_page = { get_page, put_page };
 
+int (*pieces_pin_pages)(uintptr_t addr, size_t len, struct page **pages, unsigned max);
+
+unsigned pieces_pin(const struct iter *from, size_t n, struct piece *p, unsigned max, int *err)
+{
+	struct page *pages[PIECES_MAX];
+	struct iter it = *from;
+	unsigned count = 0;
+	size_t here;
+
+	*err = 0;
+	while (n && count < max && (here = MIN(iter_current(&it), n)) != 0) {
+		int got = pieces_pin_pages((uintptr_t)it.at, here, pages, max - count);
+
+		if (got < 0) {
+			*err = got;
+			break;
+		}
+		for (int i = 0; i < got; i++) {
+			size_t off = (uintptr_t)it.at % PAGE_SIZE, k = MIN(here, PAGE_SIZE - off);
+
+			p[count++] =
+				(struct piece){ .data = (uint8_t *)page_to_virt(pages[i]) + off,
+					.len = (uint32_t)k,
+					.owner = pages[i],
+					.ops = &piece_of_page };
+			iter_advance(&it, k);
+			here -= k;
+			n -= k;
+		}
+	}
+	return count;
+}
+
 size_t pieces_bytes(const struct piece *p, unsigned count)
 {
 	size_t n = 0;

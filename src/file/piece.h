@@ -12,6 +12,8 @@
 #include "file/iter.h"
 #include "lib/types.h"
 
+struct page;
+
 struct piece_ops { /* callable from any thread; do not sleep */
 	void (*get)(void *owner);
 	void (*put)(void *owner);
@@ -68,6 +70,16 @@ static inline struct piece piece_take(struct piece *p, uint32_t n)
 	}
 	return front;
 }
+
+/*
+ * The program's memory at the front of 'from', which does not move on: up to n bytes, a piece for
+ * each page that they lie in, 'max' at most (PIECES_MAX or less). What the program does with its
+ * mapping later changes nothing about the pieces; what it writes to that memory may show in them.
+ * Their number; *err is why it ends before (-EFAULT, -ENOMEM), or 0.
+ */
+unsigned pieces_pin(const struct iter *from, size_t n, struct piece *p, unsigned max, int *err);
+/* Set by syscall/: vm_pin for the running program. */
+extern int (*pieces_pin_pages)(uintptr_t addr, size_t len, struct page **pages, unsigned max);
 
 size_t pieces_bytes(const struct piece *p, unsigned count);
 void pieces_advance(struct piece *p, unsigned count, size_t n);

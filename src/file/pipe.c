@@ -475,6 +475,23 @@ static ssize_t pipe_write_pieces(struct file *f, struct piece *from, unsigned co
 	return n;
 }
 
+int pipe_wait_room(struct file *f, bool nonblock)
+{
+	struct pipe *p = f->private;
+	int err = 0;
+
+	if (load_acquire(&p->readers) && is_full(p)) {
+		if (nonblock)
+			return -EAGAIN;
+		err = wait_event_interruptible(
+			&p->write_wait, !is_full(p) || !load_acquire(&p->readers));
+	}
+	if (err || load_acquire(&p->readers))
+		return err;
+	pipe_sigpipe();
+	return -EPIPE;
+}
+
 unsigned pipe_room(const struct file *f)
 {
 	const struct pipe *p = f->private;

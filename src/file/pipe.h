@@ -27,6 +27,9 @@ extern void (*pipe_sigpipe)(void);
  */
 int pipe_pass_begin(struct file *f, struct piece *out, size_t n, bool nonblock);
 void pipe_pass_end(struct file *f, struct piece *rest, unsigned count);
+/* Until there is room for a piece, or who reads is gone: 0, -EPIPE (with SIGPIPE), -EAGAIN if it
+ * may not wait, -ERESTARTSYS. */
+int pipe_wait_room(struct file *f, bool nonblock);
 unsigned pipe_room(const struct file *f); /* pieces that it has room for now */
 
 /*

@@ -583,6 +583,43 @@ struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header)
 	return p;
 }
 
+#define LENT_PIECES 17 /* of a datagram, as Linux's MAX_SKB_FRAGS */
+
+/* The same with the program's pages. */
+static struct packet *dgram_lend(struct socket_message *m, size_t n, size_t header)
+{
+	struct packet *p = packet_alloc(TX_HEADROOM + header, 0);
+	struct piece piece[LENT_PIECES];
+	unsigned count = 0;
+	int err = p ? 0 : -ENOBUFS;
+	size_t got = 0;
+
+	_Static_assert(
+		LENT_PIECES >= DIV_ROUND_UP(UINT16_MAX, PAGE_SIZE) + 1, "for any one buffer");
+	while (!err && got < n) {
+		unsigned more = pieces_pin(m->data, n - got, piece + count,
+			MIN(LENT_PIECES - count, PIECES_MAX), &err);
+		size_t k = pieces_bytes(piece + count, more);
+
+		if (!more && !err)
+			err = -EMSGSIZE;
+		count += more;
+		got += k;
+		iter_advance(m->data, k);
+	}
+	if (!err && zc_add_pieces(p, m->note, piece, count))
+		return p;
+	pieces_put(piece, count);
+	if (p)
+		packet_free(p);
+	return ERR_PTR(err == 0 || err == -ENOMEM ? -ENOBUFS : err);
+}
+
+struct packet *dgram_packet(struct socket_message *m, size_t n, size_t header)
+{
+	return unlikely(m->note) && m->lent ? dgram_lend(m, n, header) : dgram_copy(m, n, header);
+}
+
 /* We are in the group ourselves, and the sender did not switch it off. */
 static bool loops_back(const struct inet_sock *i, const struct dgram_target *t)
 {
@@ -616,13 +653,15 @@ bool dgram_sent_long(const struct dgram_sock *d, struct ip_addr dst)
 	return false;
 }
 
-static void loop_copy(const struct packet *p, const struct dgram_target *t)
+static void loop_copy(struct packet *p, const struct dgram_target *t)
 {
 	struct packet *copy = pkt_linearise(p, TX_HEADROOM);
 	struct route_cache lo = t->route;
 
 	if (!copy)
 		return;
+	if (unlikely(p->lent))
+		zc_note_copies(p);
 	copy->looped = (uint16_t)t->route.dev->index;
 	lo.dev = &the_net()->lo;
 	lo.mtu = lo.dev->mtu;

@@ -71,5 +71,7 @@ void dgram_limit_path(const struct inet_sock *i, struct route_cache *r);
 /* Copies n bytes of the message into a packet with headroom, behind 'header' spare bytes. ERR_PTR.
  */
 struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header);
+/* The same, or a lent one if m->lent. With m->note. */
+struct packet *dgram_packet(struct socket_message *m, size_t n, size_t header);
 /* Sends a list of them, and a copy to ourselves where groups and broadcasts ask for it. */
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t);

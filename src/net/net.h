@@ -32,6 +32,10 @@ struct socket_message {
 	uint32_t flags;	     /* in: MSG_*; out: MSG_TRUNC, MSG_CTRUNC, ... */
 	uint32_t sender_pid, sender_uid, sender_gid;
 	struct fdtable *fds; /* of the caller, for SCM_RIGHTS */
+	uint64_t pin_limit;  /* with MSG_ZEROCOPY: pages that may be pinned for all messages */
+	/* net/'s own, 0 at first: the message is lent, and what the error queue will say of it. */
+	bool lent;
+	struct zc_note *note;
 };
 
 /* Each returns -errno as Linux does. f must be a socket: socket_check gives -ENOTSOCK. */

@@ -12,6 +12,7 @@
 #include "net/steer.h"
 #include "net/transport.h"
 #include "net/udp.h"
+#include "net/zerocopy.h"
 #include "diag/counter.h"
 #include "diag/log.h"
 #include "lib/bug.h"
@@ -110,8 +111,13 @@ void net_rx(struct netdev *dev, struct packet *batch)
 static int lo_send(struct netdev *dev, struct packet *p)
 {
 	struct net_state *n = the_net();
-	struct packet *head = load_relaxed(&n->lo_queue);
+	struct packet *head;
 
+	if (unlikely(p->lent) && !zc_take_copies(p)) {
+		packet_free(p);
+		return -ENOBUFS;
+	}
+	head = load_relaxed(&n->lo_queue);
 	__atomic_fetch_add(&dev->tx_packets, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&dev->tx_bytes, p->len, __ATOMIC_RELAXED);
 	do {

@@ -503,29 +503,13 @@ int socket_getname(struct file *f, bool peer, struct sockaddr_storage *addr, uin
 	return s->ops->getname(s, peer, addr, len);
 }
 
-/* With a note for the error queue, if the socket is to have one. */
-static __noinline ssize_t send_noted(
-	struct socket *s, struct socket_message *m, const struct path_context *c)
-{
-	struct zc_note *note = zc_begin(s, m);
-	ssize_t n;
-
-	if (IS_ERR(note))
-		return PTR_ERR(note);
-	if (note)
-		note->copied = true; /* the families below copy */
-	n = s->ops->send(s, m, c);
-	zc_end(note, n);
-	return n;
-}
-
 ssize_t socket_send(struct file *f, struct socket_message *m, const struct path_context *c)
 {
 	struct socket *s = file_socket(f);
 
 	steer_note_caller(s);
 	if (unlikely(m->flags & MSG_ZEROCOPY))
-		return send_noted(s, m, c);
+		m->lent = load_relaxed(&s->zerocopy) && !m->pieces;
 	return s->ops->send(s, m, c);
 }
 

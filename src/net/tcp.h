@@ -95,6 +95,7 @@ struct tcp_chunk {
 	uint8_t *data;
 	const struct piece_ops *ops; /* NULL: the bytes are the chunk's own */
 	void *owner;		     /* of ops; piece_of_page: every page of [data, data + size) */
+	struct zc_note *note;	     /* MSG_ZEROCOPY: held; all bytes are its messages' */
 };
 
 struct tcp_range {

@@ -8,6 +8,7 @@
 
 #include "net/steer.h"
 #include "net/tcp.h"
+#include "net/zerocopy.h"
 #include "abi/errno.h"
 #include "diag/counter.h"
 #include "lib/bug.h"
@@ -34,6 +35,8 @@ static void chunk_free(struct tcp_chunk *c)
 	} else if (c->ops) {
 		c->ops->put(c->owner);
 	}
+	if (unlikely(c->note))
+		zc_put(c->note);
 	heap_free(c);
 }
 
@@ -114,10 +117,10 @@ static size_t chunk_append(struct tcp_sock *t, struct iter *from, size_t n)
 #define LENT_MAX MIB(1) /* of one chunk, so that pages come free as they are acknowledged */
 
 /* A piece of a page right behind the last chunk's pages, or behind its bytes on the same page. */
-static bool joins(const struct tcp_chunk *c, const struct piece *p)
+static bool joins(const struct tcp_chunk *c, const struct piece *p, const struct zc_note *note)
 {
 	return c && c->ops == &piece_of_page && p->ops == c->ops && c->data + c->size == p->data &&
-	       c->end == c->size && c->size < LENT_MAX;
+	       c->end == c->size && c->size < LENT_MAX && c->note == note;
 }
 
 /* Appends up to n bytes of the message's first piece that is not used up, by reference. */
@@ -128,7 +131,7 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 	while (!m->pieces->len)
 		m->pieces++;
 	n = MIN(n, (size_t)m->pieces->len);
-	if (joins(c, m->pieces)) {
+	if (joins(c, m->pieces, m->note)) {
 		struct piece more = piece_take(m->pieces, (uint32_t)n);
 
 		if ((uintptr_t)more.data % PAGE_SIZE) /* that page is held already */
@@ -144,11 +147,73 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 		c->size = p.len;
 		c->ops = p.ops;
 		c->owner = p.owner;
+		c->note = m->note;
+		if (c->note)
+			zc_get(c->note);
 	}
 	c->end += (uint32_t)n;
 	t->write_seq += (uint32_t)n;
 	iter_advance(m->data, n);
 	return n;
+}
+
+/* With pages of the program: those of a piece's number at a time, all or none as on Linux. */
+static size_t append_pages(struct tcp_sock *t, struct socket_message *m, size_t n)
+{
+	struct piece piece[PIECES_MAX];
+	int err;
+	unsigned count = pieces_pin(m->data, n, piece, PIECES_MAX, &err);
+	size_t done = 0, k;
+
+	m->data->fault = err == -EFAULT;
+	if (!err) {
+		n = pieces_bytes(piece, count);
+		m->pieces = piece;
+		while (done < n && (k = chunk_append_piece(t, m, n - done)) != 0)
+			done += k;
+		m->pieces = NULL;
+	}
+	pieces_put(piece, count);
+	return done;
+}
+
+/* MSG_ZEROCOPY. The message gets its number with its first bytes. */
+static size_t chunk_append_lent(struct tcp_sock *t, struct socket_message *m, size_t n)
+{
+	struct zc_note *last =
+		t->chunk_last && t->write_seq != t->snd_nxt ? t->chunk_last->note : NULL;
+	struct route_cache *r = tcp_route(t);
+	size_t whole = m->data->left, got;
+	bool first = !m->note;
+
+	if (first) {
+		struct zc_note *note = zc_begin(&t->i.s, m, whole, last);
+
+		if (IS_ERR(note))
+			return 0;
+		m->note = note;
+	}
+	if (r && (r->dev->features & NETDEV_TX_CSUM)) {
+		got = append_pages(t, m, n);
+	} else {
+		zc_copied(m->note);
+		got = chunk_append(t, m->data, n);
+	}
+	if (first && got) {
+		zc_number(m->note);
+	} else if (first) {
+		zc_abort(m->note, whole);
+		m->note = NULL;
+	}
+	return got;
+}
+
+/* Appends up to n bytes of the message, in its way. As chunk_append. */
+static size_t append(struct tcp_sock *t, struct socket_message *m, size_t n)
+{
+	if (likely(!m->pieces && !m->lent))
+		return chunk_append(t, m->data, n);
+	return m->lent ? chunk_append_lent(t, m, n) : chunk_append_piece(t, m, n);
 }
 
 static void frag_free(struct packet *p)
@@ -186,16 +251,10 @@ static uint32_t copied_part(const struct tcp_sock *t, uint32_t seq, uint32_t len
 
 static struct packet *frag_of(struct tcp_chunk *c, uint8_t *from, uint32_t n)
 {
-	struct packet *f = heap_alloc_zeroed(sizeof(*f));
+	struct packet *f = zc_frag(c->note, from, n, c, frag_free);
 
-	if (!f)
-		return NULL;
-	f->head = f->data = from;
-	f->end = from + n;
-	f->len = n;
-	f->owner = c;
-	f->free = frag_free;
-	atomic_add(&c->refs, 1);
+	if (f)
+		atomic_add(&c->refs, 1);
 	return f;
 }
 
@@ -223,6 +282,7 @@ static bool attach_payload(
 		*tail = frag_of(c, from, n);
 		if (!*tail)
 			return false;
+		p->lent |= (*tail)->lent;
 		tail = &(*tail)->next;
 	}
 	BUG_ON(len);
@@ -728,8 +788,7 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 				break;
 			continue;
 		}
-		size_t got = m->pieces ? chunk_append_piece(t, m, MIN(space, m->data->left))
-				       : chunk_append(t, m->data, MIN(space, m->data->left));
+		size_t got = append(t, m, MIN(space, m->data->left));
 
 		done += got;
 		if (!got || m->data->fault) {
@@ -754,6 +813,8 @@ ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_c
 	t->more = false;
 	tcp_charge(t);
 	socket_unlock(s);
+	if (unlikely(m->note))
+		zc_put(m->note);
 	if (done)
 		return (ssize_t)done;
 	return err == -EPIPE ? socket_sigpipe(m) : err;

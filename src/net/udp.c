@@ -5,6 +5,7 @@
 #include "net/rx.h"
 #include "net/transport.h"
 #include "net/udp.h"
+#include "net/zerocopy.h"
 #include "abi/errno.h"
 #include "diag/counter.h"
 
@@ -327,7 +328,7 @@ static int autobind(struct inet_sock *i)
 
 void udp_push_header(const struct inet_sock *i, struct packet *p, const struct dgram_target *t)
 {
-	size_t len = p->len + sizeof(struct udp_header);
+	size_t len = pkt_total(p) + sizeof(struct udp_header);
 	struct udp_header *h = packet_push(p, sizeof(*h));
 
 	h->sport = be16(i->lport);
@@ -341,6 +342,45 @@ void udp_push_header(const struct inet_sock *i, struct packet *p, const struct d
 	p->csum_flags = PACKET_CSUM_PARTIAL;
 	p->csum_start = 0;
 	p->csum_offset = offsetof(struct udp_header, checksum);
+}
+
+/* All of the message as packets with their headers. ERR_PTR. */
+static struct packet *make_packets(
+	struct inet_sock *i, struct socket_message *m, const struct dgram_target *t)
+{
+	struct packet *p;
+
+	if (unlikely(t->segment))
+		return udp_cut_message(i, m, t);
+	p = dgram_packet(m, m->data->left, sizeof(struct udp_header));
+	if (!IS_ERR(p))
+		udp_push_header(i, p, t);
+	return p;
+}
+
+/* MSG_ZEROCOPY: a number; whether pages are lent, as Linux decides it. */
+static int begin_lent(struct socket *s, struct socket_message *m, const struct dgram_target *t)
+{
+	size_t n = m->data->left + sizeof(struct udp_header);
+
+	m->note = zc_begin(s, m, n, NULL);
+	if (IS_ERR(m->note))
+		return (int)PTR_ERR(m->note);
+	m->lent = (t->route.dev->features & NETDEV_TX_CSUM) &&
+		  (t->segment || n + ip_header_size(t->how.dst) <= t->route.mtu);
+	if (!m->lent)
+		zc_copied(m->note);
+	return 0;
+}
+
+static void end_lent(struct socket_message *m, size_t n, int err)
+{
+	if (err) {
+		zc_abort(m->note, n + sizeof(struct udp_header));
+	} else {
+		zc_number(m->note);
+		zc_put(m->note);
+	}
 }
 
 static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
@@ -366,16 +406,12 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		return err;
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
-	if (unlikely(t.segment)) {
-		p = udp_cut_message(i, m, &t);
-	} else {
-		p = dgram_copy(m, n, sizeof(struct udp_header));
-		if (!IS_ERR(p))
-			udp_push_header(i, p, &t);
-	}
-	if (IS_ERR(p))
-		return PTR_ERR(p);
-	err = dgram_output(i, p, &t);
+	if (unlikely(m->lent) && (err = begin_lent(s, m, &t)))
+		return err;
+	p = make_packets(i, m, &t);
+	err = IS_ERR(p) ? (int)PTR_ERR(p) : dgram_output(i, p, &t);
+	if (unlikely(m->note))
+		end_lent(m, n, err);
 	return err ? err : (ssize_t)n;
 }
 

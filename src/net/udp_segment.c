@@ -33,7 +33,7 @@ static int check(const struct inet_sock *i, size_t n, const struct dgram_target 
 static struct packet *one_packet(
 	const struct inet_sock *i, struct socket_message *m, size_t n, const struct dgram_target *t)
 {
-	struct packet *p = dgram_copy(m, n, sizeof(struct udp_header));
+	struct packet *p = dgram_packet(m, n, sizeof(struct udp_header));
 
 	if (!IS_ERR(p))
 		udp_push_header(i, p, t);

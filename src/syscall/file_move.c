@@ -317,6 +317,40 @@ SYSCALL_DEFINE4(tee, int, in_fd, int, out_fd, size_t, n, unsigned, flags)
 	return r;
 }
 
+/*
+ * The program's pages go into the pipe: what it writes there before they are read shows, as on
+ * Linux, with SPLICE_F_GIFT or without. Waits for room only before the first of them.
+ */
+static ssize_t put_memory(struct file *f, struct iter *from, bool nonblock)
+{
+	size_t done = 0;
+	ssize_t r = 0;
+	int err = 0;
+
+	while (from->left && !err && r >= 0) {
+		struct piece p[PIECES_MAX];
+		unsigned room, count;
+
+		if (!done && (r = pipe_wait_room(f, nonblock)) < 0)
+			break;
+		room = pipe_room(f);
+		if (!room && done)
+			break;
+		count = pieces_pin(from, from->left, p, MIN(MAX(room, 1u), PIECES_MAX), &err);
+		if (!count)
+			break;
+		r = f->ops->write_pieces(f, p, count, PIECES_NONBLOCK);
+		pieces_put(p, count);
+		if (r == -EAGAIN && !done && !nonblock) { /* others took the room */
+			r = err = 0;
+		} else if (r > 0) {
+			iter_advance(from, (size_t)r);
+			done += (size_t)r;
+		}
+	}
+	return done ? (ssize_t)done : r < 0 ? r : err;
+}
+
 SYSCALL_DEFINE4(
 	vmsplice, int, fd, const struct iovec *, uvec, unsigned long, count, unsigned, flags)
 {
@@ -332,13 +366,13 @@ SYSCALL_DEFINE4(
 	}
 	r = user_iovec_get(&v, uvec, count);
 	if (!r) {
-		if ((f->flags & O_ACCMODE) == O_RDONLY)
+		if ((f->flags & O_ACCMODE) != O_RDONLY) {
+			r = put_memory(f, &v.iter, flags & SPLICE_F_NONBLOCK);
+		} else {
 			r = file_read(f, &v.iter);
-		else
-			r = file_write(
-				f, &v.iter); /* what the program changes later must not show */
-		if (r > 0)
-			counter_add(splice_bytes_copied, r);
+			if (r > 0)
+				counter_add(splice_bytes_copied, r);
+		}
 		user_iovec_free(&v);
 	}
 	file_put(f);

@@ -8,6 +8,7 @@
 #include "mem/heap.h"
 #include "sched/clock.h"
 #include "sched/wait.h"
+#include "vm/vm.h"
 
 int user_iovec_get(struct user_iovec *v, const struct iovec *uvec, unsigned long count)
 {
@@ -88,9 +89,15 @@ static void send_sigpipe(void)
 	signal_send_task(task_current(), SIGPIPE, NULL);
 }
 
+static int pin_pages(uintptr_t addr, size_t len, struct page **pages, unsigned max)
+{
+	return vm_pin(vm_current(), addr, len, pages, max);
+}
+
 void file_hooks_init(void)
 {
 	pipe_sigpipe = send_sigpipe;
+	pieces_pin_pages = pin_pages;
 }
 
 static uint64_t size_limit(void)

@@ -6,13 +6,26 @@
 #include "sched/clock.h"
 #include "sched/wait.h"
 
-#define CONTROL_MAX 20480 /* as net.core.optmem_max */
+#define CAP_IPC_LOCK 14
+#define CONTROL_MAX  20480 /* as net.core.optmem_max */
+
+/* Pages that messages may pin together, as Linux reckons RLIMIT_MEMLOCK. */
+static uint64_t pin_limit(const struct process *p)
+{
+	uint64_t limit = load_relaxed(&p->rlimit[RLIMIT_MEMLOCK].soft);
+
+	if (p->cap_effective >> CAP_IPC_LOCK & 1 || limit == UINT64_MAX)
+		return UINT64_MAX;
+	return limit >> PAGE_SHIFT;
+}
 
 static long send_one(struct file *f, struct socket_message *m)
 {
 	struct path_context c = process_path_context();
 
 	m->fds = process_current()->fds;
+	if (unlikely(m->flags & MSG_ZEROCOPY))
+		m->pin_limit = pin_limit(process_current());
 	return socket_send(f, m, &c);
 }
 
