@@ -143,8 +143,8 @@ static inline bool socket_look(struct socket *s)
 	return socket_has_work(s);
 }
 /* Sleeps in a call, without the lock, until the condition may be true, which it was not. */
-#define SOCKET_IN  (POLLIN | POLLRDNORM | POLLRDHUP | POLLPRI | POLLERR | POLLHUP)
-#define SOCKET_OUT (POLLOUT | POLLWRNORM | POLLERR | POLLHUP)
+#define SOCKET_IN  (POLLIN | POLLRDNORM | POLLRDHUP | POLLPRI | POLLHUP)
+#define SOCKET_OUT (POLLOUT | POLLWRNORM | POLLHUP)
 #define socket_wait(s, bits, condition, deadline)                                                  \
 	wait_event_sleep(&(s)->wait, bits, socket_look(s) || (condition), deadline, true)
 /* For one of those who each take one thing (wait.h, X1 to X3). */

@@ -131,7 +131,7 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 	while (!m->pieces->len)
 		m->pieces++;
 	n = MIN(n, (size_t)m->pieces->len);
-	if (joins(c, m->pieces, m->note)) {
+	if (joins(c, m->pieces, NULL)) {
 		struct piece more = piece_take(m->pieces, (uint32_t)n);
 
 		if ((uintptr_t)more.data % PAGE_SIZE) /* that page is held already */
@@ -147,9 +147,6 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 		c->size = p.len;
 		c->ops = p.ops;
 		c->owner = p.owner;
-		c->note = m->note;
-		if (c->note)
-			zc_get(c->note);
 	}
 	c->end += (uint32_t)n;
 	t->write_seq += (uint32_t)n;
@@ -157,23 +154,53 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 	return n;
 }
 
-/* With pages of the program: those of a piece's number at a time, all or none as on Linux. */
+/* A page of the program at the end of the queue. False: no memory. */
+static bool chunk_take_page(struct tcp_sock *t, struct piece *p, struct zc_note *note)
+{
+	struct tcp_chunk *c = t->chunk_last;
+
+	if (joins(c, p, note)) {
+		if ((uintptr_t)p->data % PAGE_SIZE) /* held already */
+			page_put(p->owner);
+		c->size += p->len;
+	} else {
+		c = chunk_add(t, 0);
+		if (!c)
+			return false;
+		c->data = p->data;
+		c->size = p->len;
+		c->ops = p->ops;
+		c->owner = p->owner;
+		c->note = note;
+		zc_get(note);
+	}
+	c->end += p->len;
+	p->len = 0;
+	return true;
+}
+
+/* With pages of the program: PIECES_MAX of them at a time, all or none as on Linux. */
 static size_t append_pages(struct tcp_sock *t, struct socket_message *m, size_t n)
 {
 	struct piece piece[PIECES_MAX];
 	int err;
-	unsigned count = pieces_pin(m->data, n, piece, PIECES_MAX, &err);
-	size_t done = 0, k;
+	unsigned count = pieces_pin(m->data, n, piece, PIECES_MAX, &err), i = 0;
+	size_t done = 0;
 
-	m->data->fault = err == -EFAULT;
-	if (!err) {
-		n = pieces_bytes(piece, count);
-		m->pieces = piece;
-		while (done < n && (k = chunk_append_piece(t, m, n - done)) != 0)
-			done += k;
-		m->pieces = NULL;
+	if (unlikely(err)) {
+		m->data->fault = err == -EFAULT;
+	} else {
+		for (; i < count; i++) {
+			uint32_t len = piece[i].len;
+
+			if (!chunk_take_page(t, &piece[i], m->note))
+				break;
+			done += len;
+		}
+		t->write_seq += (uint32_t)done;
+		iter_advance(m->data, done);
 	}
-	pieces_put(piece, count);
+	pieces_put(piece + i, count - i);
 	return done;
 }
 

@@ -66,17 +66,11 @@ static int pin_file(struct pin *p)
 	return err && err != -ENOMEM ? -EFAULT : err;
 }
 
-/* -EAGAIN: look again; -E2BIG: a 2 MiB leaf is there. */
-static inline int pin_page(struct pin *p)
+/* The page at p->at, whose leaf is *e; NULL: there is no table. -EAGAIN: look again. */
+static inline int pin_page(struct pin *p, const pte_t *e)
 {
-	pte_t *e = pagetable_find(&p->s->pt, p->at), leaf = e ? load_acquire(e) : 0;
+	pte_t leaf = e ? load_acquire(e) : 0;
 
-	if (unlikely(leaf & PTE_HUGE))
-		return -E2BIG;
-	if (leaf) {
-		e = pagetable_in(leaf, p->at);
-		leaf = load_acquire(e);
-	}
 	if (unlikely(p->v.backing))
 		return leaf & PTE_SW_ANON ? pin_copy(p, e) : pin_file(p);
 	/* What has never been written reads as zeroes, and is not that page any more afterwards. */
@@ -85,17 +79,27 @@ static inline int pin_page(struct pin *p)
 	return 0;
 }
 
+/* -E2BIG: a 2 MiB leaf is there. */
 static int pin_area(struct pin *p)
 {
+	uintptr_t end;
+	pte_t *e, table;
 	int err = 0;
 
 	find_area(p);
 	if (p->v.end == 0 || p->v.start > p->at || !p->v.prot)
 		return -EFAULT;
-	for (; !err && p->at < MIN(p->stop, p->v.end); p->at += PAGE_SIZE, p->out++) {
-		err = pin_page(p);
-		if (err)
-			break;
+	/* The window is aligned, so all of it is in one table. */
+	e = pagetable_find(&p->s->pt, p->at);
+	table = e ? load_acquire(e) : 0;
+	if (unlikely(table & PTE_HUGE))
+		return -E2BIG;
+	e = table ? pagetable_in(table, p->at) : NULL;
+	end = MIN(p->stop, p->v.end);
+	while (p->at < end && !(err = pin_page(p, e))) {
+		p->at += PAGE_SIZE;
+		p->out++;
+		e += e != NULL;
 	}
 	return err;
 }
