@@ -4,7 +4,9 @@
  * of a service that keeps it, as netperf's and iperf's servers have. bench/wire.c is the other end.
  */
 #include <arpa/inet.h>
+#include <linux/errqueue.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -85,6 +87,46 @@ static void *source(void *arg)
 	return NULL;
 }
 
+#define LENT_BUFFERS 128 /* more than the send buffer has room for */
+#define LENT_REAP    32
+
+/* How many more messages the error queue says are done. */
+static unsigned reap(int fd)
+{
+	char control[128];
+	struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
+	struct sock_extended_err e;
+
+	if (recvmsg(fd, &m, MSG_ERRQUEUE) < 0 || !CMSG_FIRSTHDR(&m))
+		return 0;
+	memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(e));
+	return e.ee_data - e.ee_info + 1;
+}
+
+static void *lent_source(void *arg)
+{
+	int fd = (int)(intptr_t)arg, one = 1;
+	char *buf = calloc(LENT_BUFFERS, WIRE_BLOCK);
+	struct pollfd p = { .fd = fd };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
+		die("SO_ZEROCOPY");
+	memset(buf, 1, (size_t)LENT_BUFFERS * WIRE_BLOCK);
+	for (unsigned sent = 0, done = 0;; sent++) {
+		if (sent % LENT_REAP == 0)
+			for (unsigned n; (n = reap(fd)) != 0;)
+				done += n;
+		while (sent - done >= LENT_BUFFERS && poll(&p, 1, -1) == 1)
+			done += reap(fd);
+		if (send(fd, buf + sent % LENT_BUFFERS * WIRE_BLOCK, WIRE_BLOCK, MSG_ZEROCOPY) !=
+			WIRE_BLOCK)
+			break;
+	}
+	close(fd);
+	free(buf);
+	return NULL;
+}
+
 static void start(void *(*f)(void *), void *arg)
 {
 	pthread_t t;
@@ -143,6 +185,7 @@ int main(void)
 		{ WIRE_SINK, sink },
 		{ WIRE_SOURCE, source },
 		{ WIRE_CLOSE, NULL },
+		{ WIRE_LENT, lent_source },
 	};
 
 	signal(SIGPIPE, SIG_IGN);
