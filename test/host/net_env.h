@@ -660,6 +660,43 @@ static ssize_t env_write_lent(struct file *f, const void *buf, size_t n, unsigne
 	pieces_put(p, count);
 	return r;
 }
+/* What the program has there, in pages that stay as they are. */
+static int env_pin(uintptr_t addr, size_t len, struct page **pages, unsigned max)
+{
+	unsigned n = 0;
+
+	for (uintptr_t at = addr, end = addr + len; at < end && n < max; n++) {
+		size_t here = MIN(end - at, PAGE_SIZE - at % PAGE_SIZE);
+
+		pages[n] = page_alloc(0);
+		if (!pages[n])
+			return n ? (int)n : -ENOMEM;
+		memcpy((uint8_t *)page_to_virt(pages[n]) + at % PAGE_SIZE, (void *)at, here);
+		at += here;
+	}
+	return (int)n;
+}
+/* With MSG_ZEROCOPY, of which notifications are read before. 0: too many are out, or no pages. */
+static ssize_t env_write_pinned(struct file *f, const void *buf, size_t n)
+{
+	struct iter none;
+	struct socket_message m = { .data = &none };
+	struct iter it;
+	struct socket_message out = { .data = &it,
+		.flags = MSG_NOSIGNAL | MSG_ZEROCOPY | MSG_DONTWAIT,
+		.pin_limit = UINT64_MAX };
+	ssize_t r;
+
+	pieces_pin_pages = env_pin;
+	file_socket(f)->zerocopy = true;
+	iter_init_one(&none, NULL, 0, false);
+	do
+		m.flags = MSG_ERRQUEUE | MSG_DONTWAIT;
+	while (socket_recv(f, &m) == 0);
+	iter_init_one(&it, (void *)buf, n, false);
+	r = socket_send(f, &out, NULL);
+	return r == -ENOBUFS || r == -EAGAIN ? 0 : r;
+}
 static ssize_t env_read(struct file *f, void *buf, size_t n, unsigned flags)
 {
 	struct iter it;

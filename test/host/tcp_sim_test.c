@@ -93,7 +93,10 @@ static void pump_send(struct stream *f)
 
 		for (size_t i = 0; i < n; i++)
 			buf[i] = pattern(f->salt, f->sent + i);
-		ssize_t r = t_random(&env_seed) % 4 ? 0 : env_write_lent(f->from, buf, n, 0);
+		unsigned how = t_random(&env_seed) % 8;
+		ssize_t r = how == 0   ? env_write_lent(f->from, buf, n, 0)
+			    : how == 1 ? env_write_pinned(f->from, buf, n)
+				       : 0;
 
 		if (!r)
 			r = env_write(f->from, buf, n, MSG_DONTWAIT);
