@@ -384,10 +384,14 @@ static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct t
 	return true;
 }
 
-/* Data for a socket nobody reads any more: RFC 2525, 2.17 and RFC 1122 4.2.2.13. */
+/* Data for a socket nobody reads any more: RFC 2525, 2.17 and RFC 1122 4.2.2.13. As on Linux also
+ * where the program has shut down both ways and not closed: the peer could wait for its window for
+ * ever. (In these states SHUT_RCV is the program's: a FIN leads out of them.) */
 static bool nobody_reads(struct tcp_sock *t, const struct tcp_seg *seg)
 {
-	if (!t->i.s.detached || !seg->len || seq_le(seg->seq + seg->len, t->rcv_nxt))
+	bool over = t->i.s.detached || (t->i.s.shut & SHUT_RCV);
+
+	if (!over || !seg->len || seq_le(seg->seq + seg->len, t->rcv_nxt))
 		return false;
 	return t->state == TCP_FIN_WAIT1 || t->state == TCP_FIN_WAIT2;
 }
@@ -493,7 +497,7 @@ static void synchronised_segment(
 	if (!tcp_ack_segment(t, seg) || !fin_acked(t))
 		goto drop;
 	if (nobody_reads(t, seg)) {
-		tcp_abort(t, 0);
+		tcp_abort(t, t->i.s.detached ? 0 : ECONNRESET);
 		goto drop;
 	}
 	text_and_fin(t, p, seg);

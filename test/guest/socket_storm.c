@@ -505,6 +505,7 @@ static void *udp_client(void *arg)
 /* ---- somebody sends, somebody receives, and a third one ends it ---- */
 
 static int pair[2];
+static atomic_bool enough;
 
 static void *push(void *arg)
 {
@@ -515,7 +516,7 @@ static void *push(void *arg)
 		buf[i] = pattern(0, i % 256);
 	do {
 		n = send(pair[0], buf, sizeof(buf), MSG_NOSIGNAL);
-	} while (n == sizeof(buf));
+	} while (n == sizeof(buf) && !enough); /* or a reader that keeps up never sees the end */
 	HOLDS(n >= 0 || broken_off() || errno == EBADF);
 	return NULL;
 }
@@ -542,6 +543,7 @@ static void *end_lane(void *arg)
 		unsigned how = next(&s) % 4;
 
 		net_pair(pair);
+		enough = false;
 		id[0] = t_thread(push, NULL);
 		id[1] = t_thread(pull, NULL);
 		usleep(next(&s) % 2000);
@@ -557,6 +559,7 @@ static void *end_lane(void *arg)
 			HOLDS(connect(pair[0], &nobody, sizeof(nobody)) == 0);
 		}
 		shutdown(pair[1], SHUT_RD);
+		enough = true;
 		pthread_join(id[1], NULL);
 		abort_it(pair[1]); /* whoever still sends hears of it */
 		pthread_join(id[0], NULL);
