@@ -35,6 +35,23 @@ static bool port_in_use(const struct tcp_sock *t)
 	return found;
 }
 
+/* For the socket's whole life: threads in accept may still be at it when it listens once more. */
+static struct tcp_listener *listener_of(struct tcp_sock *t)
+{
+	struct tcp_listener *l = t->listener;
+
+	if (l)
+		return l;
+	l = heap_alloc_zeroed(sizeof(*l));
+	if (!l)
+		return NULL;
+	mutex_init(&l->lock, "tcp_listener.lock");
+	list_init(&l->accept_queue);
+	list_init(&l->syn_queue);
+	t->listener = l;
+	return l;
+}
+
 static int become_listener(struct tcp_sock *t)
 {
 	struct net_state *n = the_net();
@@ -48,14 +65,12 @@ static int become_listener(struct tcp_sock *t)
 	}
 	if (port_in_use(t))
 		return -EADDRINUSE;
-	l = t->listener ? t->listener : heap_alloc_zeroed(sizeof(*l));
+	l = listener_of(t);
 	if (!l)
 		return -ENOMEM;
-	mutex_init(&l->lock, "tcp_listener.lock");
-	list_init(&l->accept_queue);
-	list_init(&l->syn_queue);
+	mutex_lock(&l->lock);
 	l->closed = false;
-	t->listener = l;
+	mutex_unlock(&l->lock);
 	tcp_set_state(t, TCP_LISTEN);
 	store_relaxed(&t->i.s.listening, true);
 	store_relaxed(&t->i.s.shut, 0);
