@@ -53,10 +53,8 @@ void inet_setup(struct inet_sock *i)
 
 void inet_release(struct inet_sock *i)
 {
-	while (i->group_count)
-		inet_change_group(i, false, i->groups[0].group, i->groups[0].ifindex);
-	heap_free(i->groups);
-	i->groups = NULL;
+	while (i->groups)
+		inet_change_group(i, false, i->groups->group, i->groups->ifindex);
 }
 
 uint16_t inet_ephemeral(unsigned *count)
@@ -442,61 +440,90 @@ int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out)
 
 /* ---- multicast groups ---- */
 
+/*
+ * A list that receivers read under RCU: a group is written, then published at the head; one that
+ * is left is unlinked and freed after a grace period, and keeps its next until then.
+ */
 bool inet_in_group(const struct inet_sock *i, struct ip_addr group, int ifindex)
 {
-	bool v4 = ip_is_v4(group), found = false;
-	unsigned count;
+	bool v4 = ip_is_v4(group), found = false, none;
+	const struct inet_group *g;
 
-	mutex_lock(&the_net()->group_lock);
-	count = i->group_count;
-	for (unsigned k = 0; k < count; k++)
-		found |= ip_equal(i->groups[k].group, group) &&
-			 (v4 || !i->groups[k].ifindex || i->groups[k].ifindex == ifindex);
-	mutex_unlock(&the_net()->group_lock);
+	rcu_read_lock();
+	g = rcu_load(&i->groups);
+	none = !g;
+	for (; g && !found; g = rcu_load(&g->next))
+		found = ip_equal(g->group, group) && (v4 || !g->ifindex || g->ifindex == ifindex);
+	rcu_read_unlock();
 	if (found || !v4) /* Linux: by default all groups that the machine is in */
 		return found || i->v6.mcast_all;
 	/* IPv4 hears what is on the wire: only who joined nothing at all takes that for its own. */
-	return i->mcast_all && (!count || ip_v4(group) == IP4(224, 0, 0, 1));
+	return i->mcast_all && (none || ip_v4(group) == IP4(224, 0, 0, 1));
 }
 
-/* group_lock held. */
-static int edit_groups(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
+/* group_lock held. Where (group, ifindex) is linked: *result is NULL if nowhere. */
+static struct inet_group **find_group(struct inet_sock *i, struct ip_addr group, int ifindex)
 {
-	for (unsigned k = 0; k < i->group_count; k++) {
-		if (!ip_equal(i->groups[k].group, group) ||
-			(!ip_is_v4(group) && ifindex && i->groups[k].ifindex != ifindex))
-			continue;
-		if (join)
-			return -EADDRINUSE;
-		i->groups[k] = i->groups[--i->group_count];
-		return 0;
+	struct inet_group **at = &i->groups;
+
+	while (*at && !(ip_equal((*at)->group, group) &&
+			      (ip_is_v4(group) || !ifindex || (*at)->ifindex == ifindex)))
+		at = &(*at)->next;
+	return at;
+}
+
+static int join_group(struct inet_sock *i, struct ip_addr group, int ifindex)
+{
+	struct inet_group *g = heap_alloc_zeroed(sizeof(*g));
+	int err = 0;
+
+	if (!g)
+		return -ENOMEM;
+	g->group = group;
+	g->ifindex = ifindex;
+	mutex_lock(&the_net()->group_lock);
+	if (*find_group(i, group, ifindex)) {
+		err = -EADDRINUSE;
+	} else if (i->group_count == INET_GROUPS) {
+		err = -ENOBUFS;
+	} else {
+		i->group_count++;
+		g->next = i->groups;
+		rcu_store(&i->groups, g);
 	}
-	if (!join)
+	mutex_unlock(&the_net()->group_lock);
+	if (err)
+		heap_free(g);
+	return err;
+}
+
+static void free_group(struct rcu_node *n)
+{
+	heap_free(container_of(n, struct inet_group, rcu));
+}
+
+static int leave_group(struct inet_sock *i, struct ip_addr group, int ifindex)
+{
+	struct inet_group **at, *g;
+
+	mutex_lock(&the_net()->group_lock);
+	at = find_group(i, group, ifindex);
+	g = *at;
+	if (g) {
+		i->group_count--;
+		rcu_store(at, g->next);
+	}
+	mutex_unlock(&the_net()->group_lock);
+	if (!g)
 		return -EADDRNOTAVAIL;
-	if (i->group_count == INET_GROUPS)
-		return -ENOBUFS;
-	i->groups[i->group_count++] = (struct inet_group){ group, ifindex };
+	rcu_call(&g->rcu, free_group);
 	return 0;
 }
 
 int inet_change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
 {
-	struct inet_group *fresh = NULL;
-	int err = 0;
+	int err = join ? join_group(i, group, ifindex) : leave_group(i, group, ifindex);
 
-	if (!i->groups) {
-		fresh = heap_alloc_zeroed(INET_GROUPS * sizeof(*fresh));
-		if (!fresh)
-			return -ENOMEM;
-	}
-	mutex_lock(&the_net()->group_lock);
-	if (!i->groups) {
-		i->groups = fresh;
-		fresh = NULL;
-	}
-	err = edit_groups(i, join, group, ifindex);
-	mutex_unlock(&the_net()->group_lock);
-	heap_free(fresh);
 	if (!err && !ip_is_v4(group))
 		mld_change(netdev_by_index(ifindex), group, join);
 	return err;

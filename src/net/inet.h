@@ -14,8 +14,10 @@
 
 #define INET_GROUPS 20 /* as Linux's igmp_max_memberships */
 struct inet_group {
-	struct ip_addr group;
+	struct inet_group *next; /* atomic */
+	struct ip_addr group;	 /* fixed, as ifindex */
 	int ifindex;
+	struct rcu_node rcu;
 };
 /* What IPPROTO_IPV6 options say; of AF_INET6 sockets. */
 struct inet6_options {
@@ -47,8 +49,8 @@ struct inet_sock {
 	bool binds_group; /* laddr may be one: nothing comes from there */
 	uint32_t mcast_addr;
 	int32_t mcast_if;
-	unsigned group_count;	   /* guarded by net_state.group_lock, with groups */
-	struct inet_group *groups; /* INET_GROUPS of them, made by the first join */
+	unsigned group_count;	   /* guarded by net_state.group_lock, as changes of groups */
+	struct inet_group *groups; /* atomic: read under RCU */
 	uint32_t icmp_filter;
 	struct inet6_options v6;
 };

@@ -25,6 +25,11 @@ struct inet_bucket {
 	struct list_node head;
 };
 
+/* Of SYN cookies, read without a lock: tcp_cookie.c. */
+struct cookie_key {
+	uint64_t minute; /* atomic; 0: there is no key */
+	uint64_t k0, k1; /* atomic; written under cookie_lock while minute is 0 */
+};
 struct net_state {
 	const struct net_config *config; /* atomic */
 	uint32_t config_generation;	 /* atomic */
@@ -50,9 +55,8 @@ struct net_state {
 	uint32_t ip_id, buffer_max, time_wait_max;
 	struct hash_key hash_key, isn_key;
 	uint64_t cookie_time; /* atomic: when the last SYN cookie was sent, 0: never */
-	struct mutex cookie_lock;
-	struct hash_key cookie_key[2]; /* of this minute and the last, by the minute's parity */
-	uint64_t cookie_minute;
+	struct mutex cookie_lock;	 /* who makes a key: once in a minute */
+	struct cookie_key cookie_key[2]; /* of this minute and the last, by the minute's parity */
 
 	struct mutex neigh_lock;
 	struct neigh *neigh;
