@@ -501,9 +501,11 @@ static int recv_end(struct tcp_sock *t, uint32_t flags)
 {
 	struct socket *s = &t->i.s;
 
+	if (t->fin_received && t->was_connected) /* a reset behind the FIN is the writer's affair */
+		return 0;
 	if (load_relaxed(&s->error))
 		return socket_take_error(s);
-	if (t->fin_received || (s->shut & SHUT_RCV))
+	if (s->shut & SHUT_RCV)
 		return t->was_connected ? 0 : -ENOTCONN;
 	if (t->state == TCP_CLOSE || t->state == TCP_LISTEN)
 		return t->was_connected ? 0 : -ENOTCONN;
