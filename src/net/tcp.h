@@ -353,6 +353,7 @@ uint32_t tcp_ts_now(const struct tcp_sock *t);
 /* tcp_close.c: its ends */
 void tcp_done(struct tcp_sock *t, int err);  /* to CLOSE; err: positive errno for SO_ERROR or 0 */
 void tcp_abort(struct tcp_sock *t, int err); /* with a RST */
+void tcp_dissolve(struct tcp_sock *t);	     /* connect(2) to AF_UNSPEC */
 void tcp_enter_time_wait(struct tcp_sock *t);
 void tcp_queue_fin(struct tcp_sock *t);
 void tcp_purge(struct tcp_sock *t);

@@ -64,6 +64,48 @@ void tcp_abort(struct tcp_sock *t, int err)
 	tcp_done(t, err);
 }
 
+/* Linux sends no reset where both FINs are under way, unless something was not sent. */
+static int disconnect_error(const struct tcp_sock *t)
+{
+	switch (t->state) {
+	case TCP_CLOSE:
+	case TCP_TIME_WAIT: return 0;
+	case TCP_CLOSING:
+	case TCP_LAST_ACK: return tcp_unsent(t) ? ECONNRESET : 0;
+	default: return ECONNRESET;
+	}
+}
+
+/*
+ * connect(2) to AF_UNSPEC, and shutdown(2) of what only listens or calls: as if it were new, but
+ * for an address and a port from bind(2), for options and for errors. Also a listener's children
+ * end; a thread in accept, connect or recv is told.
+ */
+void tcp_dissolve(struct tcp_sock *t)
+{
+	struct socket *s = &t->i.s;
+
+	if (t->state == TCP_LISTEN) {
+		tcp_listen_close(t);
+	} else {
+		int err = disconnect_error(t);
+
+		if (err)
+			tcp_abort(t, err);
+		else
+			tcp_done(t, 0);
+		tcp_purge(t);
+		t->i.raddr = IP_ANY;
+		t->i.rport = 0;
+		if (t->i.bound_any || !t->i.explicit_port)
+			inet_set_laddr(&t->i, IP_ANY);
+		if (!t->i.explicit_port)
+			inet_unbind(&t->i);
+	}
+	t->connecting = t->was_connected = false;
+	store_relaxed(&s->shut, 0);
+}
+
 void tcp_enter_time_wait(struct tcp_sock *t)
 {
 	for (int k = 0; k < TCP_TIMERS; k++)

@@ -58,7 +58,7 @@ static int become_listener(struct tcp_sock *t)
 	struct tcp_listener *l;
 	int err;
 
-	if (!t->i.lport) {
+	if (!t->i.bind_bucket) { /* never had a port, or lost it with its last connection */
 		err = inet_bind_port(&t->i, n->tcp_bind, t->i.laddr, 0);
 		if (err)
 			return err;

@@ -296,7 +296,7 @@ static int tcp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	if (err)
 		return err;
 	socket_lock(s);
-	if (t->state != TCP_CLOSE || t->i.lport)
+	if (t->state != TCP_CLOSE || t->i.bind_bucket)
 		err = -EINVAL;
 	else
 		err = inet_bind_port(&t->i, the_net()->tcp_bind, addr, port);
@@ -313,7 +313,7 @@ static int choose_port(struct tcp_sock *t)
 	unsigned count;
 	uint16_t port;
 
-	if (t->i.lport) {
+	if (t->i.bind_bucket) {
 		int err = tcp_conn_insert(t, true);
 
 		return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
@@ -451,12 +451,9 @@ int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len
 	bool fresh = false;
 	int err, ifindex;
 
-	if (a->ss_family == AF_UNSPEC) { /* dissolve the association */
+	if (a->ss_family == AF_UNSPEC) {
 		socket_lock(s);
-		tcp_abort(t, 0);
-		t->connecting = false;
-		t->i.raddr = IP_ANY;
-		t->i.rport = 0;
+		tcp_dissolve(t);
 		socket_unlock(s);
 		return 0;
 	}
@@ -499,12 +496,10 @@ static int tcp_shutdown(struct socket *s, int how)
 	switch (t->state) {
 	case TCP_CLOSE: err = -ENOTCONN; break;
 	case TCP_LISTEN:
-		if (how & SHUT_RCV) {
-			tcp_listen_close(t);
-			store_relaxed(&s->shut, 0);
-		}
+		if (how & SHUT_RCV)
+			tcp_dissolve(t);
 		break;
-	case TCP_SYN_SENT: tcp_done(t, ECONNRESET); break;
+	case TCP_SYN_SENT: tcp_dissolve(t); break;
 	default:
 		store_relaxed(&s->shut, s->shut | (uint8_t)how);
 		if (how & SHUT_SND)

@@ -74,6 +74,13 @@ static void open_active(struct seg *s)
 	iss = s->seq;
 }
 
+static int dissolve(struct file *f)
+{
+	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+
+	return socket_connect(f, &a, 16, NULL);
+}
+
 enum { O_SACK = 1, O_TS = 2, O_WSCALE = 4 };
 static unsigned peer_options;
 static uint32_t peer_echo; /* our latest timestamp */

@@ -5,6 +5,80 @@
 
 #include "tcp_case.h"
 
+/* ---- the end of listening ---- */
+
+/* A listener with a child that waits for accept, and a half-open one; both are to be reset. */
+static void listen_with_two(void)
+{
+	struct seg s;
+
+	peer_setup();
+	my_port = 80;
+	l = listener_at(80);
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	REQUIRE(sent(&s));
+	iss = s.seq;
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1);
+	peer_port = 5001;
+	SEND(.flags = TCP_SYN, .seq = 1000);
+	REQUIRE(sent(&s));
+	SILENCE();
+}
+static void both_are_reset(void)
+{
+	struct file *other = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct seg s;
+	int yes = 1;
+
+	CHECK(sent(&s) && (s.flags & TCP_RST) && s.dport == 5000 && s.seq == iss + 1);
+	CHECK(sent(&s) && (s.flags & TCP_RST) && s.dport == 5001);
+	SILENCE();
+	CHECK_EQ(PTR_ERR(socket_accept(l, SOCK_NONBLOCK, NULL, NULL)), -EINVAL);
+	CHECK_EQ(env_poll(l), POLLOUT | POLLWRNORM | POLLHUP);
+	/* the port is still its own, but nobody listens there */
+	CHECK_EQ(env_bind(other, 0, 80), -EADDRINUSE);
+	CHECK_EQ(socket_setopt(l, SOL_SOCKET, SO_REUSEADDR, &yes, 4), 0);
+	CHECK_EQ(socket_setopt(other, SOL_SOCKET, SO_REUSEADDR, &yes, 4), 0);
+	CHECK_EQ(env_bind(other, 0, 80), 0);
+	CHECK_EQ(socket_listen(other, 5), 0);
+	CHECK_EQ(socket_listen(l, 5), -EADDRINUSE);
+	file_put(other);
+	CHECK_EQ(socket_listen(l, 5), 0);
+	connect_from(5002, O_SACK, 0);
+	close_all();
+}
+TEST(a_dissolved_listener_resets_its_children)
+{
+	listen_with_two();
+	CHECK_EQ(dissolve(l), 0);
+	both_are_reset();
+}
+TEST(a_shut_down_listener_resets_its_children)
+{
+	listen_with_two();
+	CHECK_EQ(socket_shutdown(l, SHUT_RD), 0);
+	both_are_reset();
+}
+/* A port that listen(2) chose goes with the listener, and the next one holds its own. */
+TEST(a_chosen_port_goes_with_its_listener)
+{
+	struct file *other = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	uint16_t port;
+
+	peer_setup();
+	l = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK_EQ(socket_listen(l, 5), 0);
+	port = sk_of(l)->i.lport;
+	CHECK_EQ(dissolve(l), 0);
+	CHECK_EQ(env_bind(other, 0, port), 0);
+	file_put(other);
+	other = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK_EQ(socket_listen(l, 5), 0);
+	CHECK_EQ(env_bind(other, 0, sk_of(l)->i.lport), -EADDRINUSE);
+	file_put(other);
+	close_all();
+}
+
 /* ---- floods ---- */
 
 static void syn_from(uint16_t port, unsigned options)

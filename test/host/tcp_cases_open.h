@@ -310,12 +310,6 @@ TEST(handshake_gives_the_first_round_trip)
 	CHECK_EQ(sk_of(c)->srtt >> 3, 123000);
 	close_all();
 }
-static int dissolve(struct file *f)
-{
-	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
-
-	return socket_connect(f, &a, 16, NULL);
-}
 TEST(a_second_attempt_is_a_whole_one)
 {
 	struct seg s;
@@ -344,6 +338,9 @@ TEST(a_dissolved_socket_starts_anew)
 	out_clear();
 	CHECK_EQ(dissolve(c), 0);
 	CHECK(sent(&s) && (s.flags & TCP_RST));
+	CHECK_EQ(env_read(c, buf, 1, 0), -ECONNRESET);
+	CHECK_EQ(env_read(c, buf, 1, 0), -ENOTCONN);
+	CHECK_EQ(env_poll(c), POLLOUT | POLLWRNORM | POLLHUP);
 	CHECK_EQ(env_dial(c, PEER, 5000), -EINPROGRESS);
 	REQUIRE(sent(&s));
 	CHECK(s.flags == TCP_SYN && s.ts && s.wscale == TCP_WSCALE);
