@@ -62,13 +62,18 @@ void channel_free(struct channel *c)
 	c->head = 0;
 }
 
-static void ring(struct socket *s)
+/* True: a sleeper was woken and runs as soon as we sleep, C7. */
+static bool ring(struct socket *s)
 {
+	bool free;
+
 	if (!wait_active(&s->wait))
-		return;
+		return false;
 	counter_inc(net_channel_rings);
 	atomic_xchg(&s->channel.newcomer, 0); /* C3 */
+	free = sched_free_soon();
 	wait_wake_one(&s->wait, POLLIN | POLLRDNORM);
+	return free && !sched_free_soon();
 }
 
 /* ---- what is left alone ---- */
@@ -154,10 +159,10 @@ void channel_init(struct net_state *n)
 
 void channel_end_run(struct socket *s, unsigned run)
 {
-	if (run & CHANNEL_RING)
-		ring(s);
+	bool comes = (run & CHANNEL_RING) && ring(s);
+
 	if ((run & CHANNEL_NOW) || wanted_now(s))
 		socket_kick(s);
-	else
+	else if (!comes)
 		leave(s);
 }

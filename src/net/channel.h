@@ -22,7 +22,8 @@
  *  - Nobody is in a call, nobody sleeps, or what came is nothing to wake for (a bare ACK while a
  *    reader sleeps): the packets stay until the program's next call. If that does not come within
  *    about a millisecond (CHANNEL_PATIENCE), the network thread runs the protocol, so ACKs and
- *    windows do not depend on a busy program.
+ *    windows do not depend on a busy program. So it is with a reader that was woken, unless it is
+ *    sure to come at once (C7).
  *  - The protocol wants every packet at once (eager, CHANNEL_NOW, nospace): unsent data waits for a
  *    window, losses are being repaired, the connection opens or closes, a writer waits for room.
  *    Then who received it tries the lock, runs the protocol and wakes exactly whom it made ready.
@@ -53,6 +54,10 @@
  *  C6 The list of the network thread: listed is exchanged to 0, then the channel is looked at; who
  *     pushes does so before it looks at listed. So a packet that nobody takes is on a listed
  *     channel.
+ *  C7 Who was woken by a ring and is the next to run here needs no clock: the first thing that a
+ *     sleeper does is to look (C1), and who sees packets takes them. So one request at a time costs
+ *     no timer, which is two ways out of a virtual machine and two switches. Should others overtake
+ *     it, what comes next meanwhile is put on the list: RUNG is set, so it is not rung for.
  * test/model/channel.pml tries C1 to C4 out, test/host/net_threads_test.c runs all of it.
  */
 #pragma once

@@ -124,11 +124,11 @@ static uint32_t any_allowed(const struct thread *t)
  * and sleeps. Whom it wakes waits for that rather than move away from where its packets arrive; if
  * it takes longer, balance_push gives him away.
  */
-static inline bool free_soon(uint32_t cpu)
+bool sched_free_soon(void)
 {
 	const struct thread *running = thread_current();
 
-	return cpu == cpu_id() && running->kernel_thread && running->class == THREAD_REALTIME &&
+	return running->kernel_thread && running->class == THREAD_REALTIME &&
 	       !cpu_local()->irq_depth && !this_cpu(runqueue)->queued;
 }
 
@@ -141,7 +141,7 @@ static inline uint32_t choose_cpu(struct thread *t)
 		return last; /* if it may not run there any more, that CPU passes it on */
 	if (unlikely(!thread_may_run_on(t, last)))
 		last = any_allowed(t);
-	if (cpu_count() == 1 || sched_is_idle(last) || free_soon(last))
+	if (cpu_count() == 1 || sched_is_idle(last) || (last == cpu_id() && sched_free_soon()))
 		return last;
 	idle = sched_find_idle(t);
 	return idle < MAX_CPUS ? idle : last;

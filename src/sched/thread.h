@@ -182,6 +182,11 @@ struct sched_stats {
 	uint32_t runnable;
 };
 void sched_stats(uint32_t cpu, struct sched_stats *out);
+/*
+ * The caller is a driver's thread and nobody queues behind it on its CPU. If that is no more so
+ * after it has woken somebody, that one runs here as soon as the caller sleeps.
+ */
+bool sched_free_soon(void);
 /* How many threads are runnable or running, for /proc/loadavg. */
 unsigned sched_runnable_count(void);
 

@@ -94,6 +94,36 @@ TEST(what_a_busy_program_leaves_is_worked_off_after_a_millisecond)
 	finish();
 }
 
+TEST(a_reader_that_comes_at_once_needs_no_clock)
+{
+	char buf[100];
+
+	start_tcp();
+	env_run(NSEC_PER_SEC); /* the handshake's */
+	fall_asleep(1);
+	env_free_until = env_wakes + 1; /* it is the next to run */
+	send_some(0, 1);
+	CHECK(!me.net.left_timer.armed);
+	CHECK(!sock(1)->i.s.channel.listed);
+	send_some(0, 1); /* it did not come: nobody is rung for */
+	CHECK(me.net.left_timer.armed);
+	get_up();
+	CHECK_EQ(env_read(end[1], buf, sizeof(buf), MSG_DONTWAIT), 20);
+	env_run(NSEC_PER_SEC);
+	CHECK(!me.net.left_timer.armed);
+	fall_asleep(1);
+	send_some(0, 1); /* others run before it */
+	CHECK(me.net.left_timer.armed);
+	get_up();
+	CHECK_EQ(env_read(end[1], buf, sizeof(buf), MSG_DONTWAIT), 10);
+	env_run(NSEC_PER_SEC);
+	env_free_until = env_wakes + 1;
+	send_some(0, 1); /* nobody sleeps */
+	CHECK(me.net.left_timer.armed);
+	env_free_until = 0;
+	finish();
+}
+
 TEST(every_call_sees_what_has_come)
 {
 	char buf[100];

@@ -253,6 +253,12 @@ bool wait_remove(struct wait_entry *e)
 	return false;
 }
 static unsigned long env_wakes;
+/* Up to so many wakes a driver's thread runs and nobody queues. */
+static unsigned long env_free_until;
+bool sched_free_soon(void)
+{
+	return env_wakes < env_free_until;
+}
 void wait_wake_all(struct wait_queue *q, uint32_t events)
 {
 	env_wakes++;
