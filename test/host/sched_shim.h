@@ -90,9 +90,22 @@ static bool shim_wake(struct thread *t, bool uninterruptible)
 	}
 }
 
+static _Thread_local bool shim_woke; /* this thread, since sched_free_soon was asked last */
 bool thread_wake(struct thread *t)
 {
-	return shim_wake(t, true);
+	bool woke = shim_wake(t, true);
+
+	shim_woke |= woke;
+	return woke;
+}
+
+/* Who is woken runs at once: it is as if it queued behind the waker. */
+bool sched_free_soon(void)
+{
+	bool free = !shim_woke;
+
+	shim_woke = false;
+	return free;
 }
 
 void thread_interrupt(struct thread *t)
