@@ -3,7 +3,7 @@
 
 BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
 BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
-		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so \
+		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so $(O)/bench/exits.so \
 		   $(O)/bench/udp_memcached $(O)/bench/udp_load
 
 $(O)/bench/init: bench/init.c
@@ -24,8 +24,8 @@ $(O)/bench/udp_memcached: $(wildcard bench/memcached/*.c bench/memcached/*.h) in
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
-# count.so goes into QEMU, which has the functions that it calls.
-$(O)/bench/%.so: bench/%.c
+# Plugins go into QEMU, which has the functions that they call.
+$(O)/bench/%.so: bench/%.c bench/plugin.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -shared -fPIC -o $@ $<
 

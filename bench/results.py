@@ -22,6 +22,9 @@ SECTIONS = {
     "Network, instructions": "Guest instructions per transaction, connection, 64 KiB or request, over QEMU's user-mode network: less is better. Counted in\n"
                              "QEMU by a plugin (`bench/count.c`), in which an idle CPU counts nothing; runs of three times as many less runs of so many.\n"
                              "This network has no offload: each 64 KiB are 46 packets, with checksums made by the guest.",
+    "Network, exits": "What leaves the guest for each transaction, over tap, one CPU: less is better. Counted by a plugin in QEMU (`bench/exits.c`): the kicks of\n"
+                      "the card's queues, the APIC's registers, halts, and instructions that a hypervisor serves. What depends on time, as timers, depends on\n"
+                      "how fast the machine is.",
     "Network, wall clock": "Per second, more is better. The client runs on the same two host CPUs as the guest and takes its share of them.",
 }
 HEAD = """# Results
