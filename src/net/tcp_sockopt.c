@@ -113,6 +113,7 @@ static int set_locked(struct tcp_sock *t, int name, int v)
 		if (t->nodelay) {
 			t->force = true;
 			tcp_output(t);
+			t->force = false; /* if there was nothing to send */
 		}
 		return 0;
 	case TCP_CORK:
@@ -120,6 +121,7 @@ static int set_locked(struct tcp_sock *t, int name, int v)
 		if (!t->cork) {
 			t->force = true;
 			tcp_output(t);
+			t->force = false; /* if there was nothing to send */
 		}
 		return 0;
 	case TCP_MAXSEG:
