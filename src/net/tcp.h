@@ -85,8 +85,9 @@ static inline uint32_t seq_min(uint32_t a, uint32_t b)
 }
 
 /*
- * Bytes to send; shared with the packets that carry them. They lie behind the chunk, or are lent:
- * pages of a file and the like. Lent pages that follow each other in memory are one chunk.
+ * Bytes to send; shared with the packets that carry them. They lie behind the chunk (with a packet
+ * and room for headers between, see tcp_out.c), or are lent: pages of a file and the like. Lent
+ * pages that follow each other in memory are one chunk.
  */
 struct tcp_chunk {
 	struct tcp_chunk *next;
@@ -207,6 +208,7 @@ struct tcp_sock {
 	uint32_t snd_up;
 	bool snd_urgent, fin_queued, fin_sent, force; /* force: send less than a full segment now */
 	struct tcp_chunk *chunks, *chunk_last;
+	unsigned chunk_count;
 	uint32_t push_seq; /* up to here a PSH is due */
 
 	/* what is in flight */
@@ -329,6 +331,7 @@ static inline uint32_t tcp_segments(const struct packet *p, uint32_t len)
 	return p->gso_size && len ? DIV_ROUND_UP(len, (uint32_t)p->gso_size) : 1;
 }
 bool tcp_parse(struct packet *p, struct tcp_seg *seg); /* header checks; data at the payload */
+#define TCP_OPTIONS_MAX 40
 unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32_t room);
 
 /* tcp_state.c: life of a connection */

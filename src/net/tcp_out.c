@@ -2,8 +2,18 @@
 /*
  * Sending: the program's bytes go into chunks, or are lent by a file; segments are cut from them
  * when windows and Nagle allow. A segment's packet refers to the chunks (which live until it is
- * freed and the bytes are acknowledged). Of bytes that are not lent a small segment carries a copy,
- * which is cheaper than two more allocations.
+ * freed and the bytes are acknowledged).
+ *
+ * A chunk of the program's bytes is a packet as well: room for all headers lies in front of them.
+ *
+ *	| struct tcp_chunk | struct packet | headers | bytes ... |
+ *
+ * The segment that begins with the chunk's first byte that is not acknowledged is that packet, as
+ * long as nothing else refers to the chunk: what lies in front of it, acknowledged bytes among it,
+ * nobody reads any more. So a message that goes out at once is one allocation and one copy. What
+ * cannot be in place (a segment from the middle of a chunk, or sent again while the first packet
+ * is still somewhere) is a packet of its own, which refers to the chunks; or if it is small,
+ *carries a copy of their bytes, which is cheaper than one more allocation and one more piece.
  */
 
 #include "net/steer.h"
@@ -15,8 +25,9 @@
 #include "mem/heap.h"
 #include "mem/page.h"
 
-#define COPY_LIMIT 4096 /* payload up to this is copied into the packet */
-#define GSO_LIMIT  (65535u - 20 - 60)
+#define COPY_LIMIT	4096 /* payload up to this is copied rather than referred to */
+#define CHUNKS_IN_PLACE 32   /* so many may be as small as what they carry */
+#define GSO_LIMIT	(65535u - 20 - 60)
 
 COUNTER(tcp_retransmits);
 COUNTER(tcp_segments_copied);
@@ -24,6 +35,15 @@ COUNTER(tcp_bytes_copied_tx);
 COUNTER(tcp_bytes_copied_out);
 
 /* ---- chunks ---- */
+
+/* Memory of a chunk that has its bytes behind it. */
+struct own_chunk {
+	struct tcp_chunk c;
+	struct packet packet;
+	uint8_t headers[TX_HEADROOM];
+	uint8_t bytes[];
+};
+#define CHUNK_ROOM(size) ((size) - sizeof(struct own_chunk))
 
 static void chunk_free(struct tcp_chunk *c)
 {
@@ -56,6 +76,7 @@ void tcp_free_chunks(struct tcp_sock *t)
 		chunk_put(c);
 	}
 	t->chunk_last = NULL;
+	t->chunk_count = 0;
 }
 
 void tcp_free_acked(struct tcp_sock *t)
@@ -73,26 +94,61 @@ void tcp_free_acked(struct tcp_sock *t)
 		t->chunks = c->next;
 		if (!t->chunks)
 			t->chunk_last = NULL;
+		t->chunk_count--;
 		chunk_put(c);
 	}
 	if (!t->chunks)
 		t->snd_base = seq_max(t->snd_base, upto);
 }
 
-/* A chunk at the end of the queue with so many bytes behind it. */
-static struct tcp_chunk *chunk_add(struct tcp_sock *t, size_t bytes)
+/* At the end of the queue; NULL is passed on. */
+static struct tcp_chunk *chunk_link(struct tcp_sock *t, struct tcp_chunk *c)
 {
-	struct tcp_chunk *c = heap_alloc(sizeof(*c) + bytes);
-
 	if (!c)
 		return NULL;
-	*c = (struct tcp_chunk){ .refs = 1, .size = (uint32_t)bytes, .data = (uint8_t *)(c + 1) };
 	if (t->chunk_last)
 		t->chunk_last->next = c;
 	else
 		t->chunks = c;
 	t->chunk_last = c;
+	t->chunk_count++;
 	return c;
+}
+
+static struct tcp_chunk *chunk_add_lent(struct tcp_sock *t)
+{
+	struct tcp_chunk *c = heap_alloc(sizeof(*c));
+
+	if (c)
+		*c = (struct tcp_chunk){ .refs = 1 };
+	return chunk_link(t, c);
+}
+
+/* What is written now goes out now, if the windows are open. */
+static bool goes_at_once(const struct tcp_sock *t)
+{
+	return t->write_seq == t->snd_nxt && !t->cork && !t->more &&
+	       (t->nodelay || t->snd_una == t->snd_nxt);
+}
+
+/*
+ * For n bytes of the program's and, unless they are a segment at once, for some of its next ones.
+ * Many short segments in flight share chunks, too: each would hold half a kilobyte.
+ */
+static struct tcp_chunk *chunk_add(struct tcp_sock *t, size_t n)
+{
+	size_t size = n > CHUNK_ROOM(4096) ? 32768 : n > CHUNK_ROOM(1024) ? 4096 : 1024;
+	struct own_chunk *c;
+
+	if (n < CHUNK_ROOM(size) && t->chunk_count < CHUNKS_IN_PLACE && goes_at_once(t))
+		size = sizeof(*c) + n;
+	c = heap_alloc(size);
+	if (!c)
+		return NULL;
+	c->c = (struct tcp_chunk){
+		.refs = 1, .size = (uint32_t)(size - sizeof(*c)), .data = c->bytes
+	};
+	return chunk_link(t, &c->c);
 }
 
 /* Appends up to n bytes of the message; returns how many. 0: no memory, or -EFAULT in it->fault. */
@@ -101,7 +157,7 @@ static size_t chunk_append(struct tcp_sock *t, struct iter *from, size_t n)
 	struct tcp_chunk *c = t->chunk_last;
 
 	if (!c || c->end == c->size) {
-		c = chunk_add(t, (n > 3500 ? 32768u : n > 900 ? 4096u : 1024u) - sizeof(*c));
+		c = chunk_add(t, n);
 		if (!c)
 			return 0;
 	}
@@ -138,7 +194,7 @@ static size_t chunk_append_piece(struct tcp_sock *t, struct socket_message *m, s
 			piece_put(&more);
 		c->size += (uint32_t)n;
 	} else {
-		c = chunk_add(t, 0);
+		c = chunk_add_lent(t);
 		if (!c)
 			return 0;
 		struct piece p = piece_take(m->pieces, (uint32_t)n);
@@ -285,6 +341,30 @@ static struct packet *frag_of(struct tcp_chunk *c, uint8_t *from, uint32_t n)
 	return f;
 }
 
+static void own_packet_free(struct packet *p)
+{
+	chunk_put(p->owner);
+}
+
+/*
+ * The chunk's own packet, with n bytes of its beginning. A chunk that goes whole takes no more
+ * bytes: the next ones get a packet in place, too, and all its memory counts as the packet's.
+ */
+static struct packet *packet_in_place(struct tcp_sock *t, struct tcp_chunk *c, uint32_t n)
+{
+	struct packet *p = &container_of(c, struct own_chunk, c)->packet;
+	uint8_t *head = (uint8_t *)(p + 1), *from = c->data + c->start, *end = from + n;
+
+	if (c->end - c->start == n && t->chunk_count < CHUNKS_IN_PLACE) {
+		end = c->data + c->size;
+		c->size = c->end;
+	}
+	packet_init(p, head, from, end, own_packet_free, c);
+	p->len = n;
+	atomic_add(&c->refs, 1);
+	return p;
+}
+
 /* Fills p with [seq, seq+len): the first 'copy' bytes by copy, the others by reference. */
 static bool attach_payload(
 	struct tcp_sock *t, struct packet *p, uint32_t seq, uint32_t len, uint32_t copy)
@@ -314,6 +394,27 @@ static bool attach_payload(
 	}
 	BUG_ON(len);
 	return true;
+}
+
+/* A packet of [seq, seq+len) with room for headers in front. NULL: no memory. */
+static struct packet *packet_of(struct tcp_sock *t, uint32_t seq, uint32_t len)
+{
+	uint32_t skip, n = 0, copy = 0;
+	struct tcp_chunk *c = len ? chunk_at(t, seq, &skip) : NULL;
+	struct packet *p;
+
+	if (c && !skip && !c->ops && load_acquire(&c->refs) == 1) {
+		n = MIN(c->end - c->start, len);
+		p = packet_in_place(t, c, n);
+	} else {
+		copy = len ? copied_part(t, seq, len) : 0;
+		p = packet_alloc(TX_HEADROOM, copy);
+	}
+	if (p && n < len && !attach_payload(t, p, seq + n, len - n, copy)) {
+		packet_free(p);
+		return NULL;
+	}
+	return p;
 }
 
 /* ---- segments ---- */
@@ -397,17 +498,20 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t flags)
 {
 	struct route_cache *r = tcp_route(t);
-	uint32_t copy = len ? copied_part(t, seq, len) : 0;
+	uint8_t options[TCP_OPTIONS_MAX];
 	struct packet *p;
 	struct tcp_header *h;
 	unsigned n;
 
 	if (!r)
 		return;
-	p = packet_alloc(TX_HEADROOM, 60 + copy);
+	p = packet_of(t, seq, len);
 	if (!p)
 		return;
-	h = packet_put(p, sizeof(*h));
+	n = tcp_write_options(t, options, flags, len < t->mss ? t->mss - len : 0);
+	h = packet_push(p, sizeof(*h) + n);
+	for (unsigned i = 0; i < n; i += 4) /* a few words */
+		__builtin_memcpy((uint8_t *)(h + 1) + i, options + i, 4);
 	h->sport = be16(t->i.lport);
 	h->dport = be16(t->i.rport);
 	h->seq = be32(seq);
@@ -423,14 +527,8 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 		if (seq_ge(t->snd_una, t->snd_up))
 			t->snd_urgent = false;
 	}
-	n = tcp_write_options(t, p->data + p->len, flags, len < t->mss ? t->mss - len : 0);
-	packet_put(p, n);
 	h->offset = (uint8_t)((sizeof(*h) + n) / 4 << 4);
 	h->flags = flags;
-	if (len && !attach_payload(t, p, seq, len, copy)) {
-		packet_free(p);
-		return;
-	}
 	if (flags & TCP_ACK)
 		acked_with_this(t, len);
 	if (len) {
