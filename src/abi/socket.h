@@ -135,6 +135,7 @@ struct cmsghdr {
 #define SO_NO_CHECK	    11
 #define SO_PRIORITY	    12
 #define SO_LINGER	    13
+#define SO_BSDCOMPAT	    14
 #define SO_REUSEPORT	    15
 #define SO_PASSCRED	    16
 #define SO_PEERCRED	    17
@@ -154,11 +155,15 @@ struct cmsghdr {
 #define SO_PASSSEC	    34
 #define SO_TIMESTAMPNS	    35
 #define SO_MARK		    36
+#define SO_TIMESTAMPING	    37
 #define SO_PROTOCOL	    38
 #define SO_DOMAIN	    39
 #define SO_RXQ_OVFL	    40
+#define SO_WIFI_STATUS	    41
 #define SO_PEEK_OFF	    42
+#define SO_NOFCS	    43
 #define SO_LOCK_FILTER	    44
+#define SO_SELECT_ERR_QUEUE 45
 #define SO_BUSY_POLL	    46
 #define SO_MAX_PACING_RATE  47
 #define SO_INCOMING_CPU	    49
@@ -172,7 +177,20 @@ struct cmsghdr {
 #define SO_RCVTIMEO_NEW	    66
 #define SO_SNDTIMEO_NEW	    67
 #define SO_BINDTOIFINDEX    62
+#define SO_TIMESTAMP_NEW    63
+#define SO_TIMESTAMPNS_NEW  64
+#define SO_TIMESTAMPING_NEW 65
 #define SO_PREFER_BUSY_POLL 69
+#define SO_RCVMARK	    75
+#define SO_RCVPRIORITY	    82
+
+#define SO_BUF_LOCK_SND 1
+#define SO_BUF_LOCK_RCV 2
+
+/* SO_TIMESTAMPING: all bits that there are; those of sent packets without a card's help. */
+#define SOF_TIMESTAMPING_SOFTWARE 0x10
+#define SOF_TIMESTAMPING_TX_SOFT  0x302
+#define SOF_TIMESTAMPING_MASK	  0x7ffff
 
 #define SCM_RIGHTS	1
 #define SCM_CREDENTIALS 2
@@ -187,29 +205,34 @@ struct timeval_sock { /* struct timeval */
 	int64_t tv_sec, tv_usec;
 };
 
-#define IP_TOS			1
-#define IP_TTL			2
-#define IP_HDRINCL		3
-#define IP_OPTIONS		4
-#define IP_RECVOPTS		6
-#define IP_PKTINFO		8
-#define IP_MTU_DISCOVER		10
-#define IP_RECVERR		11
-#define IP_RECVTTL		12
-#define IP_RECVTOS		13
-#define IP_MTU			14
-#define IP_FREEBIND		15
-#define IP_TRANSPARENT		19
-#define IP_RECVORIGDSTADDR	20
-#define IP_MINTTL		21
-#define IP_BIND_ADDRESS_NO_PORT 24
-#define IP_MULTICAST_IF		32
-#define IP_MULTICAST_TTL	33
-#define IP_MULTICAST_LOOP	34
-#define IP_ADD_MEMBERSHIP	35
-#define IP_DROP_MEMBERSHIP	36
-#define IP_MULTICAST_ALL	49
-#define IP_LOCAL_PORT_RANGE	51
+#define IP_TOS			  1
+#define IP_TTL			  2
+#define IP_HDRINCL		  3
+#define IP_OPTIONS		  4
+#define IP_RECVOPTS		  6
+#define IP_PKTINFO		  8
+#define IP_MTU_DISCOVER		  10
+#define IP_RECVERR		  11
+#define IP_RECVTTL		  12
+#define IP_RECVTOS		  13
+#define IP_MTU			  14
+#define IP_FREEBIND		  15
+#define IP_TRANSPARENT		  19
+#define IP_RECVORIGDSTADDR	  20
+#define IP_MINTTL		  21
+#define IP_BIND_ADDRESS_NO_PORT	  24
+#define IP_MULTICAST_IF		  32
+#define IP_MULTICAST_TTL	  33
+#define IP_MULTICAST_LOOP	  34
+#define IP_ADD_MEMBERSHIP	  35
+#define IP_DROP_MEMBERSHIP	  36
+#define IP_UNBLOCK_SOURCE	  37
+#define IP_BLOCK_SOURCE		  38
+#define IP_ADD_SOURCE_MEMBERSHIP  39
+#define IP_DROP_SOURCE_MEMBERSHIP 40
+#define IP_MULTICAST_ALL	  49
+#define IP_UNICAST_IF		  50
+#define IP_LOCAL_PORT_RANGE	  51
 
 /* What IP_RECVERR and IPV6_RECVERR messages begin with; the offender's address follows. */
 struct sock_extended_err {
@@ -217,6 +240,7 @@ struct sock_extended_err {
 	uint8_t ee_origin, ee_type, ee_code, ee_pad;
 	uint32_t ee_info, ee_data;
 };
+#define SO_EE_ORIGIN_LOCAL	   1
 #define SO_EE_ORIGIN_ICMP	   2
 #define SO_EE_ORIGIN_ICMP6	   3
 #define SO_EE_ORIGIN_ZEROCOPY	   5
@@ -237,37 +261,41 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 	int32_t imr_ifindex;
 };
 
-#define IPV6_2292PKTINFO      2
-#define IPV6_CHECKSUM	      7
-#define IPV6_2292HOPLIMIT     8
-#define IPV6_FLOWINFO	      11
-#define IPV6_UNICAST_HOPS     16
-#define IPV6_MULTICAST_IF     17
-#define IPV6_MULTICAST_HOPS   18
-#define IPV6_MULTICAST_LOOP   19
-#define IPV6_JOIN_GROUP	      20
-#define IPV6_LEAVE_GROUP      21
-#define IPV6_ROUTER_ALERT     22
-#define IPV6_MTU_DISCOVER     23
-#define IPV6_MTU	      24
-#define IPV6_RECVERR	      25
-#define IPV6_V6ONLY	      26
-#define IPV6_MULTICAST_ALL    29
-#define IPV6_RECVPKTINFO      49
-#define IPV6_PKTINFO	      50
-#define IPV6_RECVHOPLIMIT     51
-#define IPV6_HOPLIMIT	      52
-#define IPV6_RECVPATHMTU      60
-#define IPV6_PATHMTU	      61
-#define IPV6_DONTFRAG	      62
-#define IPV6_RECVTCLASS	      66
-#define IPV6_TCLASS	      67
-#define IPV6_AUTOFLOWLABEL    70
-#define IPV6_ADDR_PREFERENCES 72
-#define IPV6_FREEBIND	      78
-#define MCAST_JOIN_GROUP      42
-#define MCAST_LEAVE_GROUP     45
-#define ICMP6_FILTER	      1
+#define IPV6_2292PKTINFO	 2
+#define IPV6_CHECKSUM		 7
+#define IPV6_2292HOPLIMIT	 8
+#define IPV6_FLOWINFO		 11
+#define IPV6_UNICAST_HOPS	 16
+#define IPV6_MULTICAST_IF	 17
+#define IPV6_MULTICAST_HOPS	 18
+#define IPV6_MULTICAST_LOOP	 19
+#define IPV6_JOIN_GROUP		 20
+#define IPV6_LEAVE_GROUP	 21
+#define IPV6_ROUTER_ALERT	 22
+#define IPV6_MTU_DISCOVER	 23
+#define IPV6_MTU		 24
+#define IPV6_RECVERR		 25
+#define IPV6_V6ONLY		 26
+#define IPV6_MULTICAST_ALL	 29
+#define IPV6_RECVPKTINFO	 49
+#define IPV6_PKTINFO		 50
+#define IPV6_RECVHOPLIMIT	 51
+#define IPV6_HOPLIMIT		 52
+#define IPV6_RECVPATHMTU	 60
+#define IPV6_PATHMTU		 61
+#define IPV6_DONTFRAG		 62
+#define IPV6_RECVTCLASS		 66
+#define IPV6_TCLASS		 67
+#define IPV6_AUTOFLOWLABEL	 70
+#define IPV6_ADDR_PREFERENCES	 72
+#define IPV6_FREEBIND		 78
+#define MCAST_JOIN_GROUP	 42 /* of SOL_IP and SOL_IPV6 */
+#define MCAST_BLOCK_SOURCE	 43
+#define MCAST_UNBLOCK_SOURCE	 44
+#define MCAST_LEAVE_GROUP	 45
+#define MCAST_JOIN_SOURCE_GROUP	 46
+#define MCAST_LEAVE_SOURCE_GROUP 47
+#define ICMP6_FILTER		 1
 
 #define SIN6_LEN_RFC2133 24 /* of a sockaddr_in6 without its scope: the least that Linux takes */
 
@@ -278,6 +306,13 @@ struct in6_pktinfo {
 struct ipv6_mreq {
 	uint8_t ipv6mr_multiaddr[16];
 	int32_t ipv6mr_ifindex;
+};
+struct ip_mreq_source {
+	uint32_t imr_multiaddr, imr_interface, imr_sourceaddr;
+};
+struct group_source_req {
+	uint32_t gsr_interface;
+	struct sockaddr_storage gsr_group, gsr_source;
 };
 struct group_req {
 	uint32_t gr_interface;
@@ -361,6 +396,7 @@ struct tcp_info {
 
 /* ioctls, beside FIONREAD (SIOCINQ) */
 #define SIOCOUTQ       0x5411 /* also TIOCOUTQ */
+#define SIOCOUTQNSD    0x894b /* of them, not sent yet */
 #define SIOCATMARK     0x8905
 #define SIOCGSTAMP     0x8906
 #define SIOCGIFNAME    0x8910

@@ -60,7 +60,7 @@ void dgram_work(struct socket *s, struct packet *batch)
 			d->last->next = p;
 		else
 			store_release(&d->first, p);
-		d->last = p;
+		store_relaxed(&d->last, p);
 		d->rx_bytes += size;
 		socket_wake(s, POLLIN | POLLRDNORM);
 	}
@@ -75,10 +75,25 @@ void dgram_purge(struct dgram_sock *d)
 	d->rx_bytes = 0;
 }
 
-static bool readable(struct socket *s)
+/* There is more than what ends with 'seen'. */
+static bool readable(struct socket *s, const struct packet *seen)
 {
-	return load_acquire(&dgram_sk(s)->first) || load_relaxed(&s->error) ||
-	       (load_relaxed(&s->shut) & SHUT_RCV);
+	const struct dgram_sock *d = dgram_sk(s);
+
+	return (load_acquire(&d->first) && load_relaxed(&d->last) != seen) ||
+	       load_relaxed(&s->error) || (load_relaxed(&s->shut) & SHUT_RCV);
+}
+
+/* SO_PEEK_OFF: the packet that has the byte 'off' of the queue, and what is skipped in it. */
+static struct packet *peek_from(struct dgram_sock *d, size_t off, size_t *skip)
+{
+	struct packet *p = d->first;
+
+	for (; p && off && off >= pkt_total(p); p = p->next)
+		off -= pkt_total(p);
+	if (skip)
+		*skip = off;
+	return p;
 }
 
 /* Unlocks. A burst wakes one, who wakes the next one if it leaves something (wait.h, X3). */
@@ -92,10 +107,11 @@ static void leave_others(struct socket *s, bool waited)
 }
 
 /* Who peeks leaves it where it is, so it does not wait in others' stead. */
-static int wait_readable(struct socket *s, uint32_t flags, uint64_t deadline)
+static int wait_readable(
+	struct socket *s, uint32_t flags, const struct packet *seen, uint64_t deadline)
 {
-	return flags & MSG_PEEK ? socket_wait(s, SOCKET_IN, readable(s), deadline)
-				: socket_wait_exclusive(s, SOCKET_IN, readable(s), deadline);
+	return flags & MSG_PEEK ? socket_wait(s, SOCKET_IN, readable(s, seen), deadline)
+				: socket_wait_exclusive(s, SOCKET_IN, readable(s, seen), deadline);
 }
 
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
@@ -109,6 +125,8 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 		*err = socket_take_error(s);
 		struct packet *p = d->first;
 
+		if (unlikely(flags & MSG_PEEK) && s->peek_off >= 0)
+			p = peek_from(d, (size_t)s->peek_off, NULL);
 		if (*err == 0 && p) {
 			if (flags & MSG_PEEK)
 				return p; /* locked */
@@ -119,16 +137,20 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 			return p;
 		}
 		bool end = s->shut & SHUT_RCV, elsewhere = udp_rings(s);
+		const struct packet *seen = d->first ? d->last : NULL; /* only by MSG_PEEK */
 
 		leave_others(s, waited);
 		if (elsewhere && !*err && !end)
 			*err = -EINVAL;
-		if (*err || end)
+		if (*err)
 			return NULL;
-		*err = -EAGAIN;
-		if (socket_nonblocking(s, flags))
+		if (socket_nonblocking(s, flags)) { /* even at the end, as Linux */
+			*err = -EAGAIN;
 			return NULL;
-		*err = wait_readable(s, flags, deadline);
+		}
+		if (end)
+			return NULL;
+		*err = wait_readable(s, flags, seen, deadline);
 		waited = true;
 		if (*err) {
 			*err = socket_wait_error(*err, s->rcvtimeo);
@@ -178,7 +200,7 @@ static void put_control(struct socket *s, const struct packet *p, struct socket_
 	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
 	struct inet_sock *i = inet_sk(s);
 
-	if (s->timestamp || s->timestampns)
+	if (s->timestamp || s->ts_flags)
 		cmsg_put_timestamp(s, m, cb->time);
 	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4)) {
 		int size = p->gso_size;
@@ -199,7 +221,8 @@ static void put_control(struct socket *s, const struct packet *p, struct socket_
 		uint32_t drops =
 			load_relaxed(&dgram_sk(s)->drops) + load_relaxed(&s->channel.dropped);
 
-		cmsg_put(m, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
+		if (drops)
+			cmsg_put(m, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
 	}
 }
 
@@ -207,14 +230,21 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 {
 	const struct pkt_cb *cb = pkt_cb(p);
 	uint32_t flags = m->flags;
-	size_t total = pkt_total(p), n = MIN(total, m->data->left);
+	size_t total = pkt_total(p), skip = 0, n;
 	ssize_t r;
 
-	m->flags = total > n ? MSG_TRUNC : 0;
+	if (unlikely(s->peek_off >= 0) && (flags & MSG_PEEK))
+		(void)peek_from(dgram_sk(s), (size_t)s->peek_off, &skip);
+	n = MIN(total - skip, m->data->left);
+
+	/* Linux's answer, also where what is left just fits. */
+	m->flags = m->data->left <= total - skip && m->data->left < total ? MSG_TRUNC : 0;
 	inet_put_addr(&m->name, &m->name_len, s->family, cb->src, cb->sport, cb->ifindex);
-	r = pkt_copy_to_iter(p, 0, m->data, n) == n ? (ssize_t)n : -EFAULT;
+	r = pkt_copy_to_iter(p, skip, m->data, n) == n ? (ssize_t)n : -EFAULT;
 	counter_add(net_bytes_copied_rx, n);
 	put_control(s, p, m);
+	if (unlikely(s->peek_off >= 0))
+		socket_move_peek(s, n, flags & MSG_PEEK);
 	if (flags & MSG_PEEK)
 		socket_unlock(s);
 	else
@@ -272,20 +302,22 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 
 int dgram_shutdown(struct socket *s, int how)
 {
-	if (ip_is_any(inet_sk(s)->raddr))
-		return -ENOTCONN;
+	bool connected = !ip_is_any(inet_sk(s)->raddr);
+
 	socket_lock(s);
-	store_relaxed(&s->shut, s->shut | (uint8_t)how);
+	store_relaxed(&s->shut, s->shut | (uint8_t)how); /* Linux: even if it says ENOTCONN */
 	socket_wake(s, POLLIN | POLLOUT | POLLRDHUP | POLLHUP);
 	socket_unlock(s);
-	return 0;
+	return connected ? 0 : -ENOTCONN;
 }
 
 uint32_t dgram_poll(struct socket *s)
 {
 	uint32_t shut = load_relaxed(&s->shut), r = POLLOUT | POLLWRNORM | POLLWRBAND;
 
-	if (load_relaxed(&s->error) || load_relaxed(&dgram_sk(s)->errors) || zc_waiting(s))
+	if (load_relaxed(&dgram_sk(s)->errors) || zc_waiting(s))
+		r |= POLLERR | (s->select_err_queue ? POLLPRI : 0);
+	if (load_relaxed(&s->error))
 		r |= POLLERR;
 	if (shut & SHUT_RCV)
 		r |= POLLRDHUP | POLLIN | POLLRDNORM;
@@ -322,6 +354,7 @@ void dgram_close(struct socket *s)
 	s->detached = true;
 	inet_withdraw(i);
 	dgram_purge(dgram_sk(s));
+	udp_cork_drop(dgram_sk(s));
 	socket_unlock(s);
 	inet_release(i); /* leaves its groups */
 	inet_unbind(i);
@@ -331,6 +364,7 @@ void dgram_destroy(struct socket *s)
 {
 	channel_free(&s->channel);
 	dgram_purge(dgram_sk(s));
+	udp_cork_drop(dgram_sk(s));
 	zc_purge(s);
 	udp_rings_destroy(dgram_sk(s));
 	inet_release(inet_sk(s));
@@ -690,6 +724,8 @@ int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_ta
 	} while (unlikely(list) && !err);
 	pkt_free_list(list);
 	lo_run();
+	if (unlikely(err == -EMSGSIZE))
+		dgram_note_too_long(dgram_sk(&i->s), t);
 	/* A full ring loses the packet, as any network may; the sender hears it only if it asked.
 	 */
 	return err == -ENOBUFS && !inet_recverr(i, t->how.dst) ? 0 : err;

@@ -4,6 +4,7 @@
 
 #include "net/inet.h"
 
+struct dgram_target;
 struct ip_quote;
 
 struct dgram_sock {
@@ -17,6 +18,12 @@ struct dgram_sock {
 	/* options of UDP; single words, read anywhere */
 	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
 	bool gro;	  /* UDP_GRO */
+	bool corked;	  /* UDP_CORK */
+	/* The datagram that is being made; looked at without the lock, too. */
+	struct udp_cork *cork;
+	/* IPV6_RECVPATHMTU: the news that waits, 0: none (looked at without the lock, too). */
+	uint32_t path_mtu;
+	struct ip_addr path_dst;
 	/* Where its long datagrams went of late, hashed; atomic words. Two senders at a time may
 	 * write one of them both: then one is forgotten. */
 	uint32_t sent_to[8], sent_count;
@@ -32,6 +39,14 @@ void dgram_work(struct socket *s, struct packet *batch);
 /* IP_RECVERR, IPV6_RECVERR: the error with what is quoted behind 'header' bytes, for recv_error. */
 void dgram_queue_error(
 	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
+/* A message to dst was too long for the path: for who wants to hear of it. */
+void dgram_note_too_long(struct dgram_sock *d, const struct dgram_target *t);
+/* IPV6_RECVPATHMTU: the news instead of a message. -EAGAIN: there is none. */
+static inline bool dgram_path_news(struct socket *s)
+{
+	return unlikely(load_relaxed(&dgram_sk(s)->path_mtu));
+}
+ssize_t dgram_recv_path_mtu(struct socket *s, struct socket_message *m);
 ssize_t dgram_recv_error(struct socket *s, struct socket_message *m);
 /* A datagram to dst was long enough for a router to complain, and not many others were since. */
 bool dgram_sent_long(const struct dgram_sock *d, struct ip_addr dst);

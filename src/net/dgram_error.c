@@ -17,7 +17,10 @@ void dgram_take_error(struct dgram_sock *d, struct packet *p)
 		store_release(&d->errors, p);
 	d->last_error = p;
 	d->rx_bytes += pkt_cb(p)->truesize;
-	socket_set_error(&d->i.s, (int)pkt_cb(p)->seq);
+	if (pkt_cb(p)->flags & PKT_LOCAL)
+		socket_wake(&d->i.s, POLLERR);
+	else
+		socket_set_error(&d->i.s, (int)pkt_cb(p)->seq);
 }
 
 void dgram_queue_error(
@@ -40,6 +43,60 @@ void dgram_queue_error(
 	channel_end_run(s, channel_push(s, p, CHANNEL_NOW));
 }
 
+/* IP_RECVERR and IPV6_RECVERR: the MTU, on the error queue; no call fails for it. */
+static void queue_local(struct dgram_sock *d, const struct dgram_target *t)
+{
+	struct packet *p = packet_alloc(0, 0);
+
+	if (!p)
+		return;
+	*pkt_cb(p) = (struct pkt_cb){ .flags = PKT_ERROR | PKT_LOCAL,
+		.src = IP_ANY,
+		.dst = t->how.dst,
+		.dport = t->port,
+		.seq = EMSGSIZE,
+		.end_seq = t->route.mtu };
+	channel_end_run(&d->i.s, channel_push(&d->i.s, p, CHANNEL_NOW));
+}
+
+void dgram_note_too_long(struct dgram_sock *d, const struct dgram_target *t)
+{
+	struct inet_sock *i = &d->i;
+
+	if (!ip_is_v4(t->how.dst) && i->v6.dontfrag) { /* RFC 3542 11.3 */
+		if (!i->v6.recvpathmtu)
+			return;
+		socket_lock(&i->s);
+		d->path_dst = t->how.dst;
+		store_relaxed(&d->path_mtu, t->route.mtu);
+		socket_unlock(&i->s);
+	} else if (inet_recverr(i, t->how.dst)) {
+		queue_local(d, t);
+	}
+}
+
+ssize_t dgram_recv_path_mtu(struct socket *s, struct socket_message *m)
+{
+	struct dgram_sock *d = dgram_sk(s);
+	struct ip6_mtuinfo info = { 0 };
+	struct sockaddr_storage a;
+	uint32_t n;
+
+	socket_lock(s);
+	info.ip6m_mtu = d->path_mtu;
+	store_relaxed(&d->path_mtu, 0);
+	inet_put_addr(&a, &n, AF_INET6, d->path_dst, 0, s->bound_if);
+	socket_unlock(s);
+	m->flags = 0;
+	if (!info.ip6m_mtu)
+		return -EAGAIN;
+	memcpy(&info.ip6m_addr, &a, sizeof(info.ip6m_addr));
+	m->name = a;
+	m->name_len = n;
+	cmsg_put(m, SOL_IPV6, IPV6_PATHMTU, &info, sizeof(info));
+	return 0;
+}
+
 static void put_error(struct socket *s, const struct pkt_cb *cb, struct socket_message *m)
 {
 	bool v4 = ip_is_v4(cb->dst);
@@ -54,6 +111,10 @@ static void put_error(struct socket *s, const struct pkt_cb *cb, struct socket_m
 	uint32_t n;
 
 	inet_put_addr(&c.offender, &n, s->family, cb->src, 0, s->bound_if);
+	if (cb->flags & PKT_LOCAL) {
+		c.e.ee_origin = SO_EE_ORIGIN_LOCAL;
+		memset(&c.offender, 0, n);
+	}
 	if (s->family == AF_INET)
 		cmsg_put(m, SOL_IP, IP_RECVERR, &c, sizeof(c.e) + n);
 	else
@@ -70,7 +131,9 @@ ssize_t dgram_recv_error(struct socket *s, struct socket_message *m)
 	if (p) {
 		store_relaxed(&d->errors, p->next);
 		d->rx_bytes -= pkt_cb(p)->truesize;
-		store_relaxed(&s->error, p->next ? (int)pkt_cb(p->next)->seq : 0);
+		store_relaxed(&s->error, p->next && !(pkt_cb(p->next)->flags & PKT_LOCAL)
+						 ? (int)pkt_cb(p->next)->seq
+						 : 0);
 	}
 	socket_unlock(s);
 	m->flags = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What AF_INET and AF_INET6 sockets share: local ports, addresses, groups, SOL_IP options.
+ * What AF_INET and AF_INET6 sockets share: local ports, addresses, SOL_IP options.
  *
  * A port table has a bucket per few ports; a socket that holds a port is on its bucket's list.
  * Conflicts follow Linux: same port, overlapping families, addresses and interfaces, unless both
@@ -57,15 +57,35 @@ void inet_release(struct inet_sock *i)
 		inet_change_group(i, false, i->groups->group, i->groups->ifindex);
 }
 
-uint16_t inet_ephemeral(unsigned *count)
+/* IP_LOCAL_PORT_RANGE narrows the system's range; what lies outside of that does not count. */
+static void ephemeral_range(const struct inet_sock *i, uint16_t *first, uint16_t *last)
 {
-	*count = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
-	return (uint16_t)(EPHEMERAL_FIRST + net_random() % *count);
+	uint32_t range = load_relaxed(&i->port_range);
+	uint16_t low = (uint16_t)range, high = (uint16_t)(range >> 16);
+
+	*first = EPHEMERAL_FIRST;
+	*last = EPHEMERAL_LAST;
+	if (low && low > EPHEMERAL_FIRST && low <= EPHEMERAL_LAST)
+		*first = low;
+	if (high && high < EPHEMERAL_LAST && high >= *first)
+		*last = high;
 }
 
-uint16_t inet_ephemeral_next(uint16_t port)
+uint16_t inet_ephemeral(const struct inet_sock *i, unsigned *count)
 {
-	return port == EPHEMERAL_LAST ? EPHEMERAL_FIRST : port + 1;
+	uint16_t first, last;
+
+	ephemeral_range(i, &first, &last);
+	*count = (unsigned)(last - first + 1);
+	return (uint16_t)(first + net_random() % *count);
+}
+
+uint16_t inet_ephemeral_next(const struct inet_sock *i, uint16_t port)
+{
+	uint16_t first, last;
+
+	ephemeral_range(i, &first, &last);
+	return port < first || port >= last ? first : port + 1;
 }
 
 /* Whose packets a socket takes that is bound to addr. */
@@ -137,10 +157,10 @@ int inet_bind_port(
 	bool reuseaddr = i->s.reuseaddr, reuseport = i->s.reuseport;
 
 	i->s.reuseaddr = i->s.reuseport = false; /* a port of our own */
-	port = inet_ephemeral(&count);
+	port = inet_ephemeral(i, &count);
 	bool found = false;
 
-	for (; count && !found; count--, port = inet_ephemeral_next(port))
+	for (; count && !found; count--, port = inet_ephemeral_next(i, port))
 		found = take_port(i, inet_port_bucket(table, port), addr, port);
 	i->s.reuseaddr = reuseaddr;
 	i->s.reuseport = reuseport;
@@ -328,7 +348,7 @@ int inet_check_bind(struct inet_sock *i, const struct sockaddr_storage *a, uint3
 		return err;
 	*port = be16(((const struct sockaddr_in *)a)->sin_port);
 	i->binds_group = ip_is_multicast(*addr);
-	if (!ip_is_any(bound_addr(*addr)) && !i->freebind) {
+	if (!ip_is_any(bound_addr(*addr)) && !i->freebind && !i->transparent) {
 		enum ip_local_kind kind = ip_local_kind(*addr);
 
 		if (kind == IP_NOT_LOCAL || (kind != IP_LOCAL && i->s.type == SOCK_STREAM))
@@ -430,102 +450,13 @@ int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out)
 	int err, dev = i->s.bound_if;
 	bool group = ip_is_multicast(dst), v4 = ip_is_v4(dst);
 
+	if (!dev && !group && v4)
+		dev = i->unicast_if;
 	if (!dev && group)
 		dev = v4 ? i->mcast_if : i->v6.mcast_if;
 	err = route_lookup(dst, i->laddr, dev, out);
 	if (!err && group && v4 && ip_is_any(i->laddr) && i->mcast_addr)
 		out->src = ip_map(i->mcast_addr);
-	return err;
-}
-
-/* ---- multicast groups ---- */
-
-/*
- * A list that receivers read under RCU: a group is written, then published at the head; one that
- * is left is unlinked and freed after a grace period, and keeps its next until then.
- */
-bool inet_in_group(const struct inet_sock *i, struct ip_addr group, int ifindex)
-{
-	bool v4 = ip_is_v4(group), found = false, none;
-	const struct inet_group *g;
-
-	rcu_read_lock();
-	g = rcu_load(&i->groups);
-	none = !g;
-	for (; g && !found; g = rcu_load(&g->next))
-		found = ip_equal(g->group, group) && (v4 || !g->ifindex || g->ifindex == ifindex);
-	rcu_read_unlock();
-	if (found || !v4) /* Linux: by default all groups that the machine is in */
-		return found || i->v6.mcast_all;
-	/* IPv4 hears what is on the wire: only who joined nothing at all takes that for its own. */
-	return i->mcast_all && (none || ip_v4(group) == IP4(224, 0, 0, 1));
-}
-
-/* group_lock held. Where (group, ifindex) is linked: *result is NULL if nowhere. */
-static struct inet_group **find_group(struct inet_sock *i, struct ip_addr group, int ifindex)
-{
-	struct inet_group **at = &i->groups;
-
-	while (*at && !(ip_equal((*at)->group, group) &&
-			      (ip_is_v4(group) || !ifindex || (*at)->ifindex == ifindex)))
-		at = &(*at)->next;
-	return at;
-}
-
-static int join_group(struct inet_sock *i, struct ip_addr group, int ifindex)
-{
-	struct inet_group *g = heap_alloc_zeroed(sizeof(*g));
-	int err = 0;
-
-	if (!g)
-		return -ENOMEM;
-	g->group = group;
-	g->ifindex = ifindex;
-	mutex_lock(&the_net()->group_lock);
-	if (*find_group(i, group, ifindex)) {
-		err = -EADDRINUSE;
-	} else if (i->group_count == INET_GROUPS) {
-		err = -ENOBUFS;
-	} else {
-		i->group_count++;
-		g->next = i->groups;
-		rcu_store(&i->groups, g);
-	}
-	mutex_unlock(&the_net()->group_lock);
-	if (err)
-		heap_free(g);
-	return err;
-}
-
-static void free_group(struct rcu_node *n)
-{
-	heap_free(container_of(n, struct inet_group, rcu));
-}
-
-static int leave_group(struct inet_sock *i, struct ip_addr group, int ifindex)
-{
-	struct inet_group **at, *g;
-
-	mutex_lock(&the_net()->group_lock);
-	at = find_group(i, group, ifindex);
-	g = *at;
-	if (g) {
-		i->group_count--;
-		rcu_store(at, g->next);
-	}
-	mutex_unlock(&the_net()->group_lock);
-	if (!g)
-		return -EADDRNOTAVAIL;
-	rcu_call(&g->rcu, free_group);
-	return 0;
-}
-
-int inet_change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
-{
-	int err = join ? join_group(i, group, ifindex) : leave_group(i, group, ifindex);
-
-	if (!err && !ip_is_v4(group))
-		mld_change(netdev_by_index(ifindex), group, join);
 	return err;
 }
 
@@ -562,10 +493,21 @@ static bool *ip_flag(struct inet_sock *i, int name)
 	case IP_FREEBIND: return &i->freebind;
 	case IP_MULTICAST_LOOP: return &i->mcast_loop;
 	case IP_MULTICAST_ALL: return &i->mcast_all;
+	case IP_TRANSPARENT: return &i->transparent;
 	case IP_HDRINCL: return i->s.type == SOCK_RAW ? &i->hdrincl : NULL;
 	case IP_BIND_ADDRESS_NO_PORT: return &i->bind_no_port;
 	default: return NULL;
 	}
+}
+
+/* Where there is no room for an int, Linux says small values in a byte. */
+static int put_number(void *val, uint32_t *len, int v)
+{
+	uint8_t byte = (uint8_t)v;
+
+	if (*len > 0 && *len < sizeof(int) && v == byte)
+		return opt_put(val, len, &byte, 1);
+	return opt_put_int(val, len, v);
 }
 
 int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
@@ -573,12 +515,15 @@ int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 	bool *flag = ip_flag(i, name);
 
 	if (flag)
-		return opt_put_int(val, len, *flag);
+		return put_number(val, len, *flag);
 	switch (name) {
-	case IP_TOS: return opt_put_int(val, len, i->tos);
-	case IP_TTL: return opt_put_int(val, len, i->ttl);
-	case IP_MULTICAST_TTL: return opt_put_int(val, len, i->mcast_ttl);
-	case IP_MTU_DISCOVER: return opt_put_int(val, len, i->pmtudisc);
+	case IP_TOS: return put_number(val, len, i->tos);
+	case IP_TTL: return put_number(val, len, i->ttl);
+	case IP_MINTTL: return put_number(val, len, i->min_ttl);
+	case IP_MULTICAST_TTL: return put_number(val, len, i->mcast_ttl);
+	case IP_MTU_DISCOVER: return put_number(val, len, i->pmtudisc);
+	case IP_UNICAST_IF: return put_number(val, len, (int)be32((uint32_t)i->unicast_if));
+	case IP_LOCAL_PORT_RANGE: return put_number(val, len, (int)i->port_range);
 	case IP_MULTICAST_IF: return opt_put(val, len, &i->mcast_addr, 4);
 	case IP_OPTIONS: *len = 0; return 0;
 	case IP_MTU: {
@@ -586,33 +531,31 @@ int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 
 		if (ip_is_any(i->raddr) || inet_route(i, i->raddr, &r))
 			return -ENOTCONN;
-		return opt_put_int(val, len, (int)r.mtu);
+		return opt_put_int(val, len, (int)MIN(r.mtu, (uint32_t)IP_MAX_TOTAL));
 	}
 	default: return -ENOPROTOOPT;
 	}
 }
 
-static int change_group(struct inet_sock *i, bool join, const void *val, uint32_t len)
+int inet_interface_of(uint32_t addr)
 {
-	struct ip_mreqn m = { 0 };
+	int found = 0;
 
-	if (len < 8)
-		return -EINVAL;
-	memcpy(&m, val, MIN(len, (uint32_t)sizeof(m)));
-	if (!ip4_is_multicast(m.imr_multiaddr))
-		return join ? -EINVAL : -EADDRNOTAVAIL;
-	struct route_cache r;
+	rcu_read_lock();
+	const struct net_config *c = net_config();
 
-	if (join && route_lookup(ip_map(m.imr_multiaddr), IP_ANY, m.imr_ifindex, &r))
-		return -ENODEV;
-	return inet_change_group(i, join, ip_map(m.imr_multiaddr), m.imr_ifindex);
+	for (unsigned k = 0; k < c->addr4_count; k++)
+		if (ip_v4(c->addr[k].addr) == addr)
+			found = c->addr[k].dev->index;
+	rcu_read_unlock();
+	return found;
 }
 
 static int set_multicast_if(struct inet_sock *i, const void *val, uint32_t len)
 {
 	struct ip_mreqn m = { 0 };
 
-	if (len < 4)
+	if (len < 4 || i->s.type == SOCK_STREAM)
 		return -EINVAL;
 	if (len < 8)
 		memcpy(&m.imr_address, val, 4);
@@ -620,34 +563,74 @@ static int set_multicast_if(struct inet_sock *i, const void *val, uint32_t len)
 		memcpy(&m, val, MIN(len, (uint32_t)sizeof(m)));
 	if (m.imr_address && ip4_local_kind(m.imr_address) != IP_LOCAL)
 		return -EADDRNOTAVAIL;
-	i->mcast_if = m.imr_ifindex;
-	rcu_read_lock();
-	const struct net_config *c = net_config();
-
-	for (unsigned k = 0; k < c->addr4_count && m.imr_address; k++)
-		if (ip_v4(c->addr[k].addr) == m.imr_address)
-			i->mcast_if = c->addr[k].dev->index;
-	rcu_read_unlock();
+	i->mcast_if = m.imr_address ? inet_interface_of(m.imr_address) : m.imr_ifindex;
 	i->mcast_addr = m.imr_address;
 	return 0;
+}
+
+static int get_word(const void *val, uint32_t len, uint32_t *v)
+{
+	if (len != sizeof(*v))
+		return -EINVAL;
+	memcpy(v, val, sizeof(*v));
+	return 0;
+}
+
+static int set_ports(struct inet_sock *i, const void *val, uint32_t len)
+{
+	uint32_t v;
+
+	if (get_word(val, len, &v))
+		return -EINVAL;
+	if ((uint16_t)v && v >> 16 && (uint16_t)v > v >> 16)
+		return -EINVAL;
+	i->port_range = v;
+	return 0;
+}
+
+static int set_unicast_if(struct inet_sock *i, const void *val, uint32_t len)
+{
+	uint32_t v;
+
+	if (get_word(val, len, &v))
+		return -EINVAL;
+	int index = (int)be32(v);
+
+	if (index && !netdev_by_index(index))
+		return -EADDRNOTAVAIL;
+	if (index && i->s.bound_if && i->s.bound_if != index)
+		return -EINVAL;
+	i->unicast_if = index;
+	return 0;
+}
+
+static bool needs_value(int name)
+{
+	return name == IP_MULTICAST_TTL || name == IP_MULTICAST_ALL || name == IP_FREEBIND ||
+	       name == IP_TRANSPARENT || name == IP_MINTTL || name == IP_TTL ||
+	       name == IP_MULTICAST_LOOP;
 }
 
 int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 {
 	bool *flag = ip_flag(i, name);
-	int v;
+	int v = 0;
 
-	if (name == IP_ADD_MEMBERSHIP || name == IP_DROP_MEMBERSHIP)
-		return change_group(i, name == IP_ADD_MEMBERSHIP, val, len);
-	if (name == IP_MULTICAST_IF)
-		return set_multicast_if(i, val, len);
-	if (name == IP_OPTIONS)
-		return len ? -EINVAL : 0;
-	if (len >= sizeof(int)) /* Linux takes a byte as well */
+	switch (name) {
+	case IP_MULTICAST_IF: return set_multicast_if(i, val, len);
+	case IP_OPTIONS: return len ? -EINVAL : 0;
+	case IP_UNICAST_IF: return set_unicast_if(i, val, len);
+	case IP_LOCAL_PORT_RANGE: return set_ports(i, val, len);
+	}
+	if (group_option_is(SOL_IP, name))
+		return group_setopt4(i, name, val, len);
+	if (len >= sizeof(int)) /* Linux takes a byte as well, and mostly nothing for 0 */
 		memcpy(&v, val, sizeof(int));
 	else if (len >= 1)
 		v = *(const uint8_t *)val;
-	else
+	else if (needs_value(name))
+		return -EINVAL;
+	if (name == IP_MULTICAST_ALL && v != 0 && v != 1)
 		return -EINVAL;
 	if (flag) {
 		*flag = v != 0;
@@ -660,6 +643,11 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 			return -EINVAL;
 		i->ttl = v == -1 ? 64 : (uint8_t)v;
 		return 0;
+	case IP_MINTTL:
+		if (v < 0 || v > 255)
+			return -EINVAL;
+		i->min_ttl = (uint8_t)v;
+		return 0;
 	case IP_MULTICAST_TTL:
 		if (i->s.type == SOCK_STREAM || v < -1 || v > 255)
 			return -EINVAL;
@@ -670,8 +658,6 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 			return -EINVAL;
 		i->pmtudisc = (uint8_t)v;
 		return 0;
-	case IP_MINTTL:
-	case IP_LOCAL_PORT_RANGE: return 0;
 	default: return -ENOPROTOOPT;
 	}
 }

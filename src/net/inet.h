@@ -12,11 +12,17 @@
 #include "net/socket.h"
 #include "net/state.h"
 
-#define INET_GROUPS 20 /* as Linux's igmp_max_memberships */
+#define INET_GROUPS  20 /* as Linux's igmp_max_memberships */
+#define INET_SOURCES 10 /* as Linux's igmp_max_msf */
+/* Never changed once it is published: another one takes its place. */
 struct inet_group {
 	struct inet_group *next; /* atomic */
-	struct ip_addr group;	 /* fixed, as ifindex */
+	struct ip_addr group;
 	int ifindex;
+	/* RFC 3376 3.1: only from these, or from all but these. */
+	bool include;
+	uint8_t source_count;
+	struct ip_addr sources[INET_SOURCES];
 	struct rcu_node rcu;
 };
 /* What IPPROTO_IPV6 options say; of AF_INET6 sockets. */
@@ -45,8 +51,11 @@ struct inet_sock {
 	struct route_cache route;
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;
 	bool pktinfo, recvttl, recvtos, recverr, recvorigdst, freebind, mcast_loop, mcast_all,
-		hdrincl, bind_no_port;
-	bool binds_group; /* laddr may be one: nothing comes from there */
+		hdrincl, bind_no_port, transparent;
+	uint8_t min_ttl;     /* less is not for it (RFC 5082) */
+	uint32_t port_range; /* IP_LOCAL_PORT_RANGE: last << 16 | first, 0: the system's */
+	int32_t unicast_if;  /* where IPv4 datagrams go out that are not to a group, 0: any */
+	bool binds_group;    /* laddr may be one: nothing comes from there */
 	uint32_t mcast_addr;
 	int32_t mcast_if;
 	unsigned group_count;	   /* guarded by net_state.group_lock, as changes of groups */
@@ -160,10 +169,16 @@ void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_
 /* As a socket of this family says it; ifindex: of a link's address. */
 void inet_put_addr(struct sockaddr_storage *a, uint32_t *len, int family, struct ip_addr addr,
 	uint16_t port, int ifindex);
-bool inet_in_group(const struct inet_sock *i, struct ip_addr group, int ifindex);
+int inet_interface_of(uint32_t addr); /* the one that has the address, 0: none */
+/* group.c: cb's packet is to a group; it is for this socket. */
+bool inet_in_group(const struct inet_sock *i, const struct pkt_cb *cb);
 int inet_change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex);
-uint16_t inet_ephemeral(unsigned *count); /* a random first candidate, and how many there are */
-uint16_t inet_ephemeral_next(uint16_t port);
+bool group_option_is(int level, int name); /* of those that follow */
+int group_setopt4(struct inet_sock *i, int name, const void *val, uint32_t len);
+int group_setopt6(struct inet_sock *i, int name, const void *val, uint32_t len);
+/* A random first candidate of i's range, and how many there are. */
+uint16_t inet_ephemeral(const struct inet_sock *i, unsigned *count);
+uint16_t inet_ephemeral_next(const struct inet_sock *i, uint16_t port);
 static inline struct inet_bucket *inet_port_bucket(struct inet_bucket *table, uint16_t port)
 {
 	return &table[(port ^ port >> 8) & (BIND_BUCKETS - 1)];

@@ -79,47 +79,6 @@ int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 	}
 }
 
-static int change_group(struct inet_sock *i, bool join, struct ip_addr group, int ifindex)
-{
-	struct route_cache r;
-
-	if (i->s.type == SOCK_STREAM)
-		return -EPROTO;
-	if (!ip_is_multicast(group) || ip_is_v4(group))
-		return -EINVAL;
-	if (!ifindex && join) {
-		if (route_lookup(group, IP6_ONE, 0, &r))
-			return -ENODEV;
-		ifindex = r.dev->index;
-	}
-	if (ifindex && !netdev_by_index(ifindex))
-		return -ENODEV;
-	return inet_change_group(i, join, group, ifindex);
-}
-
-static int group_option(struct inet_sock *i, int name, const void *val, uint32_t len)
-{
-	struct ipv6_mreq m;
-	struct group_req g;
-	struct sockaddr_in6 in;
-
-	if (name == IPV6_JOIN_GROUP || name == IPV6_LEAVE_GROUP) {
-		if (len < sizeof(m))
-			return -EINVAL;
-		memcpy(&m, val, sizeof(m));
-		return change_group(i, name == IPV6_JOIN_GROUP, ip_from_bytes(m.ipv6mr_multiaddr),
-			m.ipv6mr_ifindex);
-	}
-	if (len < sizeof(g))
-		return -EINVAL;
-	memcpy(&g, val, sizeof(g));
-	memcpy(&in, &g.gr_group, sizeof(in));
-	if (in.sin6_family != AF_INET6)
-		return -EADDRNOTAVAIL;
-	return change_group(
-		i, name == MCAST_JOIN_GROUP, ip_from_bytes(in.sin6_addr), (int)g.gr_interface);
-}
-
 static int set_hops(int16_t *field, int v)
 {
 	if (v < -1 || v > 255)
@@ -187,15 +146,11 @@ int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 	bool *flag = ip6_flag(i, name);
 	int v;
 
-	switch (name) {
-	case IPV6_JOIN_GROUP:
-	case IPV6_LEAVE_GROUP:
-	case MCAST_JOIN_GROUP:
-	case MCAST_LEAVE_GROUP: return group_option(i, name, val, len);
-	}
+	if (group_option_is(SOL_IPV6, name))
+		return group_setopt6(i, name, val, len);
 	if (opt_get_int(val, len, &v))
 		return -EINVAL;
-	if ((name == IPV6_MULTICAST_LOOP || name == IPV6_MULTICAST_ALL) && v != 0 && v != 1)
+	if (name == IPV6_MULTICAST_LOOP && v != 0 && v != 1)
 		return -EINVAL;
 	if (!flag)
 		return set_number(i, name, v);

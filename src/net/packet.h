@@ -10,7 +10,14 @@ struct iter;
 /* Device, Ethernet, IP with options or a fragment header, TCP. */
 #define TX_HEADROOM (NETDEV_HEADROOM + 96)
 
-enum { PKT_BROADCAST = 1, PKT_MULTICAST = 2, PKT_LOOPBACK = 4, PKT_ERROR = 8, PKT_COPIED = 16 };
+enum {
+	PKT_BROADCAST = 1,
+	PKT_MULTICAST = 2,
+	PKT_LOOPBACK = 4,
+	PKT_ERROR = 8,
+	PKT_COPIED = 16,
+	PKT_LOCAL = 32
+};
 
 /* packet->cb while the packet is inside the stack. Ports host order. */
 struct pkt_cb {
@@ -30,7 +37,7 @@ _Static_assert(sizeof(struct pkt_cb) <= 64, "fits packet->cb");
 /*
  * A packet with PKT_ERROR is on its way to a socket's error queue: a datagram of ours as far as an
  * ICMP error quotes it. dst, dport: where it went; src: who complains; ttl, tos: type and code;
- * seq: the errno; end_seq: the MTU.
+ * seq: the errno; end_seq: the MTU. PKT_LOCAL: nobody complains, this machine knew it.
  */
 
 static inline struct pkt_cb *pkt_cb(struct packet *p)

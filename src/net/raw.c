@@ -100,7 +100,7 @@ static bool wants(const struct inet_sock *i, const struct packet *p)
 	if (i->s.type == SOCK_RAW) {
 		if (cb->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && filtered(i, p))
 			return false;
-		if (!v4 && ip_is_multicast(cb->dst) && !inet_in_group(i, cb->dst, cb->ifindex))
+		if (!v4 && ip_is_multicast(cb->dst) && !inet_in_group(i, cb))
 			return false;
 		return checksum_ok(i, p, cb);
 	}
@@ -264,7 +264,11 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 static ssize_t raw_recv(struct socket *s, struct socket_message *m)
 {
 	int err;
-	struct packet *p = dgram_wait(s, m->flags, &err);
+	struct packet *p;
+
+	if (dgram_path_news(s))
+		return dgram_recv_path_mtu(s, m);
+	p = dgram_wait(s, m->flags, &err);
 
 	if (!p) {
 		m->flags = 0;

@@ -42,6 +42,7 @@ void socket_setup(
 	s->rcvlowat = 1;
 	s->peek_off = -1;
 	s->incoming_cpu = -1;
+	s->max_pacing_rate = UINT64_MAX;
 	s->rcvbuf = s->sndbuf = 212992;
 	mutex_init(&s->lock, "socket.lock");
 	wait_init(&s->wait);

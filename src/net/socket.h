@@ -96,8 +96,18 @@ struct socket {
 	bool rcvbuf_locked, sndbuf_locked;
 	uint32_t rcvlowat, priority, mark;
 	int32_t bound_if;
-	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, passcred, timestamp,
-		timestampns, linger_on, debug, dontroute, rxq_ovfl, no_check;
+	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, passcred, linger_on, debug,
+		dontroute, rxq_ovfl, no_check;
+	/* When a message came: as SO_TIMESTAMP or, in ns, SO_TIMESTAMPNS; types as of Linux 5.1;
+	 * SO_TIMESTAMPING */
+	bool timestamp, timestamp_ns, timestamp_new;
+	uint32_t ts_flags;
+	bool select_err_queue; /* news on the error queue are POLLPRI, too */
+	/* What only its owner reads back: nothing here follows from it. */
+	bool passsec, nofcs, lock_filter, wifi_status, rcvmark, rcvpriority, prefer_busy_poll,
+		txrehash;
+	uint32_t busy_poll;
+	uint64_t max_pacing_rate;
 	uint32_t linger; /* seconds */
 	int32_t peek_off;
 
@@ -183,6 +193,8 @@ struct socket *unix_create(int type);
 int unix_pair(int type, struct socket *out[2]);
 struct socket *netlink_create(int type, int protocol);
 
+/* SO_PEEK_OFF is set: n bytes were looked at, or read. Lock held. */
+void socket_move_peek(struct socket *s, size_t n, bool peek);
 /* Ancillary data for recvmsg; sets MSG_CTRUNC when there is no room. */
 void cmsg_put(struct socket_message *m, int level, int type, const void *data, size_t len);
 void cmsg_put_timestamp(struct socket *s, struct socket_message *m, uint64_t realtime);

@@ -3,6 +3,7 @@
 
 #include "net/netif.h"
 #include "net/socket.h"
+#include "net/state.h"
 #include "abi/errno.h"
 #include "abi/stat.h"
 #include "drivers/netdev.h"
@@ -49,18 +50,41 @@ void cmsg_put(struct socket_message *m, int level, int type, const void *data, s
 	m->control_used += MIN(space, (size_t)CMSG_SPACE(len));
 }
 
+struct ts_time {
+	int64_t sec, sub;
+};
+
+static void put_time(struct socket *s, struct socket_message *m, uint64_t t)
+{
+	struct ts_time v = { (int64_t)(t / NSEC_PER_SEC), (int64_t)(t % NSEC_PER_SEC) };
+	int type = s->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS;
+
+	if (!s->timestamp_ns) {
+		v.sub /= 1000;
+		type = s->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP;
+	}
+	cmsg_put(m, SOL_SOCKET, type, &v, sizeof(v));
+}
+
 void cmsg_put_timestamp(struct socket *s, struct socket_message *m, uint64_t t)
 {
-	struct {
-		int64_t sec, sub;
-	} v = { (int64_t)(t / NSEC_PER_SEC), (int64_t)(t % NSEC_PER_SEC) };
+	if (s->timestamp)
+		put_time(s, m, t);
+	if (s->ts_flags & SOF_TIMESTAMPING_SOFTWARE) {
+		struct ts_time v[3] = { { (int64_t)(t / NSEC_PER_SEC),
+			(int64_t)(t % NSEC_PER_SEC) } }; /* the others are a card's */
 
-	if (s->timestampns) {
-		cmsg_put(m, SOL_SOCKET, SO_TIMESTAMPNS, &v, sizeof(v));
-	} else if (s->timestamp) {
-		v.sub /= 1000;
-		cmsg_put(m, SOL_SOCKET, SO_TIMESTAMP, &v, sizeof(v));
+		cmsg_put(m, SOL_SOCKET, s->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING, v,
+			sizeof(v));
 	}
+}
+
+void socket_move_peek(struct socket *s, size_t n, bool peek)
+{
+	if (peek)
+		s->peek_off += (int32_t)n;
+	else
+		s->peek_off = (size_t)s->peek_off > n ? s->peek_off - (int32_t)n : 0;
 }
 
 static int put_timeout(void *val, uint32_t *len, uint64_t ns)
@@ -102,9 +126,14 @@ static bool *flag_option(struct socket *s, int name)
 	case SO_OOBINLINE: return &s->oobinline;
 	case SO_NO_CHECK: return &s->no_check;
 	case SO_PASSCRED: return &s->passcred;
-	case SO_TIMESTAMP: return &s->timestamp;
-	case SO_TIMESTAMPNS: return &s->timestampns;
+	case SO_PASSSEC: return &s->passsec;
 	case SO_RXQ_OVFL: return &s->rxq_ovfl;
+	case SO_NOFCS: return &s->nofcs;
+	case SO_SELECT_ERR_QUEUE: return &s->select_err_queue;
+	case SO_WIFI_STATUS: return &s->wifi_status;
+	case SO_RCVMARK: return &s->rcvmark;
+	case SO_RCVPRIORITY: return &s->rcvpriority;
+	case SO_PREFER_BUSY_POLL: return &s->prefer_busy_poll;
 	default: return NULL;
 	}
 }
@@ -122,10 +151,58 @@ static int get_device_name(struct socket *s, void *val, uint32_t *len)
 	return opt_put(val, len, dev->name, (uint32_t)strlen(dev->name) + 1);
 }
 
+static bool is_inet(const struct socket *s)
+{
+	return s->family == AF_INET || s->family == AF_INET6;
+}
+
+/* Some are only for some: 0 or Linux's complaint. */
+static int option_applies(const struct socket *s, int name)
+{
+	switch (name) {
+	case SO_PASSCRED:
+	case SO_PASSSEC: return is_inet(s) ? -EOPNOTSUPP : 0;
+	case SO_PEEK_OFF: return is_inet(s) || s->family == AF_UNIX ? 0 : -EOPNOTSUPP;
+	case SO_TXREHASH: return s->protocol == IPPROTO_TCP ? 0 : -EOPNOTSUPP;
+	default: return 0;
+	}
+}
+
+/* SO_TIMESTAMP and its kin: which of them is on. */
+static bool timestamp_is(const struct socket *s, int name)
+{
+	bool ns = name == SO_TIMESTAMPNS || name == SO_TIMESTAMPNS_NEW;
+	bool new = name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_NEW;
+
+	return s->timestamp && s->timestamp_new == new &&
+	       (s->timestamp_ns == ns || name == SO_TIMESTAMP_NEW);
+}
+
+static int get_peer_name(struct socket *s, void *val, uint32_t *len)
+{
+	struct sockaddr_storage a;
+	uint32_t n = 0;
+	int err = s->ops->getname(s, true, &a, &n);
+
+	if (err)
+		return err;
+	return *len > n ? -EINVAL : opt_put(val, len, &a, n); /* as much as was asked for */
+}
+
+static int get_pacing_rate(const struct socket *s, void *val, uint32_t *len)
+{
+	if (*len >= sizeof(uint64_t))
+		return opt_put(val, len, &s->max_pacing_rate, sizeof(s->max_pacing_rate));
+	return opt_put_int(val, len, (int)MIN(s->max_pacing_rate, (uint64_t)UINT32_MAX));
+}
+
 int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 {
 	bool *flag = flag_option(s, name);
+	int err = option_applies(s, name);
 
+	if (err)
+		return err;
 	if (flag)
 		return opt_put_int(val, len, *flag);
 	switch (name) {
@@ -142,7 +219,29 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 	case SO_MARK: return opt_put_int(val, len, (int)s->mark);
 	case SO_PEEK_OFF: return opt_put_int(val, len, s->peek_off);
 	case SO_INCOMING_CPU: return opt_put_int(val, len, load_relaxed(&s->incoming_cpu));
-	case SO_BUSY_POLL: return opt_put_int(val, len, 0);
+	case SO_BSDCOMPAT: return opt_put_int(val, len, 0);
+	case SO_ATTACH_FILTER: *len = 0; return 0; /* none is there */
+	case SO_LOCK_FILTER: return opt_put_int(val, len, s->lock_filter);
+	case SO_TIMESTAMP:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS:
+	case SO_TIMESTAMPNS_NEW: return opt_put_int(val, len, timestamp_is(s, name));
+	case SO_TIMESTAMPING:
+	case SO_TIMESTAMPING_NEW: {
+		bool this = s->timestamp_new == (name == SO_TIMESTAMPING_NEW);
+		uint32_t v[2] = { this ? s->ts_flags : 0, 0 };
+
+		return opt_put(val, len, v, sizeof(v));
+	}
+	case SO_BUSY_POLL: return opt_put_int(val, len, (int)s->busy_poll);
+	case SO_MAX_PACING_RATE: return get_pacing_rate(s, val, len);
+	case SO_INCOMING_NAPI_ID: return opt_put_int(val, len, 0);
+	case SO_BUF_LOCK:
+		return opt_put_int(val, len,
+			(s->sndbuf_locked ? SO_BUF_LOCK_SND : 0) |
+				(s->rcvbuf_locked ? SO_BUF_LOCK_RCV : 0));
+	case SO_TXREHASH: return opt_put_int(val, len, !s->txrehash);
+	case SO_PEERGROUPS: return -ENODATA;
 	case SO_ACCEPTCONN: return opt_put_int(val, len, s->listening);
 	case SO_BINDTOIFINDEX: return opt_put_int(val, len, s->bound_if);
 	case SO_BINDTODEVICE: return get_device_name(s, val, len);
@@ -161,15 +260,7 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 
 		return opt_put(val, len, &none, sizeof(none));
 	}
-	case SO_PEERNAME: {
-		struct sockaddr_storage a;
-		uint32_t n = 0;
-		int err = s->ops->getname(s, true, &a, &n);
-
-		if (err)
-			return err;
-		return *len < n ? -EINVAL : opt_put(val, len, &a, n);
-	}
+	case SO_PEERNAME: return get_peer_name(s, val, len);
 	default: return -ENOPROTOOPT;
 	}
 }
@@ -209,9 +300,8 @@ static void set_buffer(struct socket *s, bool rcv, int v, bool force)
 
 static int set_zerocopy(struct socket *s, int v)
 {
-	bool can = (s->family == AF_INET || s->family == AF_INET6) &&
-		   (s->protocol == IPPROTO_TCP ||
-			   (s->protocol == IPPROTO_UDP && s->type == SOCK_DGRAM));
+	bool can = is_inet(s) && (s->protocol == IPPROTO_TCP ||
+					 (s->protocol == IPPROTO_UDP && s->type == SOCK_DGRAM));
 
 	if (!can)
 		return -EOPNOTSUPP;
@@ -221,10 +311,41 @@ static int set_zerocopy(struct socket *s, int v)
 	return 0;
 }
 
+/* No more than half of what the buffer may become: the rest is for what packets cost. */
+static int set_low_water(struct socket *s, int v)
+{
+	uint32_t most = s->rcvbuf_locked ? s->rcvbuf / 2 : the_net()->buffer_max / 2;
+
+	s->rcvlowat = v < 0 ? 0x7fffffff : v ? (uint32_t)v : 1;
+	if (s->protocol == IPPROTO_TCP)
+		s->rcvlowat = MIN(s->rcvlowat, most);
+	return 0;
+}
+
+static void set_timestamp(struct socket *s, int name, bool on)
+{
+	s->timestamp_ns = on && (name == SO_TIMESTAMPNS || name == SO_TIMESTAMPNS_NEW);
+	if (on)
+		s->timestamp_new = name == SO_TIMESTAMP_NEW || name == SO_TIMESTAMPNS_NEW;
+	s->timestamp = on;
+}
+
+/* Of what is sent no stamps come back: who asks for them hears it here. */
+static int set_timestamping(struct socket *s, int name, int v)
+{
+	if (v & ~SOF_TIMESTAMPING_MASK || v & SOF_TIMESTAMPING_TX_SOFT)
+		return -EINVAL;
+	s->ts_flags = (uint32_t)v;
+	s->timestamp_new = name == SO_TIMESTAMPING_NEW;
+	return 0;
+}
+
 int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t len)
 {
 	bool *flag = flag_option(s, name);
 	int v;
+
+	int err = option_applies(s, name);
 
 	if (name == SO_BINDTODEVICE)
 		return set_device(s, val, len);
@@ -245,6 +366,10 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 		return get_timeout(val, len, &s->sndtimeo);
 	if (opt_get_int(val, len, &v))
 		return -EINVAL;
+	if (name == SO_REUSEPORT && v && !is_inet(s))
+		err = -EOPNOTSUPP;
+	if (err)
+		return err;
 	if (flag) {
 		*flag = v != 0;
 		if (name == SO_KEEPALIVE && s->ops->buffer_changed)
@@ -256,25 +381,51 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 	case SO_RCVBUF: set_buffer(s, true, v, false); return 0;
 	case SO_SNDBUFFORCE: set_buffer(s, false, v, true); return 0;
 	case SO_RCVBUFFORCE: set_buffer(s, true, v, true); return 0;
-	case SO_RCVLOWAT: s->rcvlowat = v < 0 ? 0x7fffffff : v ? (uint32_t)v : 1; return 0;
+	case SO_RCVLOWAT: return set_low_water(s, v);
 	case SO_PRIORITY: s->priority = (uint32_t)v; return 0;
 	case SO_MARK: s->mark = (uint32_t)v; return 0;
-	case SO_PEEK_OFF:
-		if (s->family != AF_UNIX)
-			return -EOPNOTSUPP;
-		s->peek_off = v < 0 ? -1 : v;
-		return 0;
+	case SO_PEEK_OFF: s->peek_off = v; return 0;
 	case SO_BINDTOIFINDEX:
+		if (v < 0)
+			return -EINVAL;
 		if (v && !netdev_by_index(v))
 			return -ENODEV;
 		s->bound_if = v;
 		return 0;
 	case SO_INCOMING_CPU: store_relaxed(&s->incoming_cpu, v); return 0;
+	case SO_BSDCOMPAT: return 0;
+	case SO_TIMESTAMP:
+	case SO_TIMESTAMP_NEW:
+	case SO_TIMESTAMPNS:
+	case SO_TIMESTAMPNS_NEW: set_timestamp(s, name, v != 0); return 0;
+	case SO_TIMESTAMPING:
+	case SO_TIMESTAMPING_NEW: return set_timestamping(s, name, v);
+	case SO_LOCK_FILTER:
+		if (s->lock_filter && !v)
+			return -EPERM;
+		s->lock_filter = v != 0;
+		return 0;
 	case SO_BUSY_POLL:
-	case SO_PREFER_BUSY_POLL:
+		if (v < 0)
+			return -EINVAL;
+		s->busy_poll = (uint32_t)v;
+		return 0;
 	case SO_MAX_PACING_RATE:
+		s->max_pacing_rate = v == -1 ? UINT64_MAX : (uint32_t)v;
+		if (len >= sizeof(uint64_t))
+			memcpy(&s->max_pacing_rate, val, sizeof(uint64_t));
+		return 0;
 	case SO_TXREHASH:
-	case SO_BUF_LOCK: return 0;
+		if (v < -1 || v > 1)
+			return -EINVAL;
+		s->txrehash = !v; /* kept the other way round: on at first */
+		return 0;
+	case SO_BUF_LOCK:
+		if (v & ~(SO_BUF_LOCK_SND | SO_BUF_LOCK_RCV))
+			return -EINVAL;
+		s->sndbuf_locked = v & SO_BUF_LOCK_SND;
+		s->rcvbuf_locked = v & SO_BUF_LOCK_RCV;
+		return 0;
 	case SO_ZEROCOPY: return set_zerocopy(s, v);
 	case SO_DETACH_FILTER: return -ENOENT;
 	case SO_TYPE:

@@ -318,8 +318,8 @@ static int choose_port(struct tcp_sock *t)
 
 		return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 	}
-	port = inet_ephemeral(&count);
-	for (; count; count--, port = inet_ephemeral_next(port)) {
+	port = inet_ephemeral(&t->i, &count);
+	for (; count; count--, port = inet_ephemeral_next(&t->i, port)) {
 		struct inet_bucket *b = inet_port_bucket(n->tcp_bind, port);
 		struct inet_sock *o;
 		bool taken = false;

@@ -117,8 +117,7 @@ static void deliver_to_all(struct rx *rx, struct packet *p)
 	rx_flush(rx); /* so that each has a reference of its own */
 	count = find_all(cb, who);
 	for (unsigned k = 0; k < count; k++)
-		if (ip_is_multicast(cb->dst) &&
-			!inet_in_group(inet_sk(who[k]), cb->dst, cb->ifindex))
+		if (ip_is_multicast(cb->dst) && !inet_in_group(inet_sk(who[k]), cb))
 			socket_put(who[k]);
 		else
 			who[wanted++] = who[k];
@@ -235,7 +234,7 @@ void udp_input(struct rx *rx, struct packet *p)
 		return;
 	}
 	packet_pull(p, sizeof(struct udp_header));
-	if (s->timestamp || s->timestampns)
+	if (s->timestamp || s->ts_flags)
 		cb->time = clock_realtime();
 	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) &&
 		(udp_rings(s) || !load_relaxed(&dgram_sk(s)->gro)))
@@ -383,6 +382,25 @@ static void end_lent(struct socket_message *m, size_t n, int err)
 	}
 }
 
+/* What is joined from several calls is copied. t: where to, NULL: where the first call said. */
+static ssize_t corked_send(struct socket *s, struct socket_message *m, const struct dgram_target *t)
+{
+	size_t n = m->data->left;
+	ssize_t r;
+
+	if (unlikely(m->lent)) {
+		m->note = zc_begin(s, m, n + sizeof(struct udp_header), NULL);
+		if (IS_ERR(m->note))
+			return PTR_ERR(m->note);
+		m->lent = false;
+		zc_copied(m->note);
+	}
+	r = udp_cork_send(s, m, t);
+	if (unlikely(m->note))
+		end_lent(m, n, r < 0 ? (int)r : 0);
+	return r;
+}
+
 static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
 {
 	struct inet_sock *i = inet_sk(s);
@@ -395,8 +413,8 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		return -EMSGSIZE;
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	if (s->shut & SHUT_SND)
-		return socket_sigpipe(m);
+	if (unlikely(udp_cork_pending(dgram_sk(s))))
+		return corked_send(s, m, NULL);
 	err = socket_take_error(s);
 	if (!err && !i->lport)
 		err = autobind(i);
@@ -404,8 +422,12 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		err = dgram_target(s, m, &t);
 	if (err)
 		return err;
+	if (s->shut & SHUT_SND)
+		return socket_sigpipe(m);
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
+	if (unlikely((m->flags & MSG_MORE) || load_relaxed(&dgram_sk(s)->corked)))
+		return corked_send(s, m, &t);
 	if (unlikely(m->lent) && (err = begin_lent(s, m, &t)))
 		return err;
 	p = make_packets(i, m, &t);
@@ -422,7 +444,7 @@ static int udp_getopt(struct socket *s, int level, int name, void *val, uint32_t
 	if (level != SOL_UDP)
 		return dgram_getopt(s, level, name, val, len);
 	switch (name) {
-	case UDP_CORK: return opt_put_int(val, len, 0);
+	case UDP_CORK: return opt_put_int(val, len, d->corked);
 	case UDP_SEGMENT: return opt_put_int(val, len, d->segment);
 	case UDP_GRO: return opt_put_int(val, len, d->gro);
 	default: return -ENOPROTOOPT;
@@ -439,6 +461,7 @@ static int udp_setopt(struct socket *s, int level, int name, const void *val, ui
 	if (opt_get_int(val, len, &v))
 		return -EINVAL;
 	switch (name) {
+	case UDP_CORK: udp_cork_set(s, v != 0); return 0;
 	case UDP_SEGMENT:
 		if (v < 0 || v > UINT16_MAX)
 			return -EINVAL;
@@ -452,7 +475,11 @@ static int udp_setopt(struct socket *s, int level, int name, const void *val, ui
 static ssize_t udp_recv(struct socket *s, struct socket_message *m)
 {
 	int err;
-	struct packet *p = dgram_wait(s, m->flags, &err);
+	struct packet *p;
+
+	if (dgram_path_news(s))
+		return dgram_recv_path_mtu(s, m);
+	p = dgram_wait(s, m->flags, &err);
 
 	if (!p) {
 		m->flags = 0;

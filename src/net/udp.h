@@ -11,6 +11,14 @@ struct rx;
  * headers. ERR_PTR. */
 struct packet *udp_cut_message(
 	struct inet_sock *i, struct socket_message *m, const struct dgram_target *t);
+/* udp_cork.c: a message that is a part of a datagram, or its last one. t NULL: not the first. */
+static inline bool udp_cork_pending(const struct dgram_sock *d)
+{
+	return load_relaxed(&d->cork);
+}
+ssize_t udp_cork_send(struct socket *s, struct socket_message *m, const struct dgram_target *t);
+void udp_cork_set(struct socket *s, bool on); /* UDP_CORK; off: it goes */
+void udp_cork_drop(struct dgram_sock *d);     /* lock held, or nobody else knows it */
 /* UDP_GRO: neighbours of a batch that are one flow's become one packet. */
 void udp_merge(struct packet *batch);
 /* A datagram's header is put in front of p. */
