@@ -394,6 +394,7 @@ void tcp_receive_urgent(struct tcp_sock *t, struct packet *p, const struct tcp_s
 void tcp_receive_fin(struct tcp_sock *t);
 ssize_t tcp_recv(struct socket *s, struct socket_message *m);
 uint32_t tcp_readable_bytes(const struct tcp_sock *t);
+uint32_t tcp_bytes_before_mark(const struct tcp_sock *t); /* or to the end; the lock held */
 void tcp_challenge_ack(struct tcp_sock *t);
 
 /* tcp_sack.c */

@@ -42,10 +42,10 @@ void tcp_done(struct tcp_sock *t, int err)
 	if (t->parent)
 		tcp_child_gone(t);
 	tcp_unhash(t);
-	if (s->detached) {
+	if (s->detached)
 		tcp_purge(t);
+	if (s->detached || !t->i.explicit_port) /* the port is free again; its number still shows */
 		inet_unbind(&t->i);
-	}
 	socket_wake(s, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLHUP | POLLRDHUP |
 			       (err ? POLLERR : 0));
 }

@@ -297,6 +297,15 @@ uint32_t tcp_readable_bytes(const struct tcp_sock *t)
 	return n;
 }
 
+uint32_t tcp_bytes_before_mark(const struct tcp_sock *t)
+{
+	uint32_t n = end_of_data(t) - t->copied_seq;
+
+	if (t->i.s.oobinline || t->urg == URG_NONE || seq_lt(t->urg_seq, t->copied_seq))
+		return n;
+	return MIN(n, t->urg_seq - t->copied_seq);
+}
+
 static void free_read(struct tcp_sock *t)
 {
 	while (t->rq_first && seq_le(pkt_cb(t->rq_first)->end_seq, t->copied_seq)) {
@@ -450,7 +459,7 @@ static ssize_t take_bytes(
 		size_t k = next_bytes(t, p, *seq, n - done);
 
 		if (!k) {
-			if (done && t->urg != URG_READ)
+			if (done)
 				break;
 			*seq += 1;
 			continue;
@@ -470,6 +479,8 @@ static ssize_t recv_urgent(struct socket *s, struct socket_message *m)
 	struct tcp_sock *t = tcp_sk(s);
 	ssize_t r;
 
+	if (t->state == TCP_LISTEN)
+		return -ENOTCONN;
 	socket_lock(s);
 	if (s->oobinline || t->urg == URG_NONE || t->urg == URG_READ) {
 		r = -EINVAL;
@@ -506,7 +517,7 @@ static int recv_end(struct tcp_sock *t, uint32_t flags)
 	if (load_relaxed(&s->error))
 		return socket_take_error(s);
 	if (s->shut & SHUT_RCV)
-		return t->was_connected ? 0 : -ENOTCONN;
+		return 0;
 	if (t->state == TCP_CLOSE || t->state == TCP_LISTEN)
 		return t->was_connected ? 0 : -ENOTCONN;
 	return socket_nonblocking(s, flags) ? -EAGAIN : 1;
@@ -533,12 +544,16 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 	socket_lock(s);
 	uint32_t seq = t->copied_seq;
 
+	if (unlikely(flags & MSG_PEEK) && s->peek_off > 0)
+		seq += (uint32_t)s->peek_off;
 	for (;;) {
 		r = take_bytes(t, m, want - done, &seq, flags & MSG_TRUNC);
 		if (r > 0)
 			done += (size_t)r;
 		if (!(flags & MSG_PEEK) && seq != t->copied_seq) {
 			store_relaxed(&t->copied_seq, seq);
+			if (t->urg != URG_NONE && seq_gt(seq, t->urg_seq))
+				t->urg = URG_NONE;
 			free_read(t);
 			after_read(t);
 		}
@@ -562,6 +577,8 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 			break;
 		}
 	}
+	if (unlikely(s->peek_off >= 0))
+		socket_move_peek(s, done, flags & MSG_PEEK);
 	tcp_charge(t);
 	socket_unlock(s);
 	return done ? (ssize_t)done : r;

@@ -586,6 +586,10 @@ void tcp_work(struct socket *s, struct packet *batch)
 		struct packet *p = batch;
 
 		batch = p->next;
+		if (unlikely(pkt_cb(p)->ttl < t->i.min_ttl) && ip_is_v4(pkt_cb(p)->dst)) {
+			packet_free(p); /* IP_MINTTL */
+			continue;
+		}
 		if (outdone(t, p)) {
 			counter_inc(tcp_rx_acks_outdone);
 			t->segs_in++;

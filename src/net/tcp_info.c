@@ -48,7 +48,8 @@ void tcp_info_fill(struct tcp_sock *t, struct tcp_info *i)
 	uint64_t now = clock_now();
 
 	memset(i, 0, sizeof(*i));
-	i->tcpi_state = t->state;
+	/* Linux leaves the socket behind while its connection is in TIME_WAIT. */
+	i->tcpi_state = t->state == TCP_TIME_WAIT ? TCP_CLOSE : t->state;
 	i->tcpi_ca_state = (uint8_t)t->ca_state;
 	i->tcpi_retransmits = (uint8_t)t->retransmits;
 	i->tcpi_probes = (uint8_t)t->probes;

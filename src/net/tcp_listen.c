@@ -88,7 +88,7 @@ int tcp_listen(struct socket *s, int backlog)
 	int err = 0;
 
 	socket_lock(s);
-	if (t->state == TCP_CLOSE && !t->connecting)
+	if (t->state == TCP_CLOSE && !t->connecting && !t->was_connected)
 		err = become_listener(t);
 	else if (t->state != TCP_LISTEN)
 		err = -EINVAL;

@@ -13,7 +13,7 @@
  * nobody reads any more. So a message that goes out at once is one allocation and one copy. What
  * cannot be in place (a segment from the middle of a chunk, or sent again while the first packet
  * is still somewhere) is a packet of its own, which refers to the chunks; or if it is small,
- *carries a copy of their bytes, which is cheaper than one more allocation and one more piece.
+ * carries a copy of their bytes, which is cheaper than one more allocation and one more piece.
  */
 
 #include "net/steer.h"

@@ -193,14 +193,18 @@ long tcp_ioctl(struct socket *s, unsigned cmd, unsigned long arg)
 	struct tcp_sock *t = tcp_sk(s);
 	int n = 0;
 
-	if (cmd != FIONREAD && cmd != SIOCOUTQ && cmd != SIOCATMARK)
+	if (cmd != FIONREAD && cmd != SIOCOUTQ && cmd != SIOCOUTQNSD && cmd != SIOCATMARK)
 		return -ENOIOCTLCMD;
 	if (t->state == TCP_LISTEN && cmd != SIOCATMARK)
 		return -EINVAL;
 	socket_lock(s);
 	switch (cmd) {
-	case FIONREAD: n = (int)tcp_readable_bytes(t); break;
+	case FIONREAD: n = (int)tcp_bytes_before_mark(t); break;
 	case SIOCOUTQ: n = (int)(t->write_seq - t->snd_base); break;
+	case SIOCOUTQNSD:
+		n = t->state == TCP_SYN_SENT ? 0 : (int)(t->write_seq - t->snd_nxt);
+		n = MAX(n, 0); /* a FIN is beyond what was written */
+		break;
 	case SIOCATMARK: n = t->urg != URG_NONE && t->urg_seq == t->copied_seq; break;
 	}
 	socket_unlock(s);

@@ -402,7 +402,6 @@ static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, 
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
 	t->recover = t->iss;
 	t->connecting = true;
-	store_relaxed(&s->shut, 0);
 	store_relaxed(&s->error, 0);
 	tcp_update_mss(t);
 	t->cwnd = t->mss;
@@ -462,7 +461,7 @@ int tcp_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len
 		return err;
 	socket_lock(s);
 	if (!t->connecting) {
-		if (t->state != TCP_CLOSE)
+		if (t->state != TCP_CLOSE || t->was_connected) /* even when that is over */
 			err = -EISCONN;
 		else
 			err = start_connect(t, dst, port, ifindex);
@@ -494,7 +493,11 @@ static int tcp_shutdown(struct socket *s, int how)
 
 	socket_lock(s);
 	switch (t->state) {
-	case TCP_CLOSE: err = -ENOTCONN; break;
+	case TCP_CLOSE:
+	case TCP_TIME_WAIT: /* Linux: it counts all the same */
+		err = -ENOTCONN;
+		store_relaxed(&s->shut, s->shut | (uint8_t)how);
+		break;
 	case TCP_LISTEN:
 		if (how & SHUT_RCV)
 			tcp_dissolve(t);
@@ -514,7 +517,8 @@ static int tcp_getname(struct socket *s, bool peer, struct sockaddr_storage *a, 
 {
 	struct tcp_sock *t = tcp_sk(s);
 
-	if (peer && (t->state == TCP_CLOSE || t->state == TCP_SYN_SENT))
+	if (peer &&
+		(t->state == TCP_CLOSE || t->state == TCP_SYN_SENT || t->state == TCP_TIME_WAIT))
 		return -ENOTCONN;
 	return inet_getname(s, peer, a, len);
 }

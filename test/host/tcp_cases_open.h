@@ -190,6 +190,12 @@ TEST(simultaneous_open_ends_with_the_syn_ack)
 	SILENCE();
 	close_all();
 }
+static int dissolve(struct file *f)
+{
+	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
+
+	return socket_connect(f, &a, 16, NULL);
+}
 TEST(second_connection_has_nothing_of_the_first)
 {
 	struct seg s;
@@ -201,6 +207,8 @@ TEST(second_connection_has_nothing_of_the_first)
 	SEND(.flags = TCP_RST, .seq = 9006);
 	CHECK_EQ(state(), TCP_CLOSE);
 	out_clear();
+	CHECK_EQ(env_dial(c, PEER, 5000), -EISCONN); /* until it is told to forget */
+	CHECK_EQ(dissolve(c), 0);
 	CHECK_EQ(env_dial(c, PEER, 5000), -EINPROGRESS);
 	REQUIRE(sent(&s));
 	my_port = s.sport;
