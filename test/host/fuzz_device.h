@@ -12,7 +12,8 @@
 #include "abi/virtio_net.h"
 #include "drivers/virtio.h"
 
-#define CARD_QUEUES 8
+#define CARD_PAIRS  4
+#define CARD_QUEUES (2 * CARD_PAIRS + 1)
 struct card_queue {
 	struct virtqueue *q;
 	irq_handler_fn *handler;
@@ -26,11 +27,15 @@ static struct card {
 	uint8_t status, config[32];
 	unsigned size; /* of the queues */
 	unsigned mtu;
+	unsigned pairs, active; /* that there are; that it receives on */
 	struct card_queue queue[CARD_QUEUES];
 	/* so many of 1000 */
 	unsigned lies, header_lies, lazy;
+	unsigned silent; /* to commands */
 	unsigned long sent, received;
 } card;
+/* Behind all pairs. */
+#define CARD_CONTROL (2 * card.pairs)
 
 /* A frame that the driver sent, its header off. */
 static void (*card_sends)(const uint8_t *frame, size_t n, const struct virtio_net_hdr *h);
@@ -60,7 +65,7 @@ struct card_chain {
  */
 static bool card_may_touch(const struct card_queue *c, uint16_t head, const struct vring_desc *d)
 {
-	struct packet *p = c->q->slots[head].token;
+	struct packet *p = c->q->slots[head].token; /* of the control queue none is looked at */
 	const uint8_t *at = card_mem(d->addr);
 
 	for (struct packet *f = p; f; f = f == p ? p->frags : f->next)
@@ -199,7 +204,7 @@ static uint32_t card_write(
 /* One frame. False: there was no buffer; as on a wire it is lost, or cut if there were too few. */
 static bool card_receives(const uint8_t *frame, size_t n, struct virtio_net_hdr h)
 {
-	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_RX(0)];
+	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_RX(rnd(card.active))];
 	static struct card_chain chains[64];
 	static uint8_t bytes[80000];
 	unsigned header = card_header_size(), count;
@@ -277,18 +282,71 @@ static void card_transmit(struct card_queue *c)
 		card_use(c, chain.head, 0);
 	}
 }
+/* ---- commands ---- */
+
+/* The pairs that a command is about; 0: it is none that the card knows. */
+static unsigned card_command(const struct virtio_net_ctrl_hdr *h, const uint8_t *data, unsigned n)
+{
+	struct virtio_net_rss_hdr rss;
+	uint16_t pair;
+	unsigned pairs = 0;
+
+	CHECK_EQ(h->class, VIRTIO_NET_CTRL_MQ);
+	if (h->command == VIRTIO_NET_CTRL_MQ_PAIRS_SET) {
+		CHECK_EQ(n, sizeof(pair));
+		memcpy(&pair, data, sizeof(pair));
+		return pair;
+	}
+	CHECK_EQ(h->command, VIRTIO_NET_CTRL_MQ_RSS);
+	memcpy(&rss, data, sizeof(rss));
+	CHECK_EQ(n, sizeof(rss) + 2 * (rss.table_mask + 1u) + sizeof(struct virtio_net_rss_tail) +
+			    VIRTIO_NET_RSS_KEY);
+	for (unsigned k = 0; k <= rss.table_mask; k++) {
+		memcpy(&pair, data + sizeof(rss) + 2 * k, sizeof(pair));
+		pairs = MAX(pairs, pair + 1u);
+	}
+	return pairs;
+}
+/* It does what it is told, or says no, or something else, or nothing. */
+static void card_obeys(struct card_queue *c)
+{
+	struct card_chain chain;
+	unsigned pairs;
+
+	while (!c->lied && !chance(card.silent) && card_next(c, &chain)) {
+		uint8_t *answer = card_mem(chain.d[2].addr);
+
+		BUG_ON(chain.count != 3 || chain.d[0].len != 2 || chain.d[2].len != 1);
+		BUG_ON(!(chain.d[2].flags & VRING_DESC_WRITE));
+		pairs = card_command(
+			card_mem(chain.d[0].addr), card_mem(chain.d[1].addr), chain.d[1].len);
+		CHECK(pairs > 0 && pairs <= MIN(card.pairs, fuzz_cpus));
+		*answer = (uint8_t)(chance(card.header_lies) ? rnd(256) : VIRTIO_NET_ACK_OK);
+		if (*answer == VIRTIO_NET_ACK_OK)
+			card.active = pairs;
+		card_use(c, chain.head, 1);
+	}
+}
 /* What the driver gave and the card has not looked at yet. */
 static void card_works(void)
 {
-	struct card_queue *c = &card.queue[VIRTIO_NET_QUEUE_TX(0)];
+	struct card_queue *c;
 
-	if (c->q && (card.status & VIRTIO_STATUS_DRIVER_OK))
-		card_transmit(c);
+	if (!(card.status & VIRTIO_STATUS_DRIVER_OK))
+		return;
+	for (unsigned k = 0; k < card.pairs; k++) {
+		c = &card.queue[VIRTIO_NET_QUEUE_TX(k)];
+		if (c->q)
+			card_transmit(c);
+	}
+	c = &card.queue[CARD_CONTROL];
+	if (c->q)
+		card_obeys(c);
 }
 /* A ring entry out of nowhere. */
 static void card_mischief(void)
 {
-	struct card_queue *c = &card.queue[rnd(2)];
+	struct card_queue *c = &card.queue[rnd(CARD_CONTROL + 1)];
 
 	if (!c->q)
 		return;
@@ -326,7 +384,7 @@ static uint32_t card_generation(struct virtio_device *dev)
 }
 static unsigned card_queue_max(struct virtio_device *dev, unsigned index)
 {
-	return index < 2 ? card.size : 0;
+	return index < 2 || (card.pairs > 1 && index <= CARD_CONTROL) ? card.size : 0;
 }
 static int card_queue_start(
 	struct virtio_device *dev, struct virtqueue *q, irq_handler_fn *handler, void *arg)
@@ -337,7 +395,7 @@ static int card_queue_start(
 }
 static void card_notify(struct virtio_device *dev, struct virtqueue *q)
 {
-	if (q->index == VIRTIO_NET_QUEUE_TX(0) && !chance(card.lazy))
+	if ((q->index & 1 || q->index == CARD_CONTROL) && !chance(card.lazy))
 		card_works();
 }
 static const struct virtio_transport card_ops = {
@@ -360,6 +418,8 @@ static int card_plug(bool legacy, uint64_t features, unsigned size, unsigned mtu
 	card = (struct card){ .offered = features | (legacy ? 0 : VIRTIO_F_VERSION_1),
 		.size = size,
 		.mtu = features & VIRTIO_NET_F_MTU ? mtu : 1500,
+		.pairs = features & (VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS) ? 1 + rnd(CARD_PAIRS) : 1,
+		.active = 1,
 		.dev = { .ops = &card_ops,
 			.name = "card",
 			.id = VIRTIO_ID_NET,
@@ -367,6 +427,10 @@ static int card_plug(bool legacy, uint64_t features, unsigned size, unsigned mtu
 			.legacy = legacy } };
 	memcpy(card.config, config, sizeof(config));
 	put_be16(card.config + VIRTIO_NET_CONFIG_MTU, be16((uint16_t)mtu));
+	card.config[VIRTIO_NET_CONFIG_MAX_PAIRS] = (uint8_t)card.pairs;
+	card.config[VIRTIO_NET_CONFIG_RSS_MAX_KEY] = (uint8_t)PICK(40, 40, 40, 52, 39, 0);
+	card.config[VIRTIO_NET_CONFIG_RSS_MAX_TABLE] = (uint8_t)PICK(128, 128, 128, 1, 2, 127, 0);
+	card.config[VIRTIO_NET_CONFIG_RSS_HASHES] = (uint8_t)PICK(0x3f, 0x3f, 0xff, 0, 1);
 	return virtio_net_probe(&card.dev);
 }
 #endif

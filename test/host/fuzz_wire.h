@@ -288,7 +288,15 @@ static void wire_to_card(struct frame *f)
 	/* What a card says that has looked at checksums, or joined segments. */
 	if ((card.dev.features & VIRTIO_NET_F_GUEST_CSUM) && rnd(4) == 0)
 		h.flags = VIRTIO_NET_HDR_F_DATA_VALID;
-	if ((card.dev.features & VIRTIO_NET_F_GUEST_TSO4) && f->n > 1514) {
+	if ((card.dev.features & VIRTIO_NET_F_GUEST_USO4) && f->n > 1514 &&
+		get_be16(f->d + 12) == ETH_IPV4 && f->d[23] == IPPROTO_UDP) {
+		h = (struct virtio_net_hdr){ .gso_type = VIRTIO_NET_HDR_GSO_UDP_L4,
+			.gso_size = (uint16_t)PICK(1000, 1472, 500, 7),
+			.hdr_len = 42,
+			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+			.csum_start = 34,
+			.csum_offset = 6 };
+	} else if ((card.dev.features & VIRTIO_NET_F_GUEST_TSO4) && f->n > 1514) {
 		h.gso_type = get_be16(f->d + 12) == ETH_IPV6 ? VIRTIO_NET_HDR_GSO_TCPV6
 							     : VIRTIO_NET_HDR_GSO_TCPV4;
 		h.gso_size = 1448;

@@ -22,7 +22,7 @@ static unsigned rnd(unsigned n)
 }
 static bool chance(unsigned per1000)
 {
-	return rnd(1000) < per1000;
+	return per1000 && rnd(1000) < per1000;
 }
 #define PICK(...)                                                                                  \
 	((const unsigned[]){ __VA_ARGS__ })[rnd(sizeof((const unsigned[]){ __VA_ARGS__ }) / 4)]
@@ -244,14 +244,15 @@ void thread_yield(void)
 		swapcontext(&f->at, &fuzz_main);
 	}
 }
-/* One CPU. */
+static unsigned fuzz_cpus = 1;
+
 int thread_set_affinity(struct thread *t, const uint64_t *mask, unsigned words)
 {
 	return 0;
 }
 unsigned machine_cpu_count(void)
 {
-	return 1;
+	return fuzz_cpus;
 }
 void random_bytes(void *buf, size_t n)
 {
