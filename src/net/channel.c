@@ -6,6 +6,7 @@
 #include "net/socket.h"
 #include "net/state.h"
 #include "diag/counter.h"
+#include "lib/bug.h"
 
 COUNTER(net_channel_full);
 COUNTER(net_channel_rings);
@@ -23,14 +24,16 @@ unsigned channel_push(struct socket *s, struct packet *p, unsigned kind)
 {
 	struct channel *c = &s->channel;
 	uintptr_t head, mark = kind == CHANNEL_DATA && !wanted_now(s) ? CHANNEL_RUNG : 0;
+	uint32_t size = pkt_truesize(p);
 
-	if (unlikely(load_relaxed(&c->bytes) > channel_limit(s))) {
+	if (unlikely(__atomic_fetch_add(&c->bytes, size, __ATOMIC_RELAXED) > channel_limit(s))) {
+		__atomic_fetch_sub(&c->bytes, size, __ATOMIC_RELAXED);
 		counter_inc(net_channel_full);
 		atomic_add(&c->dropped, 1);
 		packet_free(p);
 		return CHANNEL_QUIET;
 	}
-	__atomic_fetch_add(&c->bytes, pkt_truesize(p), __ATOMIC_RELAXED);
+	pkt_cb(p)->truesize = size;
 	head = load_relaxed(&c->head);
 	do {
 		p->next = (struct packet *)(head & ~CHANNEL_RUNG);
@@ -42,24 +45,33 @@ struct packet *channel_take(struct channel *c)
 {
 	uintptr_t head = atomic_xchg(&c->head, 0);
 	struct packet *newest = (struct packet *)(head & ~CHANNEL_RUNG), *batch = NULL;
+	uint32_t bytes = 0;
 
 	c->told |= head & CHANNEL_RUNG;
-	store_relaxed(&c->bytes, 0);
 	store_relaxed(&c->takes, c->takes + 1);
 	while (newest) {
 		struct packet *next = newest->next;
 
+		bytes += pkt_cb(newest)->truesize;
 		newest->next = batch;
 		batch = newest;
 		newest = next;
 	}
+	__atomic_fetch_sub(&c->bytes, bytes, __ATOMIC_RELAXED);
 	return batch;
 }
 
 void channel_free(struct channel *c)
 {
-	pkt_free_list((struct packet *)(c->head & ~CHANNEL_RUNG));
+	struct packet *left = (struct packet *)(c->head & ~CHANNEL_RUNG);
+	uint32_t bytes = 0;
+
+	for (struct packet *p = left; p; p = p->next)
+		bytes += pkt_cb(p)->truesize;
+	BUG_ON(bytes != c->bytes);
+	pkt_free_list(left);
 	c->head = 0;
+	c->bytes = 0;
 }
 
 /* True: a sleeper was woken and runs as soon as we sleep, C7. */

@@ -29,8 +29,12 @@
  *    Then who received it tries the lock, runs the protocol and wakes exactly whom it made ready.
  *  - Somebody holds the lock: he looks at the channel again after he has unlocked.
  *
- * Bound: channel_limit bytes, then a packet is dropped and counted, as by a card whose ring is
- * full. It never goes another way, so it is never reordered.
+ * Bound: a packet that finds more than channel_limit bytes (pkt_truesize) is dropped and counted,
+ * as by a card whose ring is full. It never goes another way, so it is never reordered. bytes is
+ * added to before a packet is pushed and taken from when it has been taken, by what was added: so
+ * it is never less than what lies here, which is at most the limit and one packet more, and is 0
+ * when nothing lies here and nobody is in push or take. A push that is refused has added its own
+ * for a moment, which may refuse another one that comes just then.
  *
  * No wake-up is lost. All of these are sequentially consistent. W is a sleeper: it is on the wait
  * queue, then sets newcomer, then looks at the channel and at the state (socket_look).
@@ -44,9 +48,9 @@
  *     exchange comes after D's, and then W sees the result of D's work.
  *  C3 A ring sets newcomer to 0 before it wakes: who has set it before was on the queue before, so
  *     it is woken. Who has the duty rings in any case, even if it runs the protocol as well.
- *  C4 One of several exclusive waiters is told by a ring: a set (EPOLLEXCLUSIVE) in whose epoll_wait
- *     a thread sleeps, or a thread that takes one datagram. Either always looks before it returns
- *     (wait.h, X1), and the thread passes on if it leaves something (X3), also if it leaves with
+ *  C4 One of several exclusive waiters is told by a ring: a set (EPOLLEXCLUSIVE) in whose
+ *epoll_wait a thread sleeps, or a thread that takes one datagram. Either always looks before it
+ *returns (wait.h, X1), and the thread passes on if it leaves something (X3), also if it leaves with
  *     an error. So as long as there is input and exclusive waiters sleep, somebody is awake that
  *     was told of it, has not looked yet, and tells the next.
  *  C5 eager: the holder of the lock stores it, then unlocks, then looks at the channel; who pushes
@@ -72,7 +76,7 @@ struct socket;
 
 struct channel {
 	uintptr_t head;	   /* atomic: newest packet | CHANNEL_RUNG */
-	uint32_t bytes;	   /* atomic: that lie here; a few packets are missed when it is emptied */
+	uint32_t bytes;	   /* atomic: that lie here, or are about to */
 	uint32_t dropped;  /* atomic: packets that found it full */
 	uint32_t newcomer; /* atomic: somebody looked before it sleeps, since the last ring */
 	bool eager;	   /* atomic: the protocol wants every packet at once; set under the lock */

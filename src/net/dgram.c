@@ -36,7 +36,7 @@ void dgram_work(struct socket *s, struct packet *batch)
 		udp_merge(batch);
 	while (batch) {
 		struct packet *p = batch;
-		uint32_t size = pkt_truesize(p);
+		uint32_t size = unlikely(d->gro) ? pkt_truesize(p) : pkt_cb(p)->truesize;
 
 		batch = p->next;
 		p->next = NULL;

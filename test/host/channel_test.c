@@ -244,6 +244,7 @@ TEST(a_full_channel_drops_and_keeps_the_order)
 		CHECK_EQ(next, last + 1);
 		last = next;
 	}
+	CHECK_EQ(s->channel.bytes, 0);
 	CHECK(seen > 0);
 	CHECK_EQ(seen + dgram_sk(s)->drops + s->channel.dropped, sent);
 	finish();
