@@ -54,7 +54,7 @@ struct net_state {
 	uint64_t tcp_bytes_max;
 	uint32_t ip_id, buffer_max, time_wait_max;
 	struct hash_key hash_key, isn_key;
-	uint64_t cookie_time; /* atomic: when the last SYN cookie was sent, 0: never */
+	uint64_t cookie_time;		 /* atomic: when the last SYN cookie was sent, 0: never */
 	struct mutex cookie_lock;	 /* who makes a key: once in a minute */
 	struct cookie_key cookie_key[2]; /* of this minute and the last, by the minute's parity */
 

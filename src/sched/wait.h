@@ -66,7 +66,7 @@ struct wait_entry {
 	struct thread *thread;
 	uint32_t events; /* wake only for these, 0: all */
 	bool exclusive;	 /* wait_wake_one stops after one of these */
-	bool picked;	 /* atomic: a thread's, off the queue by the waker; written under the lock */
+	bool picked; /* atomic: a thread's, off the queue by the waker; written under the lock */
 	void *arg;
 };
 
