@@ -5,6 +5,8 @@
 #define TEST_HOST_FUZZ_LIFE_H
 
 #include "fuzz_apps.h"
+#include "net/config.h"
+#include "net/dgram.h"
 
 static struct net_state machine;
 static struct netdev *eth;

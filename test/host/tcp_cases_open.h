@@ -190,12 +190,6 @@ TEST(simultaneous_open_ends_with_the_syn_ack)
 	SILENCE();
 	close_all();
 }
-static int dissolve(struct file *f)
-{
-	struct sockaddr_storage a = { .ss_family = AF_UNSPEC };
-
-	return socket_connect(f, &a, 16, NULL);
-}
 TEST(second_connection_has_nothing_of_the_first)
 {
 	struct seg s;
