@@ -304,6 +304,16 @@ void net_configure(const char *cmdline)
 	}
 }
 
+/* Some card has not sent all that it was given: a reset, a release of the lease. */
+static bool cards_sending(void)
+{
+	for (struct netdev *d = netdev_first(); d; d = d->next)
+		for (unsigned q = 1; d->queue_empty && q <= load_relaxed(&d->queues); q++)
+			if (!d->queue_empty(d, q))
+				return true;
+	return false;
+}
+
 void net_shutdown(void)
 {
 	uint64_t deadline = clock_now() + SHUTDOWN_WAIT;
@@ -313,6 +323,6 @@ void net_shutdown(void)
 	dhcp_stop();
 	dhcp6_stop();
 	/* A program of a moment never spoke to the server's neighbour before. */
-	while (neigh_pending() && clock_now() < deadline)
+	while ((neigh_pending() || cards_sending()) && clock_now() < deadline)
 		thread_sleep(NSEC_PER_MSEC, false, NULL);
 }
