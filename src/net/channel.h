@@ -49,10 +49,10 @@
  *  C3 A ring sets newcomer to 0 before it wakes: who has set it before was on the queue before, so
  *     it is woken. Who has the duty rings in any case, even if it runs the protocol as well.
  *  C4 One of several exclusive waiters is told by a ring: a set (EPOLLEXCLUSIVE) in whose
- *epoll_wait a thread sleeps, or a thread that takes one datagram. Either always looks before it
- *returns (wait.h, X1), and the thread passes on if it leaves something (X3), also if it leaves with
- *     an error. So as long as there is input and exclusive waiters sleep, somebody is awake that
- *     was told of it, has not looked yet, and tells the next.
+ *     epoll_wait a thread sleeps, or a thread that takes one datagram. Either always looks before
+ *     it returns (wait.h, X1), and the thread passes on if it leaves something (X3), also if it
+ *     leaves with an error. So as long as there is input and exclusive waiters sleep, somebody is
+ *     awake that was told of it, has not looked yet, and tells the next.
  *  C5 eager: the holder of the lock stores it, then unlocks, then looks at the channel; who pushes
  *     does so before it loads eager. So a packet that meets an old value is seen by the holder.
  *  C6 The list of the network thread: listed is exchanged to 0, then the channel is looked at; who

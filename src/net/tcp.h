@@ -502,6 +502,13 @@ uint32_t tcp_receive_window(struct tcp_sock *t);
 ssize_t tcp_send(struct socket *s, struct socket_message *m, const struct path_context *c);
 size_t tcp_write_space(const struct tcp_sock *t);
 bool tcp_writable(const struct tcp_sock *t);
+
+/* tcp_chunk.c: what there is to send. All with the lock. */
+/* n bytes of the message, or pieces of it, at the end; how many could be: less at a fault or
+ * without memory. */
+size_t tcp_append(struct tcp_sock *t, struct socket_message *m, size_t n);
+/* A packet of [seq, seq+len) with room for headers in front. NULL: no memory. */
+struct packet *tcp_packet_of(struct tcp_sock *t, uint32_t seq, uint32_t len);
 void tcp_free_acked(struct tcp_sock *t);
 void tcp_free_chunks(struct tcp_sock *t);
 

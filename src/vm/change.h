@@ -90,15 +90,15 @@
  *    reads a leaf and adds a reference to that page, which must not have been freed in between. Who
  *    takes a private page out of a leaf and puts it
  *    - has made the area unknown and waited for slots before (S3, S6: munmap, mremap): nobody has
- *	read the leaf;
- *    - or waits for slots after it has emptied the leaf, and puts the page then: MADV_DONTNEED
- *(S5), taking a patched call site back (patch.c), and the faults that replace a page which is
- *	pinned or which its file has lost (put_unseen). As of S5: the slot is there before the
- *	leaf is read, the leaf is another one before the slots are looked at, so either the pin
- *	reads what is new or it is waited for, and has its reference. These faults give up their
- *	own slot first, so two of them never wait for each other;
+ *      read the leaf;
+ *    - or waits for slots after it has emptied the leaf, and puts the page then: MADV_DONTNEED (in
+ *      S5), taking a patched call site back (patch.c), and the faults that replace a page which is
+ *      pinned or which its file has lost (put_unseen). As of S5: the slot is there before the leaf
+ *      is read, the leaf is another one before the slots are looked at, so either the pin reads
+ *      what is new or it is waited for, and has its reference. These faults give up their own slot
+ *      first, so two of them never wait for each other;
  *    - or empties the leaf under the backing's lock and waits for nobody: vm_backing_unmap with
- *	'copies', and patching. So a copy of a file's page is pinned under that lock.
+ *      'copies', and patching. So a copy of a file's page is pinned under that lock.
  *    A file's page comes from the file (get_page) with a reference of its own, whatever its leaf
  *    says. A 2 MiB block has one count for all of it and may have to be split, so it is never
  *    pinned: its leaf is split first, in a change for all of it, which keeps others from taking it
