@@ -11,7 +11,7 @@ import sys
 from guest import KINDS
 from linux import BUILD, sh
 from net_rows import WIRE, Service, memcached, memcached_get, redis, redis_ask, wire_service
-from packet_rows import PORT, PROGRAMS, answers
+from packet_rows import PORT, udp_memcached
 
 SECTION = "Network, exits"
 PLACES, WRITTEN = 1024, 1 << 63
@@ -42,12 +42,6 @@ def read(file):
 def udp_get(service, count):
     """The load sets and gets its keys first, as often in a short run as in a long one."""
     return count, float(sh(BUILD / "udp_load", *service.where[PORT], 1, 1, count, timeout=200))
-
-
-def udp_memcached(name):
-    service = Service(*PROGRAMS[name], PORT, None)
-    service.is_up = lambda: answers(*service.where[PORT], 90)
-    return service
 
 
 # title, service, measure, transactions

@@ -6,22 +6,21 @@ import statistics
 import sys
 import time
 
-from guest import SAME_CPU, Guest
 from linux import BUILD, sh
-from net_rows import ADDRESS, COUNTED, HOST, TAP, TIMED, counter
+from net_rows import COUNTED, TIMED, Service, counter, place_words
 
 OURS, DEBIAN = BUILD / "udp_memcached", "/usr/bin/memcached"
 PORT = 11211
 COUNTED_REQUESTS = 20000
-ROUNDS = 5
-# what it is called: (program, its arguments); on Linux ours serves by recvmmsg, as there are no rings
+ROUNDS = 1
+# what it is called: (program, its arguments but for -t); on Linux ours serves by recvmmsg, as there are no rings
 PROGRAMS = {"ours": (OURS, ["-U", PORT]), "calls": (OURS, ["-U", PORT, "--calls"]),
-            "debian": (DEBIAN, ["-u", "root", "-t", "1", "-U", PORT])}
+            "debian": (DEBIAN, ["-u", "root", "-U", PORT])}
 # a row: its words, the program in Skiff, the program on Linux, the ratio that is asked for (of rates; None: none)
 ROWS = (("packets by reference, Linux: memcached", "ours", "debian", 4.0),
         ("memcached", "debian", "debian", 1.5),
         ("our server by recvmmsg", "calls", "calls", None))
-LOADS = ((1, 1, 4000), (4, 4, 20000), (4, 16, 40000))  # ports, requests in flight from each, requests
+LOADS = ((1, 1, 4000), (4, 4, 12000), (4, 16, 20000))  # ports, requests in flight from each, requests
 
 
 def answers(address, port, seconds):
@@ -37,57 +36,55 @@ def answers(address, port, seconds):
     return False
 
 
-def figures(guest, kind, name, address, port, loads):
-    """The load's figure for each of loads, asked of one boot; None where there is none."""
-    found = []
-    with guest.running(kind, 300):
-        if not answers(address, port, 90):
+def udp_memcached(name, cpus=1):
+    service = Service(PROGRAMS[name][0], [*PROGRAMS[name][1], "-t", cpus], PORT, None)
+    service.is_up = lambda: answers(*service.where[PORT], 90)
+    return service
+
+
+def figures(kind, name, net, cpus):
+    """The load's figure for each of LOADS, asked of one boot; None where there is none."""
+    service = udp_memcached(name, cpus)
+    with service.guest(net, "-c", cpus).running(kind, 300):
+        if not service.is_up():
             print(f"bench: {name} in the {kind} guest did not answer", file=sys.stderr)
-            return [None] * len(loads)
-        for load in loads:
-            found.append(float(sh(BUILD / "udp_load", *load, timeout=200)))
-    return found
+            return [None] * len(LOADS)
+        sh(BUILD / "udp_load", *service.where[PORT], 4, 4, 4000, timeout=200)  # QEMU translates what it runs for the first time
+        return [float(sh(BUILD / "udp_load", *service.where[PORT], *load, timeout=200)) for load in LOADS]
 
 
-def rates(run):
-    def guest(name):
-        return Guest(["--machine", "q35", "-c", 1, "-m", "512M", "--net", f"tap={TAP}", "--ip", f"{ADDRESS}/24,{HOST}", *SAME_CPU],
-                     *PROGRAMS[name], modules=True)
-    loads = [(ADDRESS, PORT, *load) for load in LOADS]
-    wanted = {(k, name) for _, skiff, linux, _ in ROWS for k, name in (("skiff", skiff), ("linux", linux))}
-    guests = {w: guest(w[1]) for w in sorted(wanted)}
-    all_of = {w: [] for w in guests}
+def rates(run, net, cpus):
+    wanted = sorted({(k, name) for _, skiff, linux, _ in ROWS for k, name in (("skiff", skiff), ("linux", linux))})
+    all_of = {w: [] for w in wanted}
     for name in ("ours", "debian"):
-        run.command(f"memcached over UDP, {guests['skiff', name].program.rpartition('/')[2]}", guests["skiff", name])
+        run.command(f"memcached over UDP, {name}, {place_words(net, cpus)}", udp_memcached(name, cpus).guest(net, "-c", cpus))
     for _ in range(ROUNDS):
-        for (kind, name), g in guests.items():
-            all_of[kind, name].append(figures(g, kind, name, ADDRESS, PORT, loads))
+        for w in wanted:
+            all_of[w].append(figures(*w, net, cpus))
 
     def middle(kind, name, i):
         values = [f[i] for f in all_of[kind, name] if f[i]]
         return statistics.median(values) if values else None
     for words, skiff, linux, target in ROWS:
         for i, (ports, window, _) in enumerate(LOADS):
-            run.add(TIMED, f"memcached over UDP, {words}: {ports} ports, {window} in flight", "requests/s",
-                    middle("skiff", skiff, i), middle("linux", linux, i), target,
-                    more=True)
+            run.add(TIMED, f"memcached over UDP, {words}: {ports} ports, {window} in flight; {place_words(net, cpus)}", "requests/s",
+                    middle("skiff", skiff, i), middle("linux", linux, i), target, more=True)
 
 
 def instructions(run):
     """Counted in QEMU, where waiting for the client does not count: of three times as many less those of so many."""
     def count(kind, name):
-        file = BUILD / f"count-{kind}"
-        guest = Guest(["--machine", "q35", "-c", 1, "-m", "512M", "--net", "user", "-p", f"{PORT}:{PORT}/udp", *SAME_CPU,
-                       "--qemu=-plugin", f"--qemu={BUILD}/count.so,to={file}"], *PROGRAMS[name], modules=True)
-        run.command(f"memcached over UDP, instructions, {guest.program.rpartition('/')[2]}", guest)
+        service, file = udp_memcached(name), BUILD / f"count-{kind}"
+        guest = service.guest("user", "-c", 1, "--qemu=-plugin", f"--qemu={BUILD}/count.so,to={file}")
+        run.command(f"memcached over UDP, instructions, {name}", guest)
         with guest.running(kind, 300):
-            if not answers("127.0.0.1", PORT, 90):
+            if not service.is_up():
                 print(f"bench: {name} in the {kind} guest did not answer", file=sys.stderr)
                 return None
             spent = []
             for n in (COUNTED_REQUESTS, 3 * COUNTED_REQUESTS):
                 before = counter(file)
-                sh(BUILD / "udp_load", "127.0.0.1", PORT, 4, 16, n, timeout=200)
+                sh(BUILD / "udp_load", *service.where[PORT], 4, 16, n, timeout=200)
                 spent.append(counter(file) - before)
             return (spent[1] - spent[0]) / (2 * COUNTED_REQUESTS)
     counts = {}
@@ -100,4 +97,5 @@ def instructions(run):
 
 def row_packet(run):
     instructions(run)
-    rates(run)
+    for net, cpus in run.places:
+        rates(run, net, cpus)
