@@ -4,6 +4,7 @@ between them a link emulator that loses, delays, reorders, doubles and limits.""
 import functools
 import hashlib
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,10 +36,10 @@ def stream(size):
                           stdout=subprocess.PIPE).stdout
 
 
-def download(wire, host, size):
+def download(wire, host, size, how="source"):
     """What is wrong with a stream from the guest, or None."""
     got, n = hashlib.sha256(), 0
-    with wire.connect(host, PORT, f"source {size} 1") as s:
+    with wire.connect(host, PORT, f"{how} {size} 1") as s:
         while data := s.recv(1 << 18):
             got.update(data)
             n += len(data)
@@ -84,12 +85,46 @@ def offloaded(score):
             return
         with guest:
             for family, host, size in (("4", GUEST, 64 * MIB), ("6", GUEST6, 16 * MIB)):
-                attempt(score, f"net/transfer-tap{family}/down", guest, download, wire, host, size)
+                for how in ("source", "file"):
+                    attempt(score, f"net/transfer-tap{family}/down-{how}", guest, download, wire, host, size, how)
                 attempt(score, f"net/transfer-tap{family}/up", guest, upload, wire, host, size)
+
+
+def lossy_filter(wire):
+    """The host drops one packet in a hundred each way, as large as the cards and it hand them over: up
+    to 64 KiB at once. Gives back how many it has dropped, or None where it has no such filter."""
+    nft = wire.prefix + ["nft"]
+    rules = "table inet loss {" + "".join(
+        f"chain {hook} {{ type filter hook {hook} priority 0; meta l4proto tcp {meta} {tap.DEVICE} "
+        "numgen random mod 100 < 1 counter drop; }\n"
+        for hook, meta in (("input", "iifname"), ("output", "oifname"))) + "}"
+    if subprocess.run(nft + ["-f", "-"], input=rules, text=True).returncode:
+        return None
+    return lambda: [int(n) for n in re.findall(r"counter packets (\d+)", subprocess.run(
+        nft + ["list", "ruleset"], check=True, stdout=subprocess.PIPE, text=True).stdout)]
+
+
+def offloaded_loss(score):
+    """Large segments that the host cuts, or takes whole, and loses."""
+    name = "net/transfer-tap-loss"
+    with Wire() as wire:
+        dropped = lossy_filter(wire)
+        if not dropped:
+            score.skip(name, "this host's kernel cannot drop packets by chance (nft)")
+            return
+        guest = serving(wire, score, name)
+        if not guest:
+            return
+        with guest:
+            for how in ("source", "file"):
+                attempt(score, f"{name}/down-{how}", guest, download, wire, GUEST, 32 * MIB, how)
+            attempt(score, f"{name}/up", guest, upload, wire, GUEST, 32 * MIB)
+            score.result(f"{name}/link", all(dropped()), f"the host dropped {dropped()}")
 
 
 def jobs():
     yield "transfer-tap", offloaded
+    yield "transfer-tap-loss", offloaded_loss
     for kind in LINKS:
         yield f"transfer-{kind}", functools.partial(transfer, kind=kind)
     yield from netapps.JOBS.items()

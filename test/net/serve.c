@@ -7,8 +7,9 @@
  *	timeout MS			TCP_USER_TIMEOUT, and go on
  *	echo				all that comes goes back, until the client's end
  *	source BYTES SEED		sends that many bytes of a stream (data.h), then ends
- *	sink				reads to the client's end, then says "SHA256 BYTES\n" and
- *ends bye				says "bye\n" and is the first to close
+ *	file BYTES SEED			the same from a file, by sendfile(2)
+ *	sink				reads to the client's end, says "SHA256 BYTES\n" and ends
+ *	bye				says "bye\n" and is the first to close
  *	info				says what /proc tells of memory and sockets, and ends
  *	quit				the program ends
  *
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "data.h"
@@ -44,6 +46,7 @@ struct connection {
 	size_t line_len;
 	char line[LINE_MAX_];
 	uint64_t at, end, seed; /* SOURCE */
+	int file;		/* SOURCE: the bytes are in it; 0: they are made */
 	char *left;		/* what write(2) did not take yet */
 	size_t left_begin, left_end;
 	bool writing; /* waits for room, not for input */
@@ -71,6 +74,8 @@ static void wait_for(struct connection *c, bool writing)
 static void end(struct connection *c)
 {
 	close(c->fd);
+	if (c->file)
+		close(c->file);
 	free(c->left);
 	free(c->hash);
 	free(c);
@@ -141,15 +146,40 @@ static void say_rest(struct connection *c)
 	}
 }
 
-static void send_source(struct connection *c)
+static ssize_t send_made(struct connection *c)
 {
 	uint64_t from = c->at & ~7ull;
 	size_t skip = c->at - from, n = c->end - from < CHUNK ? c->end - from : CHUNK;
-	ssize_t done = 0;
 
 	data_make(chunk, c->seed, from, n);
-	if (n > skip)
-		done = send(c->fd, chunk + skip, n - skip, MSG_NOSIGNAL);
+	return n > skip ? send(c->fd, chunk + skip, n - skip, MSG_NOSIGNAL) : 0;
+}
+
+static ssize_t send_file(struct connection *c)
+{
+	off_t at = (off_t)c->at;
+
+	return sendfile(c->fd, c->file, &at, c->end - c->at);
+}
+
+static void make_file(struct connection *c)
+{
+	c->file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (c->file < 0)
+		die("a file");
+	for (uint64_t at = 0; at < c->end; at += CHUNK) {
+		size_t n = c->end - at < CHUNK ? c->end - at : CHUNK;
+
+		data_make(chunk, c->seed, at, n);
+		if (pwrite(c->file, chunk, n, (off_t)at) != (ssize_t)n)
+			die("write");
+	}
+}
+
+static void send_source(struct connection *c)
+{
+	ssize_t done = c->file ? send_file(c) : send_made(c);
+
 	if (done < 0 && errno == EAGAIN)
 		return;
 	if (done < 0) {
@@ -212,11 +242,13 @@ static void begin(struct connection *c)
 		} else if (!strcmp(word, "echo")) {
 			c->what = ECHO;
 			return;
-		} else if (!strcmp(word, "source")) {
+		} else if (!strcmp(word, "source") || !strcmp(word, "file")) {
 			const char *bytes = strtok(NULL, " "), *seed = strtok(NULL, " ");
 			c->what = SOURCE;
 			c->end = bytes ? strtoull(bytes, NULL, 10) : 0;
 			c->seed = seed ? strtoull(seed, NULL, 10) : 0;
+			if (word[0] == 'f')
+				make_file(c);
 			wait_for(c, true);
 			return;
 		} else if (!strcmp(word, "sink")) {
