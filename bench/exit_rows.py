@@ -56,9 +56,8 @@ def counted(run, kind, make, title, measure, count):
     service, file = make(), BUILD / f"exits-{kind}"
     guest = service.guest("tap", "-c", 1, "--qemu=-plugin", f"--qemu={BUILD}/exits.so,to={file}")
     run.command("Exits of a transaction: " + title, guest)
-    with guest.running(kind, 400):
-        if not service.is_up():
-            print(f"bench: {service.program} in the {kind} guest did not answer", file=sys.stderr)
+    with service.serving(guest, kind, 400) as up:
+        if not up:
             return None
         measure(service, count)  # translated, cached, resolved
         spent, done = [], []

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Running the same program in a Skiff and in a Linux guest, and saying with which command line."""
 import contextlib
+import os
 import re
 import shlex
 import subprocess
+import tempfile
 
 import linux
 from linux import BUILD, SKIFF, TOP, sh
@@ -52,9 +54,11 @@ class Guest:
 
     @contextlib.contextmanager
     def running(self, kind, limit):
-        """The guest with its output on a pipe; ended by its process id, after `limit` seconds at the latest."""
+        """The guest with its output on a pipe, its last errors by p.why(); ended by its process id, after `limit` seconds at the latest."""
+        errors = tempfile.TemporaryFile()
         p = subprocess.Popen(["timeout", str(limit), *self.wrap, *self.line(kind)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL)
+                             stderr=errors)
+        p.why = lambda: os.pread(errors.fileno(), 1 << 16, 0)[-1000:].decode(errors="replace").strip()
         try:
             yield p
         finally:
@@ -64,6 +68,7 @@ class Guest:
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
+            errors.close()
 
 
 HELLO = BUILD / "hello"

@@ -42,16 +42,25 @@ class Service:
         return Guest(["--machine", "q35", "-m", "512M", *network, "--ip", f"{ADDRESS}/24,{HOST}", *SAME_CPU, *options],
                      self.program, self.args, modules=True, pack=self.pack)
 
-    def is_up(self, seconds=90):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(self.where[self.port], 2) as s:
-                s.settimeout(5)
-                s.sendall(self.question)
-                if s.recv(16):
-                    return True
-            time.sleep(0.2)
+    def answers(self):
+        with contextlib.suppress(OSError), socket.create_connection(self.where[self.port], 2) as s:
+            s.settimeout(5)
+            s.sendall(self.question)
+            return bool(s.recv(16))
         return False
+
+    @contextlib.contextmanager
+    def serving(self, guest, kind, limit):
+        """The guest, once the service answers in it; if it never does, that is said, and None given."""
+        with guest.running(kind, limit) as p:
+            end, up = time.monotonic() + 90, False
+            while not up and p.poll() is None and time.monotonic() < end:
+                up = self.answers()
+                if not up:
+                    time.sleep(0.2)
+            if not up:
+                print(f"bench: {self.program} in the {kind} guest did not answer (status {p.poll()}): {p.why()}", file=sys.stderr)
+            yield p if up else None
 
 
 # Each service, for a guest of so many CPUs
@@ -144,9 +153,8 @@ def counted(run, make, measures, net="user"):
         service, file = make(), BUILD / f"count-{kind}"
         guest = service.guest(net, "-c", 1, "--qemu=-plugin", f"--qemu={BUILD}/count.so,to={file}")
         run.command(f"{measures[0][0].split(',')[0]}, instructions", guest)
-        with guest.running(kind, 400):
-            if not service.is_up():
-                print(f"bench: {service.program} in the {kind} guest did not answer", file=sys.stderr)
+        with service.serving(guest, kind, 400) as up:
+            if not up:
                 continue
             for title, _, measure, count, *_ in measures:
                 ops, spent = [], []
@@ -171,9 +179,8 @@ def timed(run, make, measures, net, cpus):
             service = make(cpus)
             guest = service.guest(net, "-c", cpus)
             run.command(f"{measures[0][0].split(',')[0]}, {place}", guest)
-            with guest.running(kind, 300):
-                if not service.is_up():
-                    print(f"bench: {service.program} in the {kind} guest did not answer", file=sys.stderr)
+            with service.serving(guest, kind, 300) as up:
+                if not up:
                     continue
                 for title, _, measure, count, *_ in measures:
                     measure(service, count)  # QEMU translates what it runs for the first time

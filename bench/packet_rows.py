@@ -3,8 +3,6 @@
 import contextlib
 import socket
 import statistics
-import sys
-import time
 
 from linux import BUILD, sh
 from net_rows import COUNTED, TIMED, Service, counter, place_words
@@ -23,31 +21,25 @@ ROWS = (("packets by reference, Linux: memcached", "ours", "debian", 4.0),
 LOADS = ((1, 1, 4000), (4, 4, 12000), (4, 16, 20000))  # ports, requests in flight from each, requests
 
 
-def answers(address, port, seconds):
-    end = time.monotonic() + seconds
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+def answers(address, port):
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(0.5)
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                s.sendto(b"\0\1\0\0\0\1\0\0version\r\n", (address, port))
-                if b"VERSION" in s.recv(100):
-                    return True
-            time.sleep(0.1)
+        s.sendto(b"\0\1\0\0\0\1\0\0version\r\n", (address, port))
+        return b"VERSION" in s.recv(100)
     return False
 
 
 def udp_memcached(name, cpus=1):
     service = Service(PROGRAMS[name][0], [*PROGRAMS[name][1], "-t", cpus], PORT, None)
-    service.is_up = lambda: answers(*service.where[PORT], 90)
+    service.answers = lambda: answers(*service.where[PORT])
     return service
 
 
 def figures(kind, name, net, cpus):
     """The load's figure for each of LOADS, asked of one boot; None where there is none."""
     service = udp_memcached(name, cpus)
-    with service.guest(net, "-c", cpus).running(kind, 300):
-        if not service.is_up():
-            print(f"bench: {name} in the {kind} guest did not answer", file=sys.stderr)
+    with service.serving(service.guest(net, "-c", cpus), kind, 300) as up:
+        if not up:
             return [None] * len(LOADS)
         sh(BUILD / "udp_load", *service.where[PORT], 4, 4, 4000, timeout=200)  # QEMU translates what it runs for the first time
         return [float(sh(BUILD / "udp_load", *service.where[PORT], *load, timeout=200)) for load in LOADS]
@@ -77,9 +69,8 @@ def instructions(run):
         service, file = udp_memcached(name), BUILD / f"count-{kind}"
         guest = service.guest("user", "-c", 1, "--qemu=-plugin", f"--qemu={BUILD}/count.so,to={file}")
         run.command(f"memcached over UDP, instructions, {name}", guest)
-        with guest.running(kind, 300):
-            if not service.is_up():
-                print(f"bench: {name} in the {kind} guest did not answer", file=sys.stderr)
+        with service.serving(guest, kind, 300) as up:
+            if not up:
                 return None
             spent = []
             for n in (COUNTED_REQUESTS, 3 * COUNTED_REQUESTS):
