@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
-/* sources: src/file/pipe.c src/file/pollset.c src/file/epoll.c src/file/file.c src/file/iter.c */
-/* sources: src/file/piece.c */
+/* sources: src/file/pipe.c src/file/pipe_pieces.c src/file/pollset.c src/file/epoll.c */
+/* sources: src/file/file.c src/file/iter.c src/file/piece.c */
 /* sources: $(HOST_MUTEX) src/sched/wait.c src/lib/rbtree.c src/lib/format.c */
 /* flags: -D_GNU_SOURCE -include test/host/shake.h -Wno-unknown-warning-option -Wno-tsan */
 /* Pipes among writers, readers and pollers: every byte arrives, nobody sleeps on for ever. */
