@@ -10,7 +10,7 @@ from net_rows import COUNTED, TIMED, Service, counter, place_words
 OURS, DEBIAN = BUILD / "udp_memcached", "/usr/bin/memcached"
 PORT = 11211
 COUNTED_REQUESTS = 20000
-ROUNDS = 1
+ROUNDS = 3
 # what it is called: (program, its arguments but for -t); on Linux ours serves by recvmmsg, as there are no rings
 PROGRAMS = {"ours": (OURS, ["-U", PORT]), "calls": (OURS, ["-U", PORT, "--calls"]),
             "debian": (DEBIAN, ["-u", "root", "-U", PORT])}
