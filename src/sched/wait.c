@@ -80,21 +80,22 @@ static bool wants(const struct wait_entry *e, uint32_t events)
 
 /*
  * The lock held. A thread is picked in whatever state it is: awake it has not looked yet, or it is
- * on its way off the queue and will see it there (X1, X2). It is woken when the lock is free, as it
- * takes it at once; until then it may not be freed, whatever it does.
+ * on its way off the queue and will see it there (X1, X2). From then on it may run, and exit: it is
+ * pinned until it has been woken.
  */
-static bool pick(struct wait_queue *q, struct wait_entry *e, uint32_t events, struct thread **who)
+static inline bool pick(
+	struct wait_queue *q, struct wait_entry *e, uint32_t events, struct thread **who)
 {
 	if (e->fn)
 		return e->fn(e, events);
 	*who = e->thread;
 	thread_pin(*who);
 	take_off(q, e);
-	store_release(&e->picked, true);
+	store_release(&e->picked, true); /* X4 */
 	return true;
 }
 
-static bool wake_one(struct wait_queue *q, uint32_t events, bool others)
+static __always_inline bool wake_one(struct wait_queue *q, uint32_t events, bool others)
 {
 	struct wait_entry *e, *next;
 	struct thread *who = NULL;

@@ -41,6 +41,9 @@
  *  X3 The waker of several things at once wakes one: who takes one of them and leaves others, and
  *     was picked, passes on. wait_pass_on wakes one more exclusive waiter and nobody else, as the
  *     others have been told.
+ *  X4 To write 'picked' is the last that a waker does with an entry, off the queue by then. So who
+ *     reads it goes without the lock, while the waker may still hold that: whoever wakes exclusive
+ *     waiters has a reference of its own to what the queue is in.
  */
 #pragma once
 
@@ -73,6 +76,14 @@ struct wait_entry {
 void wait_init(struct wait_queue *q);
 void wait_add(struct wait_queue *q, struct wait_entry *e);
 void wait_add_exclusive(struct wait_queue *q, struct wait_entry *e); /* at the tail */
+/* For a thread's own entry; the rest is set when it is added. */
+static inline void wait_entry_init(struct wait_entry *e, uint32_t events)
+{
+	e->queue = NULL;
+	e->fn = NULL;
+	e->thread = thread_current();
+	e->events = events;
+}
 /* Fine if not queued; afterwards fn does not run any more. True: it was picked. */
 bool wait_remove(struct wait_entry *e);
 /* events: POLL* bits that happened; 0 = everybody. */
@@ -105,9 +116,12 @@ static inline bool wait_picked(const struct wait_entry *e)
 #define wait_event_sleep(q, bits, condition, deadline, interruptible)                              \
 	({                                                                                         \
 		int _ret = 0;                                                                      \
-		struct wait_entry _e = { .thread = thread_current(), .events = (bits) };           \
+		uint64_t _until = (deadline);                                                      \
+		struct wait_entry _e;                                                              \
 		struct sleep_timer _t;                                                             \
-		sleep_timer_start(&_t, deadline);                                                  \
+		wait_entry_init(&_e, bits);                                                        \
+		if (unlikely(_until != WAIT_FOREVER))                                              \
+			sleep_timer_start(&_t, _until);                                            \
 		wait_add(q, &_e);                                                                  \
 		for (;;) {                                                                         \
 			thread_prepare_sleep(                                                      \
@@ -118,7 +132,7 @@ static inline bool wait_picked(const struct wait_entry *e)
 				_ret = -ERESTARTSYS;                                               \
 				break;                                                             \
 			}                                                                          \
-			if (sleep_timer_expired(&_t)) {                                            \
+			if (unlikely(_until != WAIT_FOREVER) && sleep_timer_expired(&_t)) {        \
 				_ret = -ETIMEDOUT;                                                 \
 				break;                                                             \
 			}                                                                          \
@@ -126,7 +140,8 @@ static inline bool wait_picked(const struct wait_entry *e)
 		}                                                                                  \
 		thread_cancel_sleep();                                                             \
 		wait_remove(&_e);                                                                  \
-		sleep_timer_stop(&_t);                                                             \
+		if (unlikely(_until != WAIT_FOREVER))                                              \
+			sleep_timer_stop(&_t);                                                     \
 		_ret;                                                                              \
 	})
 /*
@@ -137,9 +152,12 @@ static inline bool wait_picked(const struct wait_entry *e)
 	({                                                                                         \
 		int _ret = 0;                                                                      \
 		bool _found = false;                                                               \
-		struct wait_entry _e = { .thread = thread_current(), .events = (bits) };           \
+		uint64_t _until = (deadline);                                                      \
+		struct wait_entry _e;                                                              \
 		struct sleep_timer _t;                                                             \
-		sleep_timer_start(&_t, deadline);                                                  \
+		wait_entry_init(&_e, bits);                                                        \
+		if (unlikely(_until != WAIT_FOREVER))                                              \
+			sleep_timer_start(&_t, _until);                                            \
 		wait_add_exclusive(q, &_e);                                                        \
 		for (;;) {                                                                         \
 			thread_prepare_sleep(SLEEP_INTERRUPTIBLE);                                 \
@@ -149,7 +167,7 @@ static inline bool wait_picked(const struct wait_entry *e)
 				_ret = -ERESTARTSYS;                                               \
 				break;                                                             \
 			}                                                                          \
-			if (sleep_timer_expired(&_t)) {                                            \
+			if (unlikely(_until != WAIT_FOREVER) && sleep_timer_expired(&_t)) {        \
 				_ret = -ETIMEDOUT;                                                 \
 				break;                                                             \
 			}                                                                          \
@@ -158,8 +176,9 @@ static inline bool wait_picked(const struct wait_entry *e)
 				break;                                                             \
 		}                                                                                  \
 		thread_cancel_sleep();                                                             \
-		sleep_timer_stop(&_t);                                                             \
-		if (wait_remove(&_e)) {                                                            \
+		if (unlikely(_until != WAIT_FOREVER))                                              \
+			sleep_timer_stop(&_t);                                                     \
+		if (likely(wait_picked(&_e)) || wait_remove(&_e)) { /* X4 */                       \
 			_ret = 0;                                                                  \
 			if (_found)                                                                \
 				wait_pass_on(q, bits); /* X2 */                                    \
