@@ -189,25 +189,28 @@ static void put_control6(struct inet_sock *i, const struct pkt_cb *cb, struct so
 {
 	int hops = cb->ttl, tclass = cb->tos;
 
-	if (i->v6.recvhops)
+	if (i->recvhops)
 		cmsg_put(m, SOL_IPV6, IPV6_HOPLIMIT, &hops, sizeof(hops));
-	if (i->v6.recvtclass)
+	if (i->recvtclass)
 		cmsg_put(m, SOL_IPV6, IPV6_TCLASS, &tclass, sizeof(tclass));
 }
 
-static void put_control(struct socket *s, const struct packet *p, struct socket_message *m)
+static inline void put_control(struct socket *s, const struct packet *p, struct socket_message *m)
 {
 	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
 	struct inet_sock *i = inet_sk(s);
 
+	if (likely(!(load_relaxed(&s->notes) | load_relaxed(&i->notes)) &&
+		    p->gso_type != PACKET_GSO_UDP_L4))
+		return;
 	if (s->timestamp || s->ts_flags)
 		cmsg_put_timestamp(s, m, cb->time);
-	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4)) {
+	if (p->gso_type == PACKET_GSO_UDP_L4) {
 		int size = p->gso_size;
 
 		cmsg_put(m, SOL_UDP, UDP_GRO, &size, sizeof(size));
 	}
-	if (unlikely(i->v6.pktinfo)) {
+	if (i->pktinfo6) {
 		struct in6_pktinfo info = { .ipi6_ifindex = cb->ifindex };
 
 		memcpy(info.ipi6_addr, cb->dst.b, 16);

@@ -15,12 +15,18 @@ struct dgram_sock {
 		*last_error; /* the error queue; errors is also looked at without it */
 	uint32_t rx_bytes;   /* truesize of what is queued */
 	uint32_t drops;	     /* atomic */
-	/* options of UDP; single words, read anywhere */
-	uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
-	bool gro;	  /* UDP_GRO */
-	bool corked;	  /* UDP_CORK */
-	/* The datagram that is being made; looked at without the lock, too. */
-	struct udp_cork *cork;
+	/* options of UDP; single words, read anywhere. 'joins' is all that sending heeds: 0: a
+	 * message is a datagram */
+	union {
+		struct {
+			uint16_t segment; /* UDP_SEGMENT: bytes, 0: what is sent is one datagram */
+			bool corked;	  /* UDP_CORK */
+			bool pending;	  /* cork is there; written under the lock */
+		};
+		uint32_t joins;
+	};
+	bool gro;	       /* UDP_GRO */
+	struct udp_cork *cork; /* the datagram that is being made; guarded by the lock */
 	/* IPV6_RECVPATHMTU: the news that waits, 0: none (looked at without the lock, too). */
 	uint32_t path_mtu;
 	struct ip_addr path_dst;

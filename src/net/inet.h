@@ -29,8 +29,7 @@ struct inet_group {
 struct inet6_options {
 	int16_t hops, mcast_hops; /* -1: the default */
 	uint8_t tclass, pmtudisc;
-	bool v6only, pktinfo, recvhops, recvtclass, recverr, mcast_loop, mcast_all, dontfrag,
-		recvpathmtu, autoflow;
+	bool v6only, recverr, mcast_loop, mcast_all, dontfrag, recvpathmtu, autoflow;
 	int32_t mcast_if;
 	int32_t checksum; /* raw: offset of the checksum, -1: none */
 	uint32_t flow;
@@ -50,8 +49,14 @@ struct inet_sock {
 	bool bound_any;		       /* laddr was left to connect */
 	struct route_cache route;
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;
-	bool pktinfo, recvttl, recvtos, recverr, recvorigdst, freebind, mcast_loop, mcast_all,
-		hdrincl, bind_no_port, transparent;
+	/* What a message is received with, as socket.notes; the last three are IPV6_* options. */
+	union {
+		struct {
+			bool pktinfo, recvttl, recvtos, recvorigdst, pktinfo6, recvhops, recvtclass;
+		};
+		uint64_t notes;
+	};
+	bool recverr, freebind, mcast_loop, mcast_all, hdrincl, bind_no_port, transparent;
 	uint8_t min_ttl;     /* less is not for it (RFC 5082) */
 	uint32_t port_range; /* IP_LOCAL_PORT_RANGE: last << 16 | first, 0: the system's */
 	int32_t unicast_if;  /* where IPv4 datagrams go out that are not to a group, 0: any */

@@ -14,9 +14,9 @@ void inet6_new_flow(struct inet_sock *i)
 static bool *ip6_flag(struct inet_sock *i, int name)
 {
 	switch (name) {
-	case IPV6_RECVPKTINFO: return &i->v6.pktinfo;
-	case IPV6_RECVHOPLIMIT: return &i->v6.recvhops;
-	case IPV6_RECVTCLASS: return &i->v6.recvtclass;
+	case IPV6_RECVPKTINFO: return &i->pktinfo6;
+	case IPV6_RECVHOPLIMIT: return &i->recvhops;
+	case IPV6_RECVTCLASS: return &i->recvtclass;
 	case IPV6_RECVERR: return &i->v6.recverr;
 	case IPV6_RECVPATHMTU: return &i->v6.recvpathmtu;
 	case IPV6_DONTFRAG: return &i->v6.dontfrag;

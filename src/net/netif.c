@@ -69,7 +69,7 @@ static void eth_input(struct rx *rx, struct packet *p)
 		packet_free(p);
 		return;
 	}
-	memset(cb, 0, sizeof(*cb));
+	pkt_cb_clear(cb);
 	cb->ifindex = (uint16_t)rx->dev->index;
 	if (eth->dst[0] & 1)
 		cb->flags = eth->dst[0] == 0xff ? PKT_BROADCAST : PKT_MULTICAST;
@@ -89,8 +89,9 @@ static void eth_input(struct rx *rx, struct packet *p)
 
 void net_rx(struct netdev *dev, struct packet *batch)
 {
-	struct rx rx = { .dev = dev };
+	struct rx rx;
 
+	rx_init(&rx, dev);
 	batch = gro_receive(batch);
 	while (batch) {
 		struct packet *next = batch->next;
@@ -108,15 +109,21 @@ void net_rx(struct netdev *dev, struct packet *batch)
 
 #define LO_BUDGET 256 /* packets that one sender works off before the network thread takes over */
 
+static __noinline bool take_copies(struct packet *p)
+{
+	if (zc_take_copies(p))
+		return true;
+	packet_free(p);
+	return false;
+}
+
 static int lo_send(struct netdev *dev, struct packet *p)
 {
 	struct net_state *n = the_net();
 	struct packet *head;
 
-	if (unlikely(p->lent) && !zc_take_copies(p)) {
-		packet_free(p);
+	if (unlikely(p->lent) && !take_copies(p))
 		return -ENOBUFS;
-	}
 	head = load_relaxed(&n->lo_queue);
 	__atomic_fetch_add(&dev->tx_packets, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&dev->tx_bytes, p->len, __ATOMIC_RELAXED);
@@ -129,9 +136,10 @@ static int lo_send(struct netdev *dev, struct packet *p)
 static unsigned lo_run_batch(struct net_state *n)
 {
 	struct packet *newest = atomic_xchg(&n->lo_queue, NULL), *batch = NULL;
-	struct rx rx = { .dev = &n->lo };
 	unsigned count = 0;
+	struct rx rx;
 
+	rx_init(&rx, &n->lo);
 	while (newest) {
 		struct packet *next = newest->next;
 
@@ -144,7 +152,7 @@ static unsigned lo_run_batch(struct net_state *n)
 		struct pkt_cb *cb = pkt_cb(batch);
 
 		batch->next = NULL;
-		memset(cb, 0, sizeof(*cb));
+		pkt_cb_clear(cb);
 		cb->ifindex = batch->looped ? batch->looped : (uint16_t)n->lo.index;
 		cb->flags = PKT_LOOPBACK;
 		counter_inc(net_lo_packets);

@@ -20,6 +20,14 @@ struct rx {
 	uint16_t sport, dport;
 	bool connected;
 };
+static inline void rx_init(struct rx *rx, struct netdev *dev)
+{
+	rx->dev = dev;
+	rx->pending = NULL;
+	rx->run = 0;
+	rx->rings = rx->connected = false;
+	rx->unicast = 0;
+}
 /*
  * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one
  * reference for all its packets. False: it is at its end, look again.

@@ -97,12 +97,18 @@ struct socket {
 	uint32_t rcvlowat, priority, mark;
 	int32_t bound_if;
 	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, passcred, linger_on, debug,
-		dontroute, rxq_ovfl, no_check;
-	/* When a message came: as SO_TIMESTAMP or, in ns, SO_TIMESTAMPNS; types as of Linux 5.1;
-	 * SO_TIMESTAMPING */
-	bool timestamp, timestamp_ns, timestamp_new;
-	uint32_t ts_flags;
-	bool select_err_queue; /* news on the error queue are POLLPRI, too */
+		dontroute, no_check;
+	/* What a message is received with, by option; 'notes' is all of them, 0: nothing. */
+	union {
+		struct {
+			uint32_t ts_flags; /* SO_TIMESTAMPING */
+			bool timestamp;	   /* SO_TIMESTAMP or SO_TIMESTAMPNS */
+			bool rxq_ovfl;
+		};
+		uint64_t notes;
+	};
+	bool timestamp_ns, timestamp_new; /* how: in ns; types as of Linux 5.1 */
+	bool select_err_queue;		  /* news on the error queue are POLLPRI, too */
 	/* What only its owner reads back: nothing here follows from it. */
 	bool passsec, nofcs, lock_filter, wifi_status, rcvmark, rcvpriority, prefer_busy_poll,
 		txrehash;

@@ -234,7 +234,7 @@ void udp_input(struct rx *rx, struct packet *p)
 		return;
 	}
 	packet_pull(p, sizeof(struct udp_header));
-	if (s->timestamp || s->ts_flags)
+	if (unlikely(load_relaxed(&s->notes)))
 		cb->time = clock_realtime();
 	if (unlikely(p->gso_type == PACKET_GSO_UDP_L4) &&
 		(udp_rings(s) || !load_relaxed(&dgram_sk(s)->gro)))
@@ -401,9 +401,30 @@ static ssize_t corked_send(struct socket *s, struct socket_message *m, const str
 	return r;
 }
 
+/* A message that is joined with others, cut up, or lent, or has control data. */
+static ssize_t send_other(struct socket *s, struct socket_message *m, const struct dgram_target *t)
+{
+	struct inet_sock *i = inet_sk(s);
+	size_t n = m->data->left;
+	struct packet *p;
+	int err;
+
+	if ((m->flags & MSG_MORE) || load_relaxed(&dgram_sk(s)->corked))
+		return corked_send(s, m, t);
+	if (m->lent && (err = begin_lent(s, m, t)))
+		return err;
+	p = make_packets(i, m, t);
+	err = IS_ERR(p) ? (int)PTR_ERR(p) : dgram_output(i, p, t);
+	if (m->note)
+		end_lent(m, n, err);
+	return err ? err : (ssize_t)n;
+}
+
 static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct path_context *c)
 {
 	struct inet_sock *i = inet_sk(s);
+	bool other = (m->flags & (MSG_OOB | MSG_MORE | MSG_ZEROCOPY)) || m->control_len ||
+		     load_relaxed(&dgram_sk(s)->joins);
 	size_t n = m->data->left;
 	struct dgram_target t;
 	struct packet *p;
@@ -411,10 +432,12 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 
 	if (n > UDP_MAX_TEXT)
 		return -EMSGSIZE;
-	if (m->flags & MSG_OOB)
-		return -EOPNOTSUPP;
-	if (unlikely(udp_cork_pending(dgram_sk(s))))
-		return corked_send(s, m, NULL);
+	if (unlikely(other)) {
+		if (m->flags & MSG_OOB)
+			return -EOPNOTSUPP;
+		if (udp_cork_pending(dgram_sk(s)))
+			return corked_send(s, m, NULL);
+	}
 	err = socket_take_error(s);
 	if (!err && !i->lport)
 		err = autobind(i);
@@ -426,14 +449,13 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		return socket_sigpipe(m);
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
-	if (unlikely((m->flags & MSG_MORE) || load_relaxed(&dgram_sk(s)->corked)))
-		return corked_send(s, m, &t);
-	if (unlikely(m->lent) && (err = begin_lent(s, m, &t)))
-		return err;
-	p = make_packets(i, m, &t);
-	err = IS_ERR(p) ? (int)PTR_ERR(p) : dgram_output(i, p, &t);
-	if (unlikely(m->note))
-		end_lent(m, n, err);
+	if (unlikely(other))
+		return send_other(s, m, &t);
+	p = dgram_copy(m, n, sizeof(struct udp_header));
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	udp_push_header(i, p, &t);
+	err = dgram_output(i, p, &t);
 	return err ? err : (ssize_t)n;
 }
 

@@ -14,7 +14,7 @@ struct packet *udp_cut_message(
 /* udp_cork.c: a message that is a part of a datagram, or its last one. t NULL: not the first. */
 static inline bool udp_cork_pending(const struct dgram_sock *d)
 {
-	return load_relaxed(&d->cork);
+	return load_relaxed(&d->pending);
 }
 ssize_t udp_cork_send(struct socket *s, struct socket_message *m, const struct dgram_target *t);
 void udp_cork_set(struct socket *s, bool on); /* UDP_CORK; off: it goes */

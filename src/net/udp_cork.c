@@ -64,12 +64,19 @@ static int add(struct udp_cork *c, struct iter *data)
 	return err;
 }
 
+/* Lock held. NULL: none. */
+static void set(struct dgram_sock *d, struct udp_cork *c)
+{
+	d->cork = c;
+	store_relaxed(&d->pending, c != NULL);
+}
+
 /* Lock held. */
 static struct udp_cork *take(struct dgram_sock *d)
 {
 	struct udp_cork *c = d->cork;
 
-	store_relaxed(&d->cork, NULL);
+	set(d, NULL);
 	return c;
 }
 
@@ -119,7 +126,7 @@ ssize_t udp_cork_send(struct socket *s, struct socket_message *m, const struct d
 			t = &own;
 		}
 		if (!err) {
-			store_relaxed(&d->cork, begin(t));
+			set(d, begin(t));
 			err = d->cork ? 0 : -ENOBUFS;
 		}
 	}
