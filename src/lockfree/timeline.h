@@ -32,15 +32,15 @@
 #define TIMELINE_SHIFT 32
 #define TIMELINE_OPEN  (1ull << 63) /* | seq: nobody has offered ticks yet; ticks stay below it */
 
-/* All words are atomic. */
+/* All words are atomic. Its size is a power of two: one of two lines is a shift away. */
 struct timeline_line {
 	uint64_t base_ticks, base_ns;
 	uint64_t mult; /* ns per tick << TIMELINE_SHIFT */
-};
+} __attribute__((aligned(32)));
 struct timeline {
+	struct timeline_line line[2];
 	uint64_t seq;  /* changer writes */
 	uint64_t turn; /* valid while seq is odd */
-	struct timeline_line line[2];
 };
 
 static inline uint64_t timeline_ns(uint64_t ticks, uint64_t mult)
