@@ -4,12 +4,12 @@
 #include "lib/hash.h"
 #include "lib/string.h"
 
-static uint64_t rotl(uint64_t x, int n)
+static __always_inline uint64_t rotl(uint64_t x, int n)
 {
 	return x << n | x >> (64 - n);
 }
 
-static void sip_round(uint64_t v[4])
+static __always_inline void sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[1] = rotl(v[1], 13) ^ v[0];
@@ -23,7 +23,7 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-static void absorb(uint64_t v[4], uint64_t m)
+static __always_inline void absorb(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	sip_round(v);
@@ -44,8 +44,15 @@ uint64_t hash_siphash(const struct hash_key *key, const void *data, size_t len)
 		absorb(v, m);
 	}
 	m = (uint64_t)len << 56;
-	for (size_t k = 0; i + k < len; k++)
-		m |= (uint64_t)p[i + k] << (8 * k);
+	if (len & 4) {
+		uint32_t w;
+
+		memcpy(&w, p + i, 4);
+		m |= w;
+		i += 4;
+	}
+	for (; i < len; i++)
+		m |= (uint64_t)p[i] << (8 * (i % 8));
 	absorb(v, m);
 	v[2] ^= 0xff;
 	for (int n = 0; n < 4; n++)

@@ -97,10 +97,12 @@ struct flow *flow_create(struct socket *s, struct ip_addr laddr, uint16_t lport,
 	struct ip_addr raddr, uint16_t rport)
 {
 	const struct hash_key *k = &the_net()->hash_key;
-	struct flow *f = heap_alloc_zeroed(sizeof(*f));
+	struct flow *f = heap_alloc(sizeof(*f));
 
 	if (!f)
 		return NULL;
+	f->next = NULL;
+	f->linked = false;
 	f->s = s;
 	f->laddr = laddr;
 	f->lport = lport;

@@ -75,6 +75,9 @@ TEST(siphash_of_the_paper)
 		data[i] = i;
 	CHECK(hash_siphash(&key, data, 15) == 0xa129ca6149be45e5ull);
 	CHECK(hash_siphash(&key, data, 0) == 0x726fdb47dd0e0e31ull);
+	CHECK(hash_siphash(&key, data, 3) == 0x85676696d7fb7e2dull);
+	CHECK(hash_siphash(&key, data, 4) == 0xcf2794e0277187b7ull);
+	CHECK(hash_siphash(&key, data, 12) == 0x751e8fbc860ee5fbull);
 }
 
 struct item {
