@@ -92,10 +92,11 @@ static inline bool ip_needs_scope(struct ip_addr a)
 /* The first bits of both are the same. */
 static inline bool ip_prefix_equal(struct ip_addr a, struct ip_addr b, unsigned bits)
 {
-	unsigned bytes = bits / 8, rest = bits % 8;
+	uint64_t first = __builtin_bswap64(a.hi ^ b.hi), second = __builtin_bswap64(a.lo ^ b.lo);
 
-	return memcmp(a.b, b.b, bytes) == 0 &&
-	       (!rest || ((a.b[bytes] ^ b.b[bytes]) & (uint8_t)(0xff00u >> rest)) == 0);
+	if (bits <= 64)
+		return !bits || first >> (64 - bits) == 0;
+	return !first && second >> (128 - bits) == 0;
 }
 static inline struct ip_addr ip_prefix(struct ip_addr a, unsigned bits)
 {

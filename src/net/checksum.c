@@ -72,23 +72,6 @@ uint32_t csum_add(uint32_t sum, const void *data, size_t n)
 	return (uint32_t)s;
 }
 
-/* As it goes into the header (which is in network order as the words summed were). */
-uint16_t csum_fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
-{
-	/* Then a zero byte, the protocol, and the length. */
-	uint64_t s = (uint64_t)src + dst + ((uint32_t)be16((uint16_t)len) << 16 | protocol << 8);
-
-	s = (s & 0xffffffff) + (s >> 32);
-	return (uint32_t)s + (uint32_t)(s >> 32);
-}
-
 uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
 {
 	struct {

@@ -84,6 +84,14 @@ static bool is_martian(const struct rx *rx, const struct ip_header *ip)
 	return !lo && ip4_is_ours(ip->src) && ip->src != 0;
 }
 
+/* The usual, of which nothing else needs to be asked. */
+static bool from_other_to_us(const struct rx *rx, const struct ip_header *ip)
+{
+	if (rx->dev->features & NETDEV_LOOPBACK)
+		return ip4_is_loopback(ip->src) && ip4_is_loopback(ip->dst);
+	return ip4_from_other_to_us(ip->src, ip->dst);
+}
+
 /* Before there is an address, DHCP answers may come to the one we are going to have. */
 static bool for_dhcp(
 	const struct rx *rx, const struct packet *p, const struct ip_header *ip, unsigned hlen)
@@ -149,16 +157,21 @@ static bool check_addresses(
 {
 	uint64_t both = (uint64_t)ip->src << 32 | ip->dst;
 	struct pkt_cb *cb = pkt_cb(p);
+	bool to_several = cb->flags & (PKT_BROADCAST | PKT_MULTICAST);
 
-	if (both == rx->unicast && both && !(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)))
+	if (both == rx->unicast && both && !to_several)
 		return true;
+	if (likely(!to_several && from_other_to_us(rx, ip))) {
+		rx->unicast = both;
+		return true;
+	}
 	if (is_martian(rx, ip)) {
 		counter_inc(ip_rx_martian);
 		return false;
 	}
 	switch (ip4_local_kind(ip->dst)) {
 	case IP_LOCAL:
-		if (cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) /* RFC 1122 3.3.6 */
+		if (to_several) /* RFC 1122 3.3.6 */
 			return false;
 		rx->unicast = both;
 		return true;

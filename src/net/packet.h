@@ -2,6 +2,7 @@
 /* Private to net/: packets inside the stack, and the Internet checksum over them. */
 #pragma once
 
+#include "abi/net.h"
 #include "drivers/netdev.h"
 #include "net/addr.h"
 
@@ -87,8 +88,21 @@ void pkt_free_list(struct packet *list);
 
 /* Internet checksum (RFC 1071): partial sums are folded late. */
 uint32_t csum_add(uint32_t sum, const void *data, size_t n); /* n even unless it is the last */
-uint16_t csum_fold(uint32_t sum);
-uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len);
+/* As it goes into the header (which is in network order as the words summed were). */
+static inline uint16_t csum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+static inline uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
+{
+	/* Then a zero byte, the protocol, and the length. */
+	uint64_t s = (uint64_t)src + dst + ((uint32_t)be16((uint16_t)len) << 16 | protocol << 8);
+
+	s = (s & 0xffffffff) + (s >> 32);
+	return (uint32_t)s + (uint32_t)(s >> 32);
+}
 uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len);
 static inline uint32_t csum_pseudo_ip(
 	struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)

@@ -282,6 +282,25 @@ bool ip4_is_ours(uint32_t addr)
 	return ours || ip4_is_loopback(addr);
 }
 
+bool ip4_from_other_to_us(uint32_t src, uint32_t dst)
+{
+	bool ours = false, other = true;
+
+	if (ip4_is_loopback(src) || ip4_is_multicast(src) || src == INADDR_BROADCAST)
+		return false;
+	rcu_read_lock();
+	const struct net_config *c = net_config();
+
+	for (unsigned i = 0; i < c->addr4_count; i++) {
+		uint32_t own = ip_v4(c->addr[i].addr);
+
+		ours |= own == dst;
+		other &= own != src;
+	}
+	rcu_read_unlock();
+	return ours && other && dst && !ip4_is_loopback(dst);
+}
+
 enum ip_local_kind ip4_local_kind(uint32_t addr)
 {
 	enum ip_local_kind kind = IP_NOT_LOCAL;

@@ -83,5 +83,7 @@ static inline bool route_valid(const struct route_cache *r, struct ip_addr dst)
 }
 enum ip_local_kind { IP_NOT_LOCAL, IP_LOCAL, IP_LOCAL_BROADCAST, IP_LOCAL_MULTICAST };
 bool ip4_is_ours(uint32_t addr); /* an address of this machine */
+/* src is one machine's and not ours, dst is ours, neither loopback: in one look. */
+bool ip4_from_other_to_us(uint32_t src, uint32_t dst);
 enum ip_local_kind ip4_local_kind(uint32_t addr);
 enum ip_local_kind ip_local_kind(struct ip_addr addr);

@@ -28,6 +28,19 @@ static size_t insert(size_t n, uint8_t kind, const void *header, size_t len)
 	return n + len;
 }
 
+TEST(prefixes_of_every_length)
+{
+	struct ip_addr a = a6(ME_GLOBAL);
+
+	for (unsigned bits = 0; bits <= 128; bits++)
+		for (unsigned k = 0; k < 128; k++) {
+			struct ip_addr b = a;
+
+			b.b[k / 8] ^= (uint8_t)(0x80 >> (k % 8));
+			CHECK_EQ(ip_prefix_equal(a, b, bits), k >= bits);
+		}
+}
+
 TEST(echo_is_answered)
 {
 	uint8_t m[64] = { ICMP6_ECHO };
