@@ -143,21 +143,34 @@ static void announce(struct socket *s, uint32_t wake)
 		wait_wake_one(&s->wait, wake);
 }
 
+static __always_inline void unlock_once(struct socket *s)
+{
+	uint32_t wake;
+	bool eager;
+
+	if (unlikely(socket_has_work(s)))
+		do_work(s);
+	wake = take_wake(s);
+	eager = s->ops->eager && s->ops->eager(s);
+	if (eager != load_relaxed(&s->channel.eager)) /* C5 */
+		__atomic_store_n(&s->channel.eager, eager, __ATOMIC_SEQ_CST);
+	mutex_unlock(&s->lock);
+	if (wake)
+		announce(s, wake);
+}
+
+static __noinline void lock_and_unlock(struct socket *s)
+{
+	while (socket_has_work(s) && mutex_trylock(&s->lock))
+		unlock_once(s);
+}
+
 void socket_unlock(struct socket *s)
 {
-	do {
-		if (socket_has_work(s))
-			do_work(s);
-		uint32_t wake = take_wake(s);
-		bool eager = s->ops->eager && s->ops->eager(s);
-
-		if (eager != load_relaxed(&s->channel.eager)) /* C5 */
-			__atomic_store_n(&s->channel.eager, eager, __ATOMIC_SEQ_CST);
-		mutex_unlock(&s->lock);
-		if (wake)
-			announce(s, wake);
-	} while (socket_has_work(s) && mutex_trylock(&s->lock));
-	if (load_relaxed(&the_net()->lo_queue))
+	unlock_once(s);
+	if (unlikely(socket_has_work(s)))
+		lock_and_unlock(s);
+	if (unlikely(load_relaxed(&the_net()->lo_queue)))
 		lo_run();
 }
 
