@@ -85,7 +85,7 @@ static uint32_t room(const struct packet *p)
 }
 
 /* An empty packet. The caller's on false. */
-static bool post(struct virtio_net_rx *r, struct packet *p)
+static __always_inline bool post(struct virtio_net_rx *r, struct packet *p)
 {
 	struct virtqueue_segment s = { virt_to_phys(p->data).raw, room(p) };
 
