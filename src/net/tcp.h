@@ -339,10 +339,10 @@ struct tcp_sock *tcp_alloc(int family);
 int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE, -ENOMEM */
 int tcp_listen_insert(struct tcp_sock *t);	      /* -ENOMEM */
 void tcp_unhash(struct tcp_sock *t);
-uint32_t tcp_initial_seq(const struct tcp_sock *t);
+uint32_t tcp_initial_seq(const struct tcp_sock *t, uint64_t now);
 uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);
-void tcp_init_established(struct tcp_sock *t);
+void tcp_init_established(struct tcp_sock *t); /* by a segment */
 void tcp_update_mss(struct tcp_sock *t);
 struct route_cache *tcp_route(struct tcp_sock *t);
 /* Of IP and TCP, without options. */
@@ -354,10 +354,10 @@ uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time);
 uint32_t tcp_ts_now(const struct tcp_sock *t);
 
 /* tcp_close.c: its ends */
-void tcp_done(struct tcp_sock *t, int err);  /* to CLOSE; err: positive errno for SO_ERROR or 0 */
-void tcp_abort(struct tcp_sock *t, int err); /* with a RST */
-void tcp_dissolve(struct tcp_sock *t);	     /* connect(2) to AF_UNSPEC */
-void tcp_enter_time_wait(struct tcp_sock *t);
+void tcp_done(struct tcp_sock *t, int err);   /* to CLOSE; err: positive errno for SO_ERROR or 0 */
+void tcp_abort(struct tcp_sock *t, int err);  /* with a RST */
+void tcp_dissolve(struct tcp_sock *t);	      /* connect(2) to AF_UNSPEC */
+void tcp_enter_time_wait(struct tcp_sock *t); /* for a segment */
 void tcp_queue_fin(struct tcp_sock *t);
 void tcp_purge(struct tcp_sock *t);
 void tcp_close(struct socket *s);
@@ -495,7 +495,7 @@ void tcp_output_probe(struct tcp_sock *t, uint64_t now);
 bool tcp_retransmit(struct tcp_sock *t, uint32_t seq, uint32_t len, uint64_t now);
 void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t flags);
 void tcp_send_ack(struct tcp_sock *t);
-void tcp_send_syn(struct tcp_sock *t);
+void tcp_send_syn(struct tcp_sock *t, uint64_t now);
 void tcp_send_reset(struct tcp_sock *t);
 void tcp_reply_reset(const struct packet *p, const struct tcp_seg *seg);
 uint32_t tcp_receive_window(struct tcp_sock *t);
@@ -515,6 +515,8 @@ void tcp_free_chunks(struct tcp_sock *t);
 /* tcp_timer.c */
 void tcp_timer_init(struct tcp_sock *t);
 void tcp_timer_set(struct tcp_sock *t, enum tcp_timer_kind kind, uint64_t when);
+/* No other runs from now on; when is far: worth arming, as an earlier look would be in vain. */
+void tcp_timer_only(struct tcp_sock *t, enum tcp_timer_kind kind, uint64_t when);
 static inline void tcp_timer_stop(struct tcp_sock *t, enum tcp_timer_kind kind)
 {
 	t->when[kind] = 0;

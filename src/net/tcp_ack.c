@@ -51,7 +51,7 @@ static void sample_echo(struct tcp_sock *t, const struct tcp_seg *seg, uint64_t 
 /* Our SYN is acknowledged. */
 void tcp_take_syn_rtt(struct tcp_sock *t, const struct tcp_seg *seg)
 {
-	uint64_t now = clock_now();
+	uint64_t now = t->last_rx;
 
 	if (t->syn_time)
 		sample_since(t, t->syn_time, now);

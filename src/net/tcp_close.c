@@ -108,8 +108,6 @@ void tcp_dissolve(struct tcp_sock *t)
 
 void tcp_enter_time_wait(struct tcp_sock *t)
 {
-	for (int k = 0; k < TCP_TIMERS; k++)
-		tcp_timer_stop(t, k);
 	if (t->i.s.detached &&
 		load_relaxed(&the_net()->tcp_time_wait) >= the_net()->time_wait_max) {
 		tcp_send_ack(t);
@@ -120,7 +118,7 @@ void tcp_enter_time_wait(struct tcp_sock *t)
 	tcp_sent_free(t);
 	tcp_free_chunks(t);
 	store_relaxed(&t->i.s.shut, SHUT_RCV | SHUT_SND);
-	tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
+	tcp_timer_only(t, TCP_T_WAIT, t->last_rx + TCP_TIME_WAIT_NS);
 	socket_wake(&t->i.s, POLLIN | POLLOUT | POLLHUP | POLLRDHUP | POLLRDNORM);
 }
 

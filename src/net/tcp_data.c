@@ -330,8 +330,23 @@ static uint64_t round_trip(const struct tcp_sock *t)
 	return (uint64_t)us * NSEC_PER_USEC;
 }
 
-/* Room has become free: tell the peer if it makes a difference (RFC 1122 4.2.3.3), or owes an ACK.
+/*
+ * Whether the window opens by so much that the peer should hear of it (RFC 1122 4.2.3.3). It never
+ * is more than half of the buffer, rounded up as the header says it: who is shown half of that, as
+ * most are, need not be asked more.
  */
+static bool opens(struct tcp_sock *t)
+{
+	uint32_t shown = t->rcv_adv - t->rcv_nxt, could;
+
+	if (likely(shown >= t->i.s.rcvbuf / 4 + (1u << t->rcv_wscale)))
+		return false;
+	could = tcp_receive_window(t);
+	return could > shown && shown < could / 2 &&
+	       could - shown >= MIN(t->i.s.rcvbuf / 4, 2u * MAX(t->rcv_mss, t->adv_mss));
+}
+
+/* Room has become free: tell the peer if it makes a difference, or is owed an ACK. */
 static void after_read(struct tcp_sock *t)
 {
 	uint64_t now;
@@ -350,13 +365,7 @@ static void after_read(struct tcp_sock *t)
 			t->drs_time = now;
 		}
 	}
-	uint32_t shown = t->rcv_adv - t->rcv_nxt, could = tcp_receive_window(t);
-
-	if (could > shown &&
-		could - shown >= MIN(t->i.s.rcvbuf / 4, 2u * MAX(t->rcv_mss, t->adv_mss)) &&
-		shown < could / 2)
-		tcp_send_ack(t);
-	else if (t->ack_pending && t->rcv_nxt - t->rcv_wup > t->rcv_mss)
+	if (opens(t) || (t->ack_pending && t->rcv_nxt - t->rcv_wup > t->rcv_mss))
 		tcp_send_ack(t);
 }
 

@@ -205,7 +205,7 @@ static void take_syn(struct tcp_sock *t, const struct tcp_seg *seg)
 	if (!t->wscale_ok)
 		t->rcv_wscale = 0;
 	t->ts_recent = seg->ts_val;
-	t->ts_recent_time = clock_now();
+	t->ts_recent_time = t->last_rx;
 	t->snd_wnd = t->max_wnd = seg->wnd;
 	t->snd_wl1 = seg->seq;
 	t->snd_wl2 = seg->ack;
@@ -238,7 +238,7 @@ static void syn_sent_segment(struct tcp_sock *t, struct packet *p, const struct 
 	} else { /* simultaneous open */
 		tcp_set_state(t, TCP_SYN_RECV);
 		t->snd_nxt = t->iss + 1;
-		tcp_send_syn(t);
+		tcp_send_syn(t, t->last_rx);
 	}
 }
 
@@ -275,11 +275,11 @@ static void unacceptable(struct tcp_sock *t, const struct tcp_seg *seg)
 		return;
 	if (t->state == TCP_SYN_RECV && (seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
 		seg->seq == t->irs) {
-		tcp_send_syn(t); /* our SYN,ACK was lost */
+		tcp_send_syn(t, t->last_rx); /* our SYN,ACK was lost */
 		return;
 	}
 	if (t->state == TCP_TIME_WAIT && (seg->flags & TCP_FIN)) /* our last ACK was lost */
-		tcp_timer_set(t, TCP_T_WAIT, clock_now() + TCP_TIME_WAIT_NS);
+		tcp_timer_set(t, TCP_T_WAIT, t->last_rx + TCP_TIME_WAIT_NS);
 	if (seg->len && seq_le(seg->seq + seg->len, t->rcv_nxt)) { /* RFC 2883 */
 		t->dsack = (struct tcp_range){ seg->seq, seg->seq + seg->len };
 		t->dsack_due = t->sack_ok;
@@ -348,8 +348,8 @@ static bool fin_acked(struct tcp_sock *t)
 				return false;
 			}
 			tcp_timer_set(t, TCP_T_WAIT,
-				clock_now() + (t->linger2 ? (uint64_t)t->linger2 * NSEC_PER_SEC
-							  : TCP_FIN_WAIT2_NS));
+				t->last_rx + (t->linger2 ? (uint64_t)t->linger2 * NSEC_PER_SEC
+							 : TCP_FIN_WAIT2_NS));
 		}
 		break;
 	case TCP_CLOSING: tcp_enter_time_wait(t); return false;
@@ -377,8 +377,7 @@ static bool handshake_acked(struct tcp_sock *t, struct packet *p, const struct t
 	if (t->fin_queued) /* closed before it was established */
 		tcp_set_state(t, TCP_FIN_WAIT1);
 	if (t->parent && t->defer_accept && !seg->len)
-		tcp_timer_set(
-			t, TCP_T_KEEP, clock_now() + (uint64_t)t->defer_accept * NSEC_PER_SEC);
+		tcp_timer_set(t, TCP_T_KEEP, t->last_rx + (uint64_t)t->defer_accept * NSEC_PER_SEC);
 	else if (t->parent)
 		tcp_child_ready(t);
 	return true;
@@ -478,7 +477,7 @@ static void synchronised_segment(
 	}
 	if (seg->flags & TCP_SYN) {
 		if (t->state == TCP_SYN_RECV && seg->seq == t->irs)
-			tcp_send_syn(t);
+			tcp_send_syn(t, t->last_rx);
 		else
 			tcp_challenge_ack(t);
 		goto drop;
@@ -606,7 +605,7 @@ void tcp_work(struct socket *s, struct packet *batch)
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECV: return;
 	}
-	if (t->state != TCP_TIME_WAIT)
+	if (t->snd_una != t->write_seq || t->sent_bytes_lost || tcp_unsent(t))
 		tcp_output(t);
 	if (t->ack_now)
 		tcp_send_ack(t);

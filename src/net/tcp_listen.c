@@ -233,7 +233,7 @@ static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
 	t->quickack_off = l->quickack_off;
 }
 
-static void agree(struct tcp_sock *t, const struct tcp_seg *seg)
+static void agree(struct tcp_sock *t, const struct tcp_seg *seg, uint64_t now)
 {
 	t->peer_mss = seg->has_mss ? MAX(seg->mss, (uint16_t)TCP_MIN_MSS) : TCP_DEFAULT_MSS;
 	t->ts_ok = seg->has_ts;
@@ -242,7 +242,7 @@ static void agree(struct tcp_sock *t, const struct tcp_seg *seg)
 	t->snd_wscale = seg->has_wscale ? seg->wscale : 0;
 	t->rcv_wscale = seg->has_wscale ? TCP_WSCALE : 0;
 	t->ts_recent = seg->ts_val;
-	t->ts_recent_time = clock_now();
+	t->ts_recent_time = now;
 }
 
 /* A socket for the connection that cb and seg speak of; nobody knows it yet. irs: the SYN's. */
@@ -261,13 +261,13 @@ static struct tcp_sock *new_child(
 	t->i.lport = cb->dport;
 	t->i.raddr = cb->src;
 	t->i.rport = cb->sport;
-	agree(t, seg);
+	agree(t, seg, l->last_rx);
 	t->ts_offset = tcp_ts_offset(t);
 	t->irs = irs;
 	t->rcv_nxt = t->rcv_adv = t->rcv_wup = t->copied_seq = irs + 1;
 	t->snd_wnd = t->max_wnd = seg->wnd; /* not scaled in a SYN */
 	t->snd_wl1 = irs;
-	t->progress_time = clock_now();
+	t->progress_time = l->last_rx;
 	return t;
 }
 
@@ -308,10 +308,10 @@ static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct
 
 	if (!t)
 		return;
-	set_iss(t, tcp_initial_seq(t));
+	set_iss(t, tcp_initial_seq(t, l->last_rx));
 	if (!adopt(l, t))
 		return;
-	tcp_send_syn(t);
+	tcp_send_syn(t, l->last_rx);
 	socket_get(&t->i.s);
 	socket_unlock(&t->i.s);
 	socket_put(&t->i.s);

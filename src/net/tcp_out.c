@@ -137,11 +137,9 @@ void tcp_send_ack(struct tcp_sock *t)
 	tcp_send_segment(t, t->snd_nxt, 0, TCP_ACK);
 }
 
-void tcp_send_syn(struct tcp_sock *t)
+void tcp_send_syn(struct tcp_sock *t, uint64_t now)
 {
 	bool passive = t->state == TCP_SYN_RECV;
-
-	uint64_t now = clock_now();
 
 	t->syn_time = t->syn_sent ? 0 : now; /* Karn */
 	t->syn_sent = true;
@@ -399,7 +397,7 @@ void tcp_output(struct tcp_sock *t)
 	}
 	if (t->snd_una != t->write_seq && unlikely(tcp_mtu_stale(t)))
 		tcp_mtu_changed(t);
-	if (t->sent_bytes_lost || t->write_seq != t->snd_nxt || (t->fin_queued && !t->fin_sent))
+	if (t->sent_bytes_lost || tcp_unsent(t))
 		transmit(t);
 }
 

@@ -221,11 +221,11 @@ void tcp_update_mss(struct tcp_sock *t)
 }
 
 /* RFC 6528: a keyed hash of the connection plus a clock of 64 ns ticks. */
-uint32_t tcp_initial_seq(const struct tcp_sock *t)
+uint32_t tcp_initial_seq(const struct tcp_sock *t, uint64_t now)
 {
 	return (uint32_t)inet_hash(
 		       &the_net()->isn_key, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport) +
-	       (uint32_t)(clock_now() >> 6);
+	       (uint32_t)(now >> 6);
 }
 
 /* RFC 7323, 5.4 and 7.1: different for each pair of hosts, but one clock for all connections of a
@@ -259,9 +259,10 @@ void tcp_set_state(struct tcp_sock *t, enum tcp_state state)
 /* Both SYNs are acknowledged, or about to be. */
 void tcp_init_established(struct tcp_sock *t)
 {
-	uint64_t now = clock_now();
+	uint64_t now = t->last_rx;
 
-	tcp_update_mss(t);
+	if (!t->parent || tcp_mtu_stale(t)) /* a child knows it all since the SYN */
+		tcp_update_mss(t);
 	/* RFC 5681, 3.1: the handshake lost a segment, so begin with one */
 	t->cwnd = (t->retransmits ? 1 : TCP_INIT_CWND) * (uint32_t)t->mss;
 	t->ssthresh = TCP_SSTHRESH_NONE;
@@ -396,7 +397,8 @@ static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, 
 		return err;
 	}
 	forget_connection(t);
-	t->iss = t->reused ? t->reused_seq : tcp_initial_seq(t);
+	t->progress_time = clock_now();
+	t->iss = t->reused ? t->reused_seq : tcp_initial_seq(t, t->progress_time);
 	t->ts_offset = tcp_ts_offset(t);
 	t->snd_una = t->iss;
 	t->snd_nxt = t->snd_base = t->write_seq = t->iss + 1;
@@ -405,9 +407,8 @@ static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, 
 	store_relaxed(&s->error, 0);
 	tcp_update_mss(t);
 	t->cwnd = t->mss;
-	t->progress_time = clock_now();
 	tcp_set_state(t, TCP_SYN_SENT);
-	tcp_send_syn(t);
+	tcp_send_syn(t, t->progress_time);
 	return 0;
 }
 

@@ -29,14 +29,26 @@ void tcp_timer_init(struct tcp_sock *t)
 	timer_init(&t->timer, fired, NULL);
 }
 
+static void arm(struct tcp_sock *t, uint64_t when)
+{
+	t->timer_armed = true;
+	t->timer_expires = when;
+	timer_arm(&t->timer, when);
+}
+
 void tcp_timer_set(struct tcp_sock *t, enum tcp_timer_kind kind, uint64_t when)
 {
 	t->when[kind] = when;
-	if (!t->timer_armed || when < t->timer_expires) {
-		t->timer_armed = true;
-		t->timer_expires = when;
-		timer_arm(&t->timer, when);
-	}
+	if (!t->timer_armed || when < t->timer_expires)
+		arm(t, when);
+}
+
+void tcp_timer_only(struct tcp_sock *t, enum tcp_timer_kind kind, uint64_t when)
+{
+	for (int k = 0; k < TCP_TIMERS; k++)
+		tcp_timer_stop(t, k);
+	t->when[kind] = when;
+	arm(t, when);
 }
 
 static uint64_t rto_ns(const struct tcp_sock *t)
@@ -139,7 +151,7 @@ static void retransmission_timeout(struct tcp_sock *t, uint64_t now)
 	t->backoff++;
 	if (t->state == TCP_SYN_SENT || t->state == TCP_SYN_RECV) {
 		t->total_retrans++;
-		tcp_send_syn(t);
+		tcp_send_syn(t, now);
 		return;
 	}
 	tcp_mtu_timeout(t, now);
@@ -256,9 +268,6 @@ void tcp_timer(struct socket *s)
 	for (int k = 0; k < TCP_TIMERS; k++)
 		if (t->when[k] && t->when[k] < next)
 			next = t->when[k];
-	if (next != UINT64_MAX && (!t->timer_armed || next < t->timer_expires)) {
-		t->timer_armed = true;
-		t->timer_expires = next;
-		timer_arm(&t->timer, next);
-	}
+	if (next != UINT64_MAX && (!t->timer_armed || next < t->timer_expires))
+		arm(t, next);
 }

@@ -278,23 +278,23 @@ TEST(every_byte_of_both_addresses_counts)
 	t.peer_mss = 1440;
 	t.iss = tcp_cookie_make(&t);
 	CHECK(tcp_cookie_check(&t));
-	uint32_t isn = tcp_initial_seq(&t), stamp = tcp_ts_offset(&t);
+	uint32_t isn = tcp_initial_seq(&t, env_now), stamp = tcp_ts_offset(&t);
 
 	for (int k = 0; k < 32; k++) {
 		uint8_t *b = k < 16 ? &t.i.laddr.b[k] : &t.i.raddr.b[k - 16];
 
 		*b ^= 1;
 		CHECK(!tcp_cookie_check(&t));
-		CHECK(tcp_initial_seq(&t) != isn);
+		CHECK(tcp_initial_seq(&t, env_now) != isn);
 		CHECK(tcp_ts_offset(&t) != stamp);
 		*b ^= 1;
 	}
 	CHECK(tcp_cookie_check(&t));
 	CHECK_EQ(t.peer_mss, 1440);
-	CHECK_EQ(tcp_initial_seq(&t), isn);
+	CHECK_EQ(tcp_initial_seq(&t, env_now), isn);
 	t.i.rport++; /* one clock for all connections of a pair of hosts */
 	CHECK_EQ(tcp_ts_offset(&t), stamp);
-	CHECK(tcp_initial_seq(&t) != isn);
+	CHECK(tcp_initial_seq(&t, env_now) != isn);
 	CHECK(!tcp_cookie_check(&t));
 	peer_teardown();
 }
