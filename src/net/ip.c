@@ -24,14 +24,20 @@ COUNTER(ip_tx_software_checksum);
 /* Of a header without options. */
 static uint16_t header_checksum(const struct ip_header *ip)
 {
-	uint32_t w[5];
+	struct {
+		uint64_t first, second;
+		uint32_t third;
+	} __packed w;
 	uint64_t sum;
 
 	_Static_assert(sizeof(w) == sizeof(*ip), "without options");
-	memcpy(w, ip, sizeof(w));
-	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return csum_fold((uint32_t)sum);
+	memcpy(&w, ip, sizeof(w));
+	sum = w.first + w.second;
+	sum += sum < w.first; /* the carry goes around */
+	sum += w.third;
+	sum += sum < w.third;
+	sum += sum << 32 | sum >> 32; /* as csum_fold */
+	return csum_fold((uint32_t)(sum >> 32));
 }
 
 /* ---- input ---- */

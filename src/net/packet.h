@@ -88,12 +88,14 @@ void pkt_free_list(struct packet *list);
 
 /* Internet checksum (RFC 1071): partial sums are folded late. */
 uint32_t csum_add(uint32_t sum, const void *data, size_t n); /* n even unless it is the last */
-/* As it goes into the header (which is in network order as the words summed were). */
+/*
+ * As it goes into the header (which is in network order as the words summed were). Both halves are
+ * both halves' sum then, and the upper one has the carry of the lower: it goes around.
+ */
 static inline uint16_t csum_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	sum += sum << 16 | sum >> 16;
+	return (uint16_t)(~sum >> 16);
 }
 static inline uint32_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t protocol, uint32_t len)
 {
