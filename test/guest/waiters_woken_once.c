@@ -175,7 +175,19 @@ static void *take_many(void *arg)
 	}
 	getrusage(RUSAGE_THREAD, &after);
 	switches += after.ru_nvcsw - before.ru_nvcsw;
+	sem_post(&taken); /* the end, too */
 	return NULL;
+}
+
+/* One after the other: two that come before anybody has looked are one event of a set. */
+static void end_all(const pthread_t *id)
+{
+	for (int i = 0; i < THREADS; i++) {
+		kind->give('e');
+		await_taken();
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(id[i], NULL);
 }
 
 static void count_wakes(void)
@@ -195,12 +207,7 @@ static void count_wakes(void)
 		missing += !await_taken();
 		t_sleep_ms(1); /* until all sleep again */
 	}
-	for (int i = 0; i < THREADS; i++) {
-		kind->give('e');
-		t_sleep_ms(1);
-	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(id[i], NULL);
+	end_all(id);
 	if (getenv("WAKES"))
 		fprintf(stderr, "%s: %ld switches\n", kind->name, (long)switches);
 	printf("%s: %d things, %d missing, %d errors, each woke %s\n", kind->name, THINGS, missing,
@@ -229,12 +236,7 @@ static void give_bursts(void)
 		for (int k = 0; k < n; k++)
 			missing += !await_taken();
 	}
-	for (int i = 0; i < THREADS; i++) {
-		kind->give('e');
-		t_sleep_ms(1);
-	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(id[i], NULL);
+	end_all(id);
 	printf("%s: in bursts, %d missing\n", kind->name, missing);
 	close_all();
 }
