@@ -624,7 +624,7 @@ TEST(martians_and_malformed_headers_are_dropped)
 		int at;
 		uint8_t value;
 	} bad[] = { { 0, 0x65 }, { 0, 0x44 }, { 0, 0x4f }, { 2, 0xff }, { 3, 10 }, { 12, 127 },
-		{ 12, 224 }, { 16, 11 } };
+		{ 12, 224 }, { 15, ME >> 24 }, { 16, 11 }, { 16, 127 } };
 
 	peer_setup();
 	struct file *u = udp_at(53);
@@ -633,6 +633,7 @@ TEST(martians_and_malformed_headers_are_dropped)
 		size_t n = put_udp(999, 53, "hello", 5);
 
 		((uint8_t *)ip)[bad[i].at] = bad[i].value;
+		memset(frame + 40, 0, 2); /* no UDP checksum, which would tell as well */
 		ip->checksum = 0;
 		ip->checksum = csum_fold(csum_add(0, ip, 20));
 		inject(frame, n);
@@ -648,7 +649,7 @@ TEST(addresses_of_a_run_are_looked_at)
 	static const struct {
 		int at;
 		uint8_t value;
-	} bad[] = { { 14 + 12, 127 }, { 14 + 16, 11 } };
+	} bad[] = { { 14 + 12, 127 }, { 14 + 15, ME >> 24 }, { 14 + 16, 11 } };
 	struct ip_header *ip = (struct ip_header *)(frame + 14);
 	size_t n;
 
