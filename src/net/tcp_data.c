@@ -488,7 +488,7 @@ static ssize_t recv_urgent(struct socket *s, struct socket_message *m)
 	struct tcp_sock *t = tcp_sk(s);
 	ssize_t r;
 
-	if (t->state == TCP_LISTEN)
+	if (load_relaxed(&t->state) == TCP_LISTEN)
 		return -ENOTCONN;
 	socket_lock(s);
 	if (s->oobinline || t->urg == URG_NONE || t->urg == URG_READ) {
@@ -544,7 +544,7 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 		return recv_urgent(s, m);
 	m->flags = 0;
 	m->name_len = 0;
-	if (t->state == TCP_LISTEN)
+	if (load_relaxed(&t->state) == TCP_LISTEN)
 		return -ENOTCONN;
 	target = flags & MSG_WAITALL ? want : MIN((size_t)s->rcvlowat, want);
 	if (m->pieces) /* there may be no room for more */
