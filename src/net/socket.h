@@ -163,7 +163,7 @@ static inline bool socket_look(struct socket *s)
 #define SOCKET_OUT (POLLOUT | POLLWRNORM | POLLHUP)
 #define socket_wait(s, bits, condition, deadline)                                                  \
 	wait_event_sleep(&(s)->wait, bits, socket_look(s) || (condition), deadline, true)
-/* For one of those who each take one thing (wait.h, X1 to X3). */
+/* For one of those who each take one thing (wait.h, X1 to X4). */
 #define socket_wait_exclusive(s, bits, condition, deadline)                                        \
 	wait_event_exclusive(&(s)->wait, bits, socket_look(s) || (condition), deadline)
 /* Bytes in the channel: what a holder of the lock that sleeps may leave undrained. */
