@@ -7,6 +7,7 @@
 #include "cpu/cpu.h"
 #include "cpu/io.h"
 #include "cpu/irq.h"
+#include "cpu/irqflags.h"
 #include "cpu/percpu.h"
 
 #define MSR_APIC_BASE	 0x1b
@@ -88,6 +89,7 @@ uint32_t apic_id(void)
 }
 
 static DEFINE_PERCPU(uint32_t *, eoi_word);
+static DEFINE_PERCPU(uint32_t, icr_destination); /* 1 + what REG_ICR_HIGH holds; 0: not known */
 
 void apic_set_eoi_word(uint32_t *word)
 {
@@ -115,8 +117,21 @@ void apic_eoi(void)
 		apic_write(REG_EOI, 0);
 }
 
+/* The register keeps its value, and each access leaves a guest: with two CPUs one is enough. */
+static void set_destination(uint32_t destination)
+{
+	uint32_t *last = this_cpu(icr_destination);
+
+	if (*last == destination + 1)
+		return;
+	*last = destination + 1;
+	mmio_write32(apic_regs + (REG_ICR_HIGH << 4), destination << 24);
+}
+
 static void send(uint32_t destination, uint32_t command)
 {
+	bool on;
+
 	if (x2apic) {
 		/* Unlike the memory-mapped write this does not order earlier stores (SDM 11.12.3).
 		 */
@@ -124,20 +139,15 @@ static void send(uint32_t destination, uint32_t command)
 		wrmsr(MSR_X2APIC + REG_ICR, (uint64_t)destination << 32 | command);
 		return;
 	}
-	mmio_write32(apic_regs + (REG_ICR_HIGH << 4), destination << 24);
+	on = irq_save(); /* the two writes belong together */
+	set_destination(destination);
 	mmio_write32(apic_regs + (REG_ICR << 4), command);
+	irq_restore(on);
 }
 
 void apic_send_ipi(uint32_t cpu, int vector)
 {
-
-	/* The two writes of a memory-mapped command belong together. */
-	uint64_t flags;
-
-	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags)::"memory");
 	send(cpu_of(cpu_locals, cpu)->apic_id, ICR_ASSERT | vector);
-	if (flags & 0x200)
-		__asm__ volatile("sti" ::: "memory");
 }
 
 void apic_start_cpu(uint32_t id, uint8_t start_page)
