@@ -139,7 +139,6 @@ static void start_further_pairs(void *arg)
 {
 	struct virtio_net *n = arg;
 	const struct virtio_transport *ops = n->dev->ops;
-	uint64_t first = 1;
 	unsigned pairs;
 
 	for (pairs = 1; pairs < n->made && pairs < cpu_count(); pairs++) {
@@ -148,14 +147,13 @@ static void start_further_pairs(void *arg)
 		if (ops->queue_cpu)
 			ops->queue_cpu(n->dev, r->queue, pairs);
 		virtio_net_rx_refill(r);
-		if (virtio_net_rx_start(r, (int)pairs))
+		if (virtio_net_rx_start(r, pairs))
 			break;
 	}
 	if (virtio_net_set_pairs(n, pairs)) {
 		log_warn("%s: the card refuses %u pairs of queues", n->netdev.name, pairs);
 		return;
 	}
-	(void)thread_set_affinity(n->pair[0]->rx.thread, &first, 1);
 	store_release(&n->netdev.queues, pairs);
 	log_info("%s: %u pairs of queues", n->netdev.name, pairs);
 }
@@ -200,7 +198,8 @@ int virtio_net_probe(struct virtio_device *dev)
 	virtio_start(dev);
 	netdev_register(d);
 	virtio_net_rx_refill(&n->pair[0]->rx);
-	err = virtio_net_rx_start(&n->pair[0]->rx, -1);
+	/* Where its interrupt arrives: else each would cost one between two CPUs as well. */
+	err = virtio_net_rx_start(&n->pair[0]->rx, 0);
 	if (err)
 		return err;
 	log_info("%s: %s, %02x:%02x:%02x:%02x:%02x:%02x, features %lx", dev->name, d->name,

@@ -80,9 +80,9 @@ struct virtio_net {
 	struct virtio_net_control control;
 };
 
-/* virtio_net_rx.c: buffers, and the thread. -ENOMEM. cpu < 0: any. */
+/* virtio_net_rx.c: buffers, and the thread on the CPU that gets the queue's interrupt. -ENOMEM. */
 bool virtio_net_rx_create(struct virtio_net *n, unsigned index, unsigned pairs);
-int virtio_net_rx_start(struct virtio_net_rx *r, int cpu);
+int virtio_net_rx_start(struct virtio_net_rx *r, unsigned cpu);
 /* At most a batch goes up; false when the ring was found empty. In the thread; public for a test.
  */
 bool virtio_net_rx_batch(struct virtio_net_rx *r);

@@ -288,7 +288,7 @@ static void rx_thread(void *arg)
 	}
 }
 
-int virtio_net_rx_start(struct virtio_net_rx *r, int cpu)
+int virtio_net_rx_start(struct virtio_net_rx *r, unsigned cpu)
 {
 	uint64_t mask[MAX_CPUS / 64] = { 0 };
 	char name[16] = "net-rx";
@@ -299,10 +299,8 @@ int virtio_net_rx_start(struct virtio_net_rx *r, int cpu)
 	t = kthread_create(name, rx_thread, r, THREAD_REALTIME);
 	if (!t)
 		return -ENOMEM;
-	if (cpu >= 0) {
-		mask[cpu / 64] = 1ull << (cpu % 64);
-		(void)thread_set_affinity(t, mask, ARRAY_SIZE(mask)); /* a CPU that is there */
-	}
+	mask[cpu / 64] = 1ull << (cpu % 64);
+	(void)thread_set_affinity(t, mask, ARRAY_SIZE(mask)); /* a CPU that is there */
 	store_release(&r->thread, t);
 	thread_wake(t); /* an interrupt before this line found no thread */
 	return 0;
