@@ -276,7 +276,8 @@ struct tcp_sock {
 	uint32_t charged; /* of what the queues hold, to all connections' account */
 	struct tcp_range last_ooo, dsack;
 	bool dsack_due, ack_now, ack_pending, fin_received;
-	unsigned quick; /* so many segments are acknowledged at once */
+	unsigned quick;		   /* so many segments are acknowledged at once */
+	uint32_t reader_waits_for; /* bytes: one sleeps until there are so many; 0: none does */
 	bool pingpong;
 	uint16_t rcv_mss;
 	uint32_t ts_recent, ts_offset;

@@ -9,6 +9,8 @@
 #include "diag/counter.h"
 #include "mem/heap.h"
 
+#define ACK_BUSY 32768 /* bytes that keep a reader busy for longer than an ACK is on its way */
+
 COUNTER(tcp_rx_out_of_order);
 COUNTER(tcp_rx_duplicate);
 COUNTER(tcp_rx_pruned);
@@ -151,6 +153,27 @@ duplicate:
 
 /* ---- acknowledging: RFC 9293 3.8.6.3, RFC 5681 4.2 ---- */
 
+/*
+ * Whether an ACK is left to the reader's next call, which can tell of more room as well. In a
+ * stream of large segments each arrival and each read would send one, and one costs the card, the
+ * host and the sender more than us. So none goes while the reader has much to do:
+ *  - as long as half of the window waits for it: however late the sender hears of it, there is no
+ *    less to read meanwhile;
+ *  - else until it has read half of what came since the last ACK, and no longer than the sender has
+ *    half of its window left to go on in.
+ * If the reader does not come the timer sends it, as any delayed ACK: Linux leaves it to either,
+ * too, where an ACK would not move the window's edge. Who sleeps until there is more does not come.
+ */
+static bool reader_acks(const struct tcp_sock *t)
+{
+	uint32_t unread = t->rcv_nxt - t->copied_seq, unacked = t->rcv_nxt - t->rcv_wup;
+
+	if (unread < MAX((uint32_t)ACK_BUSY, t->reader_waits_for) || unread < t->i.s.rcvlowat)
+		return false;
+	return unread >= t->i.s.rcvbuf / 4 || /* the window is half of the buffer */
+	       (unread > unacked / 2 && unacked < (t->rcv_adv - t->rcv_wup) / 2);
+}
+
 /* size: of the largest segment that p was sent in. */
 static void schedule_ack(struct tcp_sock *t, uint32_t size)
 {
@@ -160,7 +183,7 @@ static void schedule_ack(struct tcp_sock *t, uint32_t size)
 	if (t->quick && !t->pingpong) {
 		t->quick--;
 		t->ack_now = true;
-	} else if (t->rcv_nxt - t->rcv_wup > t->rcv_mss || t->ooo) {
+	} else if (t->ooo || (t->rcv_nxt - t->rcv_wup > t->rcv_mss && !reader_acks(t))) {
 		t->ack_now = true;
 	} else {
 		uint64_t due = t->last_rx + TCP_DELACK;
@@ -365,7 +388,8 @@ static void after_read(struct tcp_sock *t)
 			t->drs_time = now;
 		}
 	}
-	if (opens(t) || (t->ack_pending && t->rcv_nxt - t->rcv_wup > t->rcv_mss))
+	if ((opens(t) || (t->ack_pending && t->rcv_nxt - t->rcv_wup > t->rcv_mss)) &&
+		!reader_acks(t))
 		tcp_send_ack(t);
 }
 
@@ -577,10 +601,12 @@ ssize_t tcp_recv(struct socket *s, struct socket_message *m)
 			break;
 		size_t missing = MIN(MAX(target - done, (size_t)1), (size_t)s->rcvbuf / 2);
 
+		t->reader_waits_for = (uint32_t)missing;
 		socket_unlock(s);
 		int err = socket_wait(s, SOCKET_IN, reader_wakes(t, seq, missing), deadline);
 
 		socket_lock(s);
+		t->reader_waits_for = 0;
 		if (err) {
 			r = socket_wait_error(err, s->rcvtimeo);
 			break;

@@ -410,6 +410,157 @@ TEST(every_second_full_segment_is_acknowledged)
 	close_all();
 }
 
+/* ---- ACKs that are left to a busy reader ---- */
+
+static void stream(unsigned n)
+{
+	for (; n; n--) {
+		SEND(.flags = TCP_ACK, .seq = peer_seq, .ack = iss + 1, .text = buf, .len = SEG);
+		peer_seq += SEG;
+	}
+}
+/* Nobody has read 33 segments, 32 are acknowledged. */
+static void open_with_busy_reader(int rcvbuf, int clamp)
+{
+	struct seg s;
+
+	open_with(O_WSCALE, 0);
+	if (rcvbuf) /* twice as much, half of which is the window */
+		set_option(SOL_SOCKET, SO_RCVBUF, rcvbuf);
+	if (clamp)
+		set_option(SOL_TCP, TCP_WINDOW_CLAMP, clamp);
+	set_option(SOL_TCP, TCP_QUICKACK, 0);
+	stream(32);
+	for (unsigned k = 2; k <= 32; k += 2)
+		EXPECT(s, TCP_ACK, iss + 1, 1001 + k * SEG, 0);
+	stream(1);
+	SILENCE();
+}
+TEST(acks_of_a_burst_are_left_to_a_busy_reader)
+{
+	struct seg s;
+	uint32_t edge;
+
+	open_with_busy_reader(200000, 0);
+	edge = sk_of(c)->rcv_adv;
+	stream(11);
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 10000, 0), 10000); /* 34000 are left */
+	SILENCE();
+	stream(2);
+	CHECK_EQ(env_read(c, buf, 3000, 0), 3000); /* 33000 */
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 1000, 0), 1000); /* not so much any more: one for all */
+	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
+	CHECK(sk_of(c)->rcv_adv >= edge + 12000); /* and of the room */
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 1000, 0), 1000);
+	SILENCE();
+	close_all();
+}
+TEST(a_busy_reader_that_has_read_half_of_a_burst_acknowledges)
+{
+	struct seg s;
+
+	open_with_busy_reader(200000, 0);
+	stream(77); /* 78 came since the last ACK */
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 70000, 0), 70000); /* 40000 */
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 2000, 0), 2000); /* 38000 are left */
+	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
+	SILENCE();
+	close_all();
+}
+TEST(an_ack_that_is_left_to_the_reader_is_a_delayed_one)
+{
+	struct seg s;
+
+	open_with_busy_reader(200000, 0);
+	stream(5);
+	after(30);
+	SILENCE();
+	after(20);
+	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
+	SILENCE();
+	close_all();
+}
+TEST(half_of_the_window_is_acknowledged_though_the_reader_is_busy)
+{
+	uint32_t half;
+	struct seg s;
+
+	open_with_busy_reader(200000, 60000);
+	half = (sk_of(c)->rcv_adv - sk_of(c)->rcv_wup) / 2;
+	CHECK(half < 20000);
+	for (unsigned n = 2; n * SEG < half; n++) {
+		stream(1);
+		SILENCE();
+	}
+	stream(1);
+	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
+	SILENCE();
+	close_all();
+}
+TEST(no_ack_goes_while_half_of_the_window_waits_to_be_read)
+{
+	struct seg s;
+
+	open_with_busy_reader(65536, 0);
+	CHECK((sk_of(c)->rcv_adv - sk_of(c)->rcv_wup) / 2 < 20000);
+	stream(30);
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 30000, 0), 30000); /* 33000 */
+	SILENCE();
+	CHECK_EQ(env_read(c, buf, 1000, 0), 1000);
+	EXPECT(s, TCP_ACK, iss + 1, peer_seq, 0);
+	SILENCE();
+	close_all();
+}
+TEST(a_busy_reader_does_not_hold_the_ack_of_a_filled_hole)
+{
+	struct seg s;
+
+	open_with_busy_reader(200000, 0);
+	peer_seq += SEG;
+	stream(1);
+	EXPECT(s, TCP_ACK, iss + 1, 1001 + 33 * SEG, 0);
+	peer_seq -= 2 * SEG;
+	stream(1);
+	EXPECT(s, TCP_ACK, iss + 1, 1001 + 35 * SEG, 0);
+	SILENCE();
+	close_all();
+}
+
+static unsigned sleeper_left, sleeper_acks;
+
+static void feed_sleeper(struct timer *t)
+{
+	struct seg s;
+
+	stream(1);
+	while (sent(&s))
+		sleeper_acks++;
+	if (--sleeper_left)
+		timer_arm(t, env_now + NSEC_PER_MSEC);
+}
+/* It wants more than is there: it does not come, and the sender must not wait for that. */
+TEST(a_reader_that_sleeps_for_more_is_not_busy)
+{
+	struct timer t;
+
+	open_with(O_WSCALE, 0);
+	set_option(SOL_TCP, TCP_QUICKACK, 0);
+	c->flags &= ~(uint32_t)O_NONBLOCK;
+	sleeper_left = 50;
+	sleeper_acks = 0;
+	timer_init(&t, feed_sleeper, NULL);
+	timer_arm(&t, env_now + NSEC_PER_MSEC);
+	CHECK_EQ(env_read(c, buf, 50 * SEG, MSG_WAITALL), 50 * SEG);
+	CHECK(sleeper_acks >= 24);
+	close_all();
+}
+
 /* ---- the memory of all connections ---- */
 
 TEST(early_segments_of_all_connections_are_bounded)
