@@ -43,6 +43,18 @@ void packet_free(struct packet *p)
 	}
 }
 
+static void free_with_kept(struct packet *p)
+{
+	packet_free(p->owner);
+	heap_free(p);
+}
+
+void packet_keep(struct packet *p, struct packet *kept)
+{
+	p->free = free_with_kept;
+	p->owner = kept;
+}
+
 void netdev_register(struct netdev *dev)
 {
 	mutex_lock(&netdev_lock);

@@ -25,6 +25,7 @@ struct packet {
 	uint16_t header_len;		  /* of all headers, for GSO */
 	uint16_t looped;		  /* loopback: ifindex it was sent to, 0: lo itself */
 	bool lent;			  /* some of it is the program's memory: sent, not kept */
+	bool bounded;			  /* its sender bounds what it has out: see netdev.send */
 	struct packet *frags;		  /* further payload pieces, linked by next, or NULL */
 	void (*free)(struct packet *p);
 	void *owner;	/* of free */
@@ -60,7 +61,7 @@ static inline void packet_init(struct packet *p, uint8_t *head, uint8_t *data, u
 	p->end = end;
 	p->len = 0;
 	p->queue = 0;
-	p->lent = false;
+	p->lent = p->bounded = false;
 	p->csum_flags = PACKET_CSUM_NONE;
 	p->gso_type = PACKET_GSO_NONE;
 	p->gso_size = 0;
@@ -75,6 +76,8 @@ static inline void packet_init(struct packet *p, uint8_t *head, uint8_t *data, u
  */
 struct packet *packet_alloc(size_t headroom, size_t size);
 void packet_free(struct packet *p); /* and its frags */
+/* p, of packet_alloc, is sent for kept, whose owner hears of it when p is: freed with p. */
+void packet_keep(struct packet *p, struct packet *kept);
 static inline void packet_free_list(struct packet *list)
 {
 	for (struct packet *p = list, *next; p; p = next) {
@@ -103,7 +106,8 @@ static inline void *packet_put(struct packet *p, size_t n)
 	return tail;
 }
 
-#define NETDEV_HEADROOM 128 /* in front of the first protocol byte of every packet that is sent */
+#define NETDEV_HEADROOM	  128 /* in front of the first protocol byte of every packet that is sent */
+#define NETDEV_TX_WAITING 1000 /* packets that wait for a full ring; Linux's txqueuelen */
 
 enum netdev_features {
 	NETDEV_TX_CSUM = 1, /* finishes PACKET_CSUM_PARTIAL */
@@ -133,10 +137,20 @@ struct netdev {
 	bool link_up;
 	void *driver;
 	/*
-	 * Takes ownership of p (Ethernet header in front). Callable from any thread; does not sleep
-	 * for the device: a full ring drops the packet and counts it. -ENOBUFS: no memory.
+	 * Takes ownership of p (Ethernet header in front), frees it when the device has sent it.
+	 * Callable from any thread; does not sleep for the device: packets that find the ring full
+	 * wait in the driver, in order. -ENOBUFS: no memory, or NETDEV_TX_WAITING packets wait
+	 * there already; that is counted as dropped. A packet that is bounded waits however many
+	 * there are, as its bytes are accounted for elsewhere, in a socket's buffer, and its loss
+	 * would be taken for the network's.
 	 */
 	int (*send)(struct netdev *dev, struct packet *p);
+	/*
+	 * Somebody waits for packets that were sent to be freed: the device interrupts for those
+	 * that are out now, where otherwise they are freed when that costs nothing, by the next
+	 * sender or some ms later. Any thread, which may hold any lock. NULL: never late.
+	 */
+	void (*hurry)(struct netdev *dev);
 	/*
 	 * All that the caller knows to have been sent on the queue of p->queue == queue is out:
 	 * what is sent on another one now cannot overtake it. Lock-free, any thread. NULL: always.

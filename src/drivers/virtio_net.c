@@ -191,6 +191,7 @@ int virtio_net_probe(struct virtio_device *dev)
 	d->queues = 1;
 	d->send = virtio_net_send;
 	d->queue_empty = virtio_net_queue_empty;
+	d->hurry = virtio_net_hurry;
 	d->batch_begin = virtio_net_batch_begin;
 	d->batch_end = virtio_net_batch_end;
 	d->add_stats = add_stats;

@@ -46,12 +46,15 @@ struct virtio_net_tx {
 	struct mpsc_list list; /* packets to send, linked through cb */
 	struct duty duty;
 	bool handed;	  /* atomic: the duty is the receive thread's */
-	bool timer_fired; /* atomic */
+	uint8_t news;	  /* atomic: TX_*, for who is on duty */
 	uint64_t dropped; /* atomic */
 
-	/* Of who is on duty, with the ring; the counters are read by others. */
+	/* Of who is on duty, with the ring; the counters and hurry are read by others. */
 	struct timer timer; /* sent packets are waited for */
 	bool timer_armed;
+	bool hurry; /* the device interrupts when it has sent */
+	uint32_t waiting;
+	struct mpsc_node *first, *last; /* 'waiting' packets that the ring had no room for */
 	uint64_t packets, bytes;
 } __aligned(CACHE_LINE);
 
@@ -80,7 +83,8 @@ struct virtio_net {
 	struct virtio_net_control control;
 };
 
-/* virtio_net_rx.c: buffers, and the thread on the CPU that gets the queue's interrupt. -ENOMEM. */
+/* virtio_net_rx.c: a pair's interrupt; buffers, and the thread on the CPU that gets it. -ENOMEM. */
+void virtio_net_interrupt(void *rx);
 bool virtio_net_rx_create(struct virtio_net *n, unsigned index, unsigned pairs);
 int virtio_net_rx_start(struct virtio_net_rx *r, unsigned cpu);
 /* At most a batch goes up; false when the ring was found empty. In the thread; public for a test.
@@ -92,6 +96,14 @@ void virtio_net_rx_refill(struct virtio_net_rx *r);
 bool virtio_net_tx_create(struct virtio_net *n, unsigned index);
 int virtio_net_send(struct netdev *dev, struct packet *p);
 bool virtio_net_queue_empty(struct netdev *dev, unsigned queue);
+void virtio_net_hurry(struct netdev *dev);
+void virtio_net_sent_interrupt(struct virtio_net_tx *t);
+/* An interrupt of the pair, this half's or the other's. */
+static inline void virtio_net_tx_interrupt(struct virtio_net_tx *t)
+{
+	if (unlikely(load_relaxed(&t->hurry)))
+		virtio_net_sent_interrupt(t);
+}
 void virtio_net_batch_begin(struct netdev *dev, struct netdev_batch *b);
 void virtio_net_batch_end(struct netdev *dev, struct netdev_batch *b);
 /* In the receive thread: goes on where a sender has worked enough. False: the duty is not its. */

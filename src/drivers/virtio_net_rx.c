@@ -43,12 +43,15 @@ COUNTER(net_rx_malformed);
 COUNTER(net_bytes_copied_fit);
 
 /* Queues may share an interrupt: only the thread that has work is woken. */
-static void rx_interrupt(void *arg)
+void virtio_net_interrupt(void *arg)
 {
 	struct virtio_net_rx *r = arg;
 	struct thread *t = load_acquire(&r->thread);
 
-	if (!t || !virtqueue_has_used(r->queue))
+	if (!t)
+		return;
+	virtio_net_tx_interrupt(&container_of(r, struct virtio_net_pair, rx)->tx);
+	if (!virtqueue_has_used(r->queue))
 		return;
 	counter_inc(net_rx_interrupts);
 	thread_wake(t);
@@ -71,8 +74,8 @@ bool virtio_net_rx_create(struct virtio_net *n, unsigned index, unsigned pairs)
 
 	r->net = n;
 	r->index = index;
-	r->queue =
-		virtio_queue_create(n->dev, VIRTIO_NET_QUEUE_RX(index), RING_SIZE, rx_interrupt, r);
+	r->queue = virtio_queue_create(
+		n->dev, VIRTIO_NET_QUEUE_RX(index), RING_SIZE, virtio_net_interrupt, r);
 	if (!r->queue)
 		return false;
 	r->target = buffers(r->queue->size, pairs);

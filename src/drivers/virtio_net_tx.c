@@ -9,6 +9,16 @@
  * thread, so that no sender works for the rest for ever. Sent packets are freed by the next sender,
  * or by a timer when there is none: no interrupt per packet sent.
  *
+ * What the ring has no room for waits in a list of who is on duty, in order. While something waits
+ * there, or a sender waits for what it has sent (netdev.hurry), the device is asked for interrupts:
+ * one when it has sent three quarters of what it has. The interrupt is one more call for duty, and
+ * gives it to the receive thread. They end when the ring is found empty.
+ *
+ * Nothing waits for ever: who is on duty puts packets aside only while the device has others, and
+ * looks again after it has asked for the interrupt (virtqueue.c, B). Who is in a hurry has sent
+ * before it leaves its news, and calls after that; the news are taken before the list is, so by the
+ * time that they are answered its packets are on the ring, behind it, or freed.
+ *
  * A thread may move to another CPU between choosing its queue and the push: that costs a shared
  * line once, nothing else.
  */
@@ -26,7 +36,11 @@
 #define TX_BUDGET     64
 #define RECLAIM_EVERY (10 * NSEC_PER_MSEC)
 
+enum { TX_TIMER = 1, TX_HURRY = 2 }; /* virtio_net_tx.news */
+
 COUNTER(net_tx_full);
+COUNTER(net_tx_waited);
+COUNTER(net_tx_interrupts);
 COUNTER(net_tx_copied);
 
 static struct mpsc_node *tx_node(struct packet *p)
@@ -52,8 +66,15 @@ static void reclaim(struct virtio_net_tx *t, struct packet **done)
 	}
 }
 
-/* Onto the ring, or dropped when that is full. */
-static void post(struct virtio_net_tx *t, struct packet *p, struct packet **done)
+static void drop(struct virtio_net_tx *t, struct packet *p, struct packet **done)
+{
+	atomic_add(&t->dropped, 1);
+	p->next = *done;
+	*done = p;
+}
+
+/* Onto the ring. False: it has to wait for room. A device that is broken loses it. */
+static bool post(struct virtio_net_tx *t, struct packet *p, struct packet **done)
 {
 	struct virtqueue_segment s[VIRTQUEUE_MAX_SEGMENTS];
 	unsigned count = 0;
@@ -72,35 +93,115 @@ static void post(struct virtio_net_tx *t, struct packet *p, struct packet **done
 		reclaim(t, done);
 		err = virtqueue_add(t->queue, s, count, 0, p);
 	}
-	if (!err) {
+	if (likely(!err)) {
 		store_relaxed(&t->packets, t->packets + 1);
 		store_relaxed(&t->bytes, t->bytes + bytes - t->net->header);
-		return;
+		return true;
 	}
-	counter_inc(net_tx_full);
-	atomic_add(&t->dropped, 1);
-	p->next = *done;
-	*done = p;
+	if (err == -ENOSPC && t->queue->in_flight) /* so there will be room */
+		return false;
+	drop(t, p, done);
+	return true;
 }
 
-/* All packets that are on the list; their number. */
-static int post_all(struct virtio_net_tx *t, struct packet **done)
+/* Behind what waits: a chain in order. */
+static __noinline void put_aside(struct virtio_net_tx *t, struct mpsc_node *node)
+{
+	uint32_t count = 0;
+
+	if (t->first)
+		store_relaxed(&t->last->next, node);
+	else
+		t->first = node;
+	for (; node; node = load_relaxed(&node->next)) {
+		t->last = node;
+		count++;
+	}
+	store_relaxed(&t->waiting, t->waiting + count);
+	counter_add(net_tx_waited, count);
+	store_relaxed(&t->hurry, true);
+}
+
+/* The list, as far as there is room; how many. */
+static inline int post_list(struct virtio_net_tx *t, struct packet **done)
 {
 	struct mpsc_node *node, *next;
 	int count = 0;
 
-	reclaim(t, done);
-	for (node = mpsc_take_all(&t->list); node; node = next) {
+	for (node = mpsc_take_all(&t->list); node; node = next, count++) {
 		next = load_relaxed(&node->next);
-		post(t, container_of((void *)node, struct packet, cb), done);
+		if (unlikely(!post(t, container_of((void *)node, struct packet, cb), done))) {
+			put_aside(t, node);
+			break;
+		}
+	}
+	return count;
+}
+
+/* What waits, and the list behind it, as far as there is room; how many. */
+static __noinline int post_waiting(struct virtio_net_tx *t, struct packet **done)
+{
+	struct mpsc_node *list;
+	int count = 0;
+
+	while (t->first) {
+		struct mpsc_node *node = t->first, *next = load_relaxed(&node->next);
+
+		if (!post(t, container_of((void *)node, struct packet, cb), done))
+			break;
+		t->first = next;
 		count++;
 	}
+	store_relaxed(&t->waiting, t->waiting - (uint32_t)count);
+	if (!t->first)
+		return count + post_list(t, done);
+	list = mpsc_take_all(&t->list);
+	if (list)
+		put_aside(t, list);
+	return count;
+}
+
+/* An interrupt, while somebody waits and there will be one. */
+static __noinline void stay_in_a_hurry(struct virtio_net_tx *t)
+{
+	uint16_t out = t->queue->in_flight;
+
+	if (out && !t->queue->broken) {
+		if (virtqueue_interrupts_after(t->queue, (uint16_t)(out - out / 4)))
+			return;
+	} else if (!t->first) {
+		store_relaxed(&t->hurry, false);
+		virtqueue_interrupts_off(t->queue);
+		return;
+	}
+	(void)duty_call(&t->duty); /* so many have been sent already: once more */
+}
+
+static __noinline void take_news(struct virtio_net_tx *t)
+{
+	uint8_t news = atomic_xchg(&t->news, 0);
+
+	if (news & TX_TIMER)
+		t->timer_armed = false;
+	if (news & TX_HURRY)
+		store_relaxed(&t->hurry, true);
+}
+
+/* All packets that wait or are on the list, as far as there is room; how many. */
+static int post_all(struct virtio_net_tx *t, struct packet **done)
+{
+	int count;
+
+	if (unlikely(load_relaxed(&t->news)))
+		take_news(t);
+	reclaim(t, done);
+	count = likely(!t->first) ? post_list(t, done) : post_waiting(t, done);
 	if (count) {
 		virtio_kick(t->net->dev, t->queue);
 		reclaim(t, done); /* many devices are done when the kick returns */
 	}
-	if (load_acquire(&t->timer_fired) && atomic_xchg(&t->timer_fired, false))
-		t->timer_armed = false;
+	if (unlikely(t->hurry))
+		stay_in_a_hurry(t);
 	if (t->queue->in_flight && !t->queue->broken && !t->timer_armed) {
 		t->timer_armed = true;
 		timer_arm(&t->timer, clock_now() + RECLAIM_EVERY);
@@ -137,14 +238,46 @@ static void reclaim_timer(struct timer *timer)
 {
 	struct virtio_net_tx *t = timer->arg;
 
-	__atomic_store_n(&t->timer_fired, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&t->news, TX_TIMER, __ATOMIC_SEQ_CST);
 	if (duty_call(&t->duty))
 		transmit(t, 1);
 }
 
+/* A call by somebody who may not work for it; the pair's receive thread is there. */
+static void call_from_outside(struct virtio_net_tx *t)
+{
+	if (!duty_call(&t->duty))
+		return;
+	__atomic_store_n(&t->handed, true, __ATOMIC_SEQ_CST);
+	thread_wake(t->rx->thread);
+}
+
+void virtio_net_sent_interrupt(struct virtio_net_tx *t)
+{
+	if (!virtqueue_has_used(t->queue))
+		return;
+	counter_inc(net_tx_interrupts);
+	call_from_outside(t);
+}
+
+void virtio_net_hurry(struct netdev *netdev)
+{
+	struct virtio_net *n = netdev->driver;
+
+	for (unsigned i = 0; i < load_acquire(&n->netdev.queues); i++) {
+		struct virtio_net_tx *t = &n->pair[i]->tx;
+
+		if ((!duty_seen(&t->duty) && virtqueue_all_taken(t->queue)) ||
+			!load_acquire(&t->rx->thread))
+			continue;
+		__atomic_fetch_or(&t->news, TX_HURRY, __ATOMIC_SEQ_CST);
+		call_from_outside(t);
+	}
+}
+
 /* --- Anybody --- */
 
-/* One linear packet with the bytes of p and its fragments; frees p. NULL: no memory (p is gone). */
+/* One linear packet with the bytes of p and its fragments. NULL: no memory, p is gone. */
 static struct packet *linearise(struct packet *p)
 {
 	struct packet *q;
@@ -163,8 +296,11 @@ static struct packet *linearise(struct packet *p)
 		q->gso_type = p->gso_type;
 		q->gso_size = p->gso_size;
 		q->header_len = p->header_len;
+		q->bounded = p->bounded;
+		packet_keep(q, p);
+	} else {
+		packet_free(p);
 	}
-	packet_free(p);
 	return q;
 }
 
@@ -210,6 +346,12 @@ int virtio_net_send(struct netdev *netdev, struct packet *p)
 	struct virtio_net *n = netdev->driver;
 	struct virtio_net_tx *t = choose(n, p->queue);
 
+	if (unlikely(load_relaxed(&t->waiting) >= NETDEV_TX_WAITING) && !p->bounded) {
+		counter_inc(net_tx_full);
+		atomic_add(&t->dropped, 1);
+		packet_free(p);
+		return -ENOBUFS;
+	}
 	if (p->data - p->head < n->header || fragment_count(p) >= VIRTQUEUE_MAX_SEGMENTS)
 		p = linearise(p);
 	if (!p) {
@@ -249,7 +391,7 @@ bool virtio_net_queue_empty(struct netdev *netdev, unsigned queue)
 {
 	struct virtio_net_tx *t = choose(netdev->driver, queue);
 
-	return !duty_seen(&t->duty) && virtqueue_all_used(t->queue);
+	return !duty_seen(&t->duty) && !load_relaxed(&t->waiting) && virtqueue_all_used(t->queue);
 }
 
 bool virtio_net_tx_create(struct virtio_net *n, unsigned index)
@@ -259,6 +401,8 @@ bool virtio_net_tx_create(struct virtio_net *n, unsigned index)
 	t->net = n;
 	t->rx = &n->pair[index]->rx;
 	timer_init(&t->timer, reclaim_timer, t);
-	t->queue = virtio_queue_create(n->dev, VIRTIO_NET_QUEUE_TX(index), RING_SIZE, NULL, NULL);
+	/* The pair's interrupt: that of the queue before this one. */
+	t->queue = virtio_queue_create(
+		n->dev, VIRTIO_NET_QUEUE_TX(index), RING_SIZE, virtio_net_interrupt, t->rx);
 	return t->queue != NULL;
 }

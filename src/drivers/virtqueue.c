@@ -273,12 +273,23 @@ void virtqueue_interrupts_off(struct virtqueue *q)
 		store_relaxed(&q->avail->flags, VRING_AVAIL_NO_INTERRUPT);
 }
 
-bool virtqueue_interrupts_on(struct virtqueue *q)
+static inline bool interrupts_after(struct virtqueue *q, uint16_t n)
 {
 	if (q->event_idx)
-		store_relaxed(used_event(q), q->last_used);
+		store_relaxed(used_event(q), (uint16_t)(q->last_used + n - 1));
 	else
 		store_relaxed(&q->avail->flags, 0);
 	mb_device(); /* (B) */
-	return !virtqueue_has_used(q);
+	return load_relaxed(&q->broken) ||
+	       (uint16_t)(load_acquire(&q->used->idx) - q->last_used) < n; /* (C) */
+}
+
+bool virtqueue_interrupts_after(struct virtqueue *q, uint16_t n)
+{
+	return interrupts_after(q, q->event_idx ? n : 1);
+}
+
+bool virtqueue_interrupts_on(struct virtqueue *q)
+{
+	return interrupts_after(q, 1);
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "abi/virtio.h"
+#include "cpu/barrier.h"
 #include "lib/types.h"
 
 #define VIRTQUEUE_MAX_SIZE     1024u
@@ -72,6 +73,11 @@ void *virtqueue_take(struct virtqueue *q, uint32_t *written);
 bool virtqueue_has_used(const struct virtqueue *q); /* a hint for others than the queue's user */
 /* The device is done with all that was added. Any thread that knows the queue to be unused. */
 bool virtqueue_all_used(const struct virtqueue *q);
+/* All that was added has been taken. As virtqueue_all_used. */
+static inline bool virtqueue_all_taken(const struct virtqueue *q)
+{
+	return load_relaxed(&q->last_used) == load_relaxed(&q->avail_idx);
+}
 /* A buffer the device still has, when it was reset and will not touch it any more. NULL: none. */
 void *virtqueue_detach(struct virtqueue *q);
 
@@ -82,6 +88,8 @@ void virtqueue_interrupts_off(struct virtqueue *q);
  * taken (take it; there may be no interrupt for it).
  */
 bool virtqueue_interrupts_on(struct virtqueue *q);
+/* The same when n more (at least 1) have been used, if the device can count; else at the next. */
+bool virtqueue_interrupts_after(struct virtqueue *q, uint16_t n);
 static inline unsigned virtqueue_space(const struct virtqueue *q)
 {
 	return q->free_count;

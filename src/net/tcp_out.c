@@ -83,6 +83,7 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 		p->gso_type = ip_is_v4(how.dst) ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
 		p->gso_size = t->mss;
 	}
+	p->bounded = len || (h->flags & (TCP_SYN | TCP_FIN)); /* by what may be in flight */
 	t->segs_out += len ? segments(t, len) : 1;
 	/* The oldest of all that is in flight: nothing that it could overtake. */
 	steer_packet(&t->i.s, p, r->dev, h->seq == be32(t->snd_una));

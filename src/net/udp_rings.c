@@ -223,6 +223,7 @@ static int send_order(void *arg, struct packet *p, const struct skiff_order *o)
 	p->header_len = 0;
 	p->looped = 0;
 	p->queue = (uint16_t)b->of_dev.queue;
+	p->bounded = true; /* by the program's handles */
 	return ip_output(p, &how, way);
 }
 

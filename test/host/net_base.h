@@ -123,6 +123,16 @@ struct packet *packet_alloc(size_t headroom, size_t size)
 	p->free = env_packet_free;
 	return p;
 }
+static void env_free_with_kept(struct packet *p)
+{
+	packet_free(p->owner);
+	t_free(p);
+}
+void packet_keep(struct packet *p, struct packet *kept)
+{
+	p->free = env_free_with_kept;
+	p->owner = kept;
+}
 void packet_free(struct packet *p)
 {
 	struct packet *f = p->frags;

@@ -12,7 +12,7 @@
 /* --- The device --- */
 
 #define QUEUES 40
-#define FRAMES 512
+#define FRAMES 2048
 struct sim_queue {
 	struct virtqueue *q;
 	irq_handler_fn *handler;
@@ -110,7 +110,7 @@ static void sim_use(struct sim_queue *s, uint16_t head, uint32_t len)
 static void sim_transmit(struct sim_queue *s)
 {
 	struct vring_desc d[VIRTQUEUE_MAX_SEGMENTS];
-	uint16_t head;
+	uint16_t head, before = s->used;
 
 	while (!sim.hold && sim_next(s, &head)) {
 		struct frame *f = &sim.frame[sim.frames++ % FRAMES];
@@ -128,6 +128,7 @@ static void sim_transmit(struct sim_queue *s)
 		memcpy(f->bytes, bytes + 12, MIN(f->len, (uint32_t)sizeof(f->bytes)));
 		sim_use(s, head, 0);
 	}
+	sim_interrupt(s, before);
 }
 static void sim_control(struct sim_queue *s)
 {

@@ -296,22 +296,176 @@ TEST(what_the_header_tells_the_card)
 	}
 }
 
-TEST(a_full_ring_drops_and_nothing_leaks)
+/* --- A full ring --- */
+
+/* Frames that are told apart. */
+static void send_numbered(unsigned from, unsigned to, bool bounded)
+{
+	for (; from < to; from++) {
+		struct packet *p = frame_of(60, 1);
+
+		p->data[0] = (uint8_t)from;
+		p->data[1] = (uint8_t)(from >> 8);
+		p->bounded = bounded;
+		CHECK_EQ(card->send(card, p), 0);
+	}
+}
+static void check_numbered(unsigned count)
+{
+	CHECK_EQ(sim.frames, count);
+	for (unsigned i = 0; i < count; i++)
+		CHECK_EQ(sim.frame[i].bytes[0] | sim.frame[i].bytes[1] << 8, i);
+}
+static void release(void)
+{
+	sim.hold = false;
+	sim_transmit(&sim.queue[1]);
+	run();
+}
+
+static void wait_for_room(uint64_t offered)
+{
+	long before;
+
+	begin(offered, 1, 1);
+	sim.hold = true;
+	before = blocks;
+	send_numbered(0, 900, false);
+	CHECK_EQ(blocks, before + 900);
+	CHECK(!card->queue_empty(card, 1));
+	CHECK_EQ(netdev_stats(card).tx_packets, 256);
+	release(); /* no time passes, and nobody sends */
+	CHECK_EQ(blocks, before);
+	check_numbered(900);
+	CHECK_EQ(netdev_stats(card).tx_packets, 900);
+	CHECK_EQ(netdev_stats(card).tx_dropped, 0);
+	CHECK(card->queue_empty(card, 1));
+	unsigned interrupts = sim.queue[1].interrupts;
+
+	CHECK(interrupts >= 1);
+	if (offered & VIRTIO_F_EVENT_IDX)
+		CHECK(interrupts < 20);
+	send_numbered(900, 1000, false); /* and there are none any more */
+	CHECK_EQ(sim.queue[1].interrupts, interrupts);
+	check_numbered(1000);
+}
+TEST(what_finds_the_ring_full_waits_in_order)
+{
+	wait_for_room(ALL);
+	wait_for_room(ALL & ~VIRTIO_F_EVENT_IDX);
+	wait_for_room(ALL & ~VIRTIO_F_INDIRECT_DESC);
+}
+
+TEST(who_comes_while_others_wait_goes_behind)
+{
+	begin(ALL, 1, 1);
+	sim.hold = true;
+	send_numbered(0, 300, false);
+	sim.hold = false;
+	sim.queue[1].handler = NULL; /* there is room, and nobody has heard of it */
+	sim_transmit(&sim.queue[1]);
+	send_numbered(300, 310, false);
+	check_numbered(310);
+	begin(ALL & ~VIRTIO_F_INDIRECT_DESC, 1, 1); /* also one that needs less room */
+	sim.hold = true;
+	send_numbered(0, 254, false);
+	struct packet *p = frame_of(60, 0), **tail = &p->frags;
+
+	p->data[0] = 254;
+	for (unsigned i = 0; i < 3; i++, tail = &(*tail)->next)
+		*tail = frame_of(60, 0);
+	card->send(card, p);
+	send_numbered(255, 256, false);
+	release();
+	check_numbered(256);
+}
+
+TEST(a_queue_is_not_empty_while_packets_wait)
+{
+	begin(ALL, 1, 1);
+	sim.hold = true;
+	send_numbered(0, 257, false);
+	sim.hold = false;
+	sim.queue[1].handler = NULL; /* the interrupt is late */
+	sim_transmit(&sim.queue[1]);
+	CHECK(virtqueue_all_used(sim.queue[1].q));
+	CHECK(!card->queue_empty(card, 1));
+	pass(NSEC_PER_SEC); /* lost: the timer is there */
+	CHECK(card->queue_empty(card, 1));
+	check_numbered(257);
+}
+
+TEST(too_many_are_dropped_but_bounded_ones)
 {
 	long before;
 
 	begin(ALL, 1, 1);
 	sim.hold = true;
 	before = blocks;
-	for (unsigned i = 0; i < 400; i++)
-		card->send(card, frame_of(60, 1));
-	CHECK_EQ(netdev_stats(card).tx_dropped, 400 - 256);
-	CHECK_EQ(blocks, before + 256);
+	send_numbered(0, 256 + NETDEV_TX_WAITING, false);
+	CHECK_EQ(card->send(card, frame_of(60, 1)), -ENOBUFS);
+	CHECK_EQ(netdev_stats(card).tx_dropped, 1);
+	send_numbered(256 + NETDEV_TX_WAITING, 1500, true);
+	CHECK_EQ(card->send(card, frame_of(60, 1)), -ENOBUFS);
+	CHECK_EQ(netdev_stats(card).tx_dropped, 2);
+	release();
+	check_numbered(1500);
+	CHECK_EQ(blocks, before);
+}
+
+/* Of a card that nobody waits for a sent packet is freed some time; else at once. */
+TEST(who_waits_for_sent_packets_hears_of_them)
+{
+	long before;
+
+	begin(ALL, 2, 2);
+	sim.hold = true;
+	before = blocks;
+	send_numbered(0, 20, false);
 	sim.hold = false;
 	sim_transmit(&sim.queue[1]);
-	pass(NSEC_PER_SEC); /* nobody sends: the timer frees */
+	run();
+	CHECK_EQ(blocks, before + 20);
+	CHECK_EQ(sim.queue[1].interrupts, 0);
+	card->hurry(card); /* it is done with them already */
+	run();
 	CHECK_EQ(blocks, before);
 	CHECK_EQ(sim.queue[1].interrupts, 0);
+	sim.hold = true;
+	send_numbered(20, 40, false);
+	card->hurry(card);
+	run();
+	CHECK_EQ(blocks, before + 20);
+	release();
+	CHECK_EQ(blocks, before);
+	CHECK_EQ(sim.queue[1].interrupts, 1);
+	CHECK_EQ(sim.queue[3].interrupts, 0);
+	sim.hold = true;
+	send_numbered(40, 60, false); /* only then */
+	release();
+	CHECK_EQ(sim.queue[1].interrupts, 1);
+	pass(NSEC_PER_SEC);
+	CHECK_EQ(blocks, before);
+	check_numbered(60);
+}
+
+TEST(a_card_that_breaks_keeps_only_what_it_has)
+{
+	struct sim_queue *s = &sim.queue[1];
+	long before;
+
+	begin(ALL, 1, 1);
+	sim.hold = true;
+	before = blocks;
+	send_numbered(0, 400, false);
+	s->q->used->ring[s->used & 255] = (struct vring_used_elem){ 1000, 0 };
+	store_release(&s->q->used->idx, ++s->used);
+	pass(NSEC_PER_SEC);
+	CHECK(s->q->broken);
+	CHECK_EQ(blocks, before + 256); /* it may still read them */
+	CHECK_EQ(netdev_stats(card).tx_dropped, 400 - 256);
+	CHECK_EQ(card->send(card, frame_of(60, 1)), 0);
+	CHECK_EQ(blocks, before + 256);
 }
 
 /* --- Receiving --- */
