@@ -17,6 +17,7 @@
 #include "net/ip6.h"
 #include "net/neigh.h"
 #include "net/netif.h"
+#include "net/packet.h"
 #include "net/state.h"
 #include "abi/errno.h"
 #include "abi/net.h"
@@ -34,7 +35,7 @@
 #define NEIGH_DELAY  (5 * NSEC_PER_SEC)
 #define NEIGH_RETRY  NSEC_PER_SEC
 #define NEIGH_WAYS   8
-#define PENDING_MAX  64
+#define PENDING_MAX  327680 /* bytes of memory for one address: a full SO_SNDBUF in fragments */
 
 COUNTER(neigh_unresolved_drops);
 
@@ -113,7 +114,7 @@ static struct packet *take_pending(struct neigh *e)
 
 	e->pending = NULL;
 	e->pending_tail = &e->pending;
-	e->pending_count = 0;
+	e->pending_bytes = 0;
 	return list;
 }
 
@@ -173,6 +174,7 @@ static bool resolve(
 {
 	struct neigh *e = entry_find(n, dev, ip);
 	uint64_t now = clock_now();
+	uint32_t size;
 
 	if (!e)
 		e = entry_make(n, dev, ip);
@@ -188,7 +190,8 @@ static bool resolve(
 		*mac = e->mac;
 		return true;
 	}
-	if (!e || e->pending_count >= PENDING_MAX) {
+	size = pkt_truesize(p);
+	if (!e || (e->pending && e->pending_bytes + size > PENDING_MAX)) {
 		counter_inc(neigh_unresolved_drops);
 		packet_free(p);
 		return false;
@@ -196,7 +199,7 @@ static bool resolve(
 	p->next = NULL;
 	*e->pending_tail = p;
 	e->pending_tail = &p->next;
-	e->pending_count++;
+	e->pending_bytes += size;
 	return false;
 }
 
@@ -219,7 +222,7 @@ static void flush_pending(struct netdev *dev, struct packet *list, uint64_t mac)
 				q.offender = q.src;
 				q.type = v4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE;
 				q.code = v4 ? ICMP_HOST_UNREACH : 3;
-				ip_quote_error(&q, EHOSTUNREACH, q.protocol != IPPROTO_TCP, 0);
+				ip_quote_error(&q, EHOSTUNREACH, false, 0);
 			}
 			packet_free(list);
 		}

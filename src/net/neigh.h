@@ -19,7 +19,7 @@ struct neigh {
 	unsigned probes;
 	bool router;
 	struct packet *pending, **pending_tail;
-	unsigned pending_count;
+	uint32_t pending_bytes;
 };
 
 enum {

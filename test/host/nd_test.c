@@ -230,13 +230,18 @@ TEST(unsolicited_advertisement_without_override_changes_nothing)
 TEST(unreachable_neighbour_is_reported)
 {
 	struct file *u;
+	int on = 1;
 
 	link_setup();
 	u = udp6_at(53);
 	CHECK_EQ(dial6(u, PEER_LL, 9, 2), 0);
 	CHECK_EQ(env_write(u, "x", 1, 0), 1);
 	env_run(5 * NSEC_PER_SEC);
-	CHECK_EQ(env_read(u, buf, 10, 0), -EHOSTUNREACH);
+	CHECK_EQ(env_read(u, buf, 10, MSG_DONTWAIT), -EAGAIN);
+	CHECK_EQ(socket_setopt(u, SOL_IPV6, IPV6_RECVERR, &on, sizeof(on)), 0);
+	CHECK_EQ(env_write(u, "x", 1, 0), 1);
+	env_run(5 * NSEC_PER_SEC);
+	CHECK_EQ(env_read(u, buf, 10, MSG_DONTWAIT), -EHOSTUNREACH);
 	file_put(u);
 	peer_teardown();
 }
