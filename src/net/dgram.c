@@ -25,6 +25,7 @@ struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int ty
 		return NULL;
 	socket_setup(&d->i.s, ops, family, type, protocol);
 	inet_setup(&d->i);
+	d->out = 1;
 	return d;
 }
 
@@ -316,8 +317,10 @@ int dgram_shutdown(struct socket *s, int how)
 
 uint32_t dgram_poll(struct socket *s)
 {
-	uint32_t shut = load_relaxed(&s->shut), r = POLLOUT | POLLWRNORM | POLLWRBAND;
+	uint32_t shut = load_relaxed(&s->shut), r = 0;
 
+	if (likely(dgram_poll_room(dgram_sk(s))))
+		r |= POLLOUT | POLLWRNORM | POLLWRBAND;
 	if (load_relaxed(&dgram_sk(s)->errors) || zc_waiting(s))
 		r |= POLLERR | (s->select_err_queue ? POLLPRI : 0);
 	if (load_relaxed(&s->error))
@@ -343,7 +346,7 @@ long dgram_ioctl(struct socket *s, unsigned cmd, unsigned long arg)
 		n = p ? (int)pkt_total(p) : 0;
 		socket_unlock(s);
 		break;
-	case SIOCOUTQ: break;
+	case SIOCOUTQ: n = (int)dgram_out(dgram_sk(s)); break;
 	default: return -ENOIOCTLCMD;
 	}
 	return put_user(n, (int *)arg);
@@ -372,7 +375,7 @@ void dgram_destroy(struct socket *s)
 	udp_rings_destroy(dgram_sk(s));
 	inet_release(inet_sk(s));
 	BUG_ON(inet_sk(s)->flow);
-	socket_free(s);
+	dgram_free(dgram_sk(s));
 }
 
 int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
@@ -707,8 +710,8 @@ static void loop_copy(struct packet *p, const struct dgram_target *t)
 
 int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_target *t)
 {
-	bool loops = !(t->route.dev->features & NETDEV_LOOPBACK) &&
-		     ((t->group && loops_back(i, t)) || t->route.broadcast);
+	bool card = !(t->route.dev->features & NETDEV_LOOPBACK);
+	bool loops = card && ((t->group && loops_back(i, t)) || t->route.broadcast);
 	int err;
 
 	do {
@@ -718,6 +721,8 @@ int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_ta
 		p->next = NULL;
 		if (unlikely(loops))
 			loop_copy(p, t);
+		if (likely(card))
+			dgram_charge(dgram_sk(&i->s), p);
 		if (!ip_is_any(i->raddr))
 			steer_packet(&i->s, p, t->route.dev, false);
 		if (unlikely(
@@ -729,7 +734,7 @@ int dgram_output(struct inet_sock *i, struct packet *list, const struct dgram_ta
 	lo_run();
 	if (unlikely(err == -EMSGSIZE))
 		dgram_note_too_long(dgram_sk(&i->s), t);
-	/* A full ring loses the packet, as any network may; the sender hears it only if it asked.
-	 */
+	/* Where too many wait for the card it is lost, as in any network; the sender hears it only
+	 * if it asked. */
 	return err == -ENOBUFS && !inet_recverr(i, t->how.dst) ? 0 : err;
 }

@@ -15,6 +15,7 @@ struct dgram_sock {
 		*last_error; /* the error queue; errors is also looked at without it */
 	uint32_t rx_bytes;   /* truesize of what is queued */
 	uint32_t drops;	     /* atomic */
+	uint64_t out;	     /* atomic: dgram_room.c */
 	/* options of UDP; single words, read anywhere. 'joins' is all that sending heeds: 0: a
 	 * message is a datagram */
 	union {
@@ -94,5 +95,41 @@ void dgram_limit_path(const struct inet_sock *i, struct route_cache *r);
 struct packet *dgram_copy(struct socket_message *m, size_t n, size_t header);
 /* The same, or a lent one if m->lent. With m->note. */
 struct packet *dgram_packet(struct socket_message *m, size_t n, size_t header);
+/*
+ * dgram_room.c: what the socket has sent and a card has not. wait_room: a call sleeps until there
+ * is room for one more message of any size. -EAGAIN, -EINTR, -ERESTARTSYS, the socket's error,
+ * -EPIPE with the signal.
+ */
+#define OUT_WAITED (1ull << 63)
+static inline uint32_t dgram_out(const struct dgram_sock *d)
+{
+	return (uint32_t)(load_relaxed(&d->out) & ~OUT_WAITED) - 1;
+}
+/* A hint: false while somebody else waits. */
+static inline bool dgram_has_room(const struct dgram_sock *d)
+{
+	return load_relaxed(&d->out) <= load_relaxed(&d->i.s.sndbuf);
+}
+int dgram_wait_room(struct socket *s, const struct socket_message *m);
+bool dgram_poll_room(struct dgram_sock *d);  /* false: it will be announced */
+void dgram_buffer_changed(struct socket *s); /* SO_SNDBUF */
+void dgram_free(struct dgram_sock *d);	     /* destroy's end: the memory, once all is sent */
+void dgram_sent(struct packet *p);	     /* packet.free of what is charged */
+/* Its memory, and what Linux has more of it: as many short ones fit into a buffer, 277 by default.
+ */
+#define DGRAM_LINUX_MORE 328u
+static inline uint32_t dgram_charge_of(const struct packet *p)
+{
+	return DGRAM_LINUX_MORE +
+	       (likely(!p->frags) ? (uint32_t)((size_t)(p->end - p->head) + sizeof(*p))
+				  : pkt_truesize(p));
+}
+/* p, of packet_alloc, goes to a card. */
+static inline void dgram_charge(struct dgram_sock *d, struct packet *p)
+{
+	p->owner = d;
+	p->free = dgram_sent;
+	atomic_add(&d->out, (uint64_t)dgram_charge_of(p));
+}
 /* Sends a list of them, and a copy to ourselves where groups and broadcasts ask for it. */
 int dgram_output(struct inet_sock *i, struct packet *p, const struct dgram_target *t);

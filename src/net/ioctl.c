@@ -66,7 +66,7 @@ static int fill(unsigned cmd, struct ifreq *r, struct netdev *d)
 	case SIOCGIFFLAGS: r->u.flags = (int16_t)device_flags(d); return 0;
 	case SIOCGIFMTU: r->u.value = (int32_t)d->mtu; return 0;
 	case SIOCGIFMETRIC: r->u.value = 0; return 0;
-	case SIOCGIFTXQLEN: r->u.value = 1000; return 0;
+	case SIOCGIFTXQLEN: r->u.value = NETDEV_TX_WAITING; return 0;
 	case SIOCGIFHWADDR:
 		memset(&r->u, 0, sizeof(r->u));
 		r->u.hwaddr.family = d->features & NETDEV_LOOPBACK ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
@@ -203,7 +203,7 @@ static void show_bucket(
 	list_for_each_entry (i, &b->head, bind_link)
 		if (i->s.family == family && i->s.type == type)
 			line_of(t, (*row)++, i, !ip_is_any(i->raddr) ? TCP_ESTABLISHED : TCP_CLOSE,
-				0, dgram_sk(&i->s)->rx_bytes);
+				dgram_out(dgram_sk(&i->s)), dgram_sk(&i->s)->rx_bytes);
 	mutex_unlock(&b->lock);
 }
 

@@ -328,12 +328,16 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			break;
 		}
 		f->queue = p->queue;
+		if (off + n == total)
+			packet_keep(f, p);
 		pkt_copy_out(p, off, packet_put(f, n), n);
 		fill_header(packet_push(f, sizeof(struct ip_header)), how,
 			n + sizeof(struct ip_header), id,
 			(uint16_t)(off / 8) | (off + n < total ? IP_MF : 0));
 		counter_inc(ip_tx_fragments);
 		err = ip_link_output(f, how->dst, r);
+		if (off + n == total) /* and p with it, some time */
+			return err;
 	}
 	packet_free(p);
 	return err;

@@ -346,6 +346,8 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			break;
 		}
 		f->queue = p->queue;
+		if (off + n == total)
+			packet_keep(f, p);
 		pkt_copy_out(p, off, packet_put(f, n), n);
 		h = packet_push(f, sizeof(*h));
 		*h = (struct ip6_fragment){ .next_header = how->protocol,
@@ -355,6 +357,8 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 			n + sizeof(*h));
 		counter_inc(ip6_tx_fragments);
 		err = ip_link_output(f, how->dst, r);
+		if (off + n == total) /* and p with it, some time */
+			return err;
 	}
 	packet_free(p);
 	return err;

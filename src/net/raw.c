@@ -241,6 +241,8 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 		err = dgram_target(s, m, &t);
 	if (err)
 		return err;
+	if (unlikely(!dgram_has_room(dgram_sk(s))) && (err = dgram_wait_room(s, m)))
+		return err;
 	p = dgram_copy(m, m->data->left, 0);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
@@ -306,7 +308,7 @@ static int raw_setopt(struct socket *s, int level, int name, const void *val, ui
 	.bind = raw_bind, .connect = dgram_connect, .getname = inet_getname, .send = raw_send,     \
 	.recv = raw_recv, .shutdown = dgram_shutdown, .getopt = raw_getopt, .setopt = raw_setopt,  \
 	.poll = dgram_poll, .ioctl = dgram_ioctl, .close = dgram_close, .work = dgram_work,        \
-	.destroy = dgram_destroy
+	.destroy = dgram_destroy, .buffer_changed = dgram_buffer_changed
 
 static const struct socket_ops raw_ops = { RAW_OPS };
 static const struct socket_ops ping_ops = { RAW_OPS };

@@ -88,12 +88,13 @@ static void put_memory(struct nl_reply *r, const struct inet_sock *i, uint8_t ex
 	uint32_t queued = t && t->state != TCP_LISTEN ? t->write_seq - t->snd_base : 0;
 	uint32_t sk[SK_MEMINFO_VARS] = { [SK_MEMINFO_RMEM_ALLOC] = held,
 		[SK_MEMINFO_RCVBUF] = i->s.rcvbuf,
+		[SK_MEMINFO_WMEM_ALLOC] = d ? dgram_out(d) : 0,
 		[SK_MEMINFO_SNDBUF] = i->s.sndbuf,
 		[SK_MEMINFO_WMEM_QUEUED] = queued,
 		[SK_MEMINFO_BACKLOG] = load_relaxed(&i->s.channel.bytes),
 		[SK_MEMINFO_DROPS] =
 			load_relaxed(&i->s.channel.dropped) + (d ? load_relaxed(&d->drops) : 0) };
-	struct inet_diag_meminfo m = { .rmem = held, .wmem = queued };
+	struct inet_diag_meminfo m = { .rmem = held, .wmem = queued, .tmem = d ? dgram_out(d) : 0 };
 
 	if (ext & 1u << (INET_DIAG_MEMINFO - 1))
 		nl_attr(r, INET_DIAG_MEMINFO, &m, sizeof(m));
@@ -140,6 +141,7 @@ static bool put_socket(
 		put_tcp_queues(m, t);
 	} else {
 		m->rqueue = dgram_sk(s)->rx_bytes;
+		m->wqueue = dgram_out(dgram_sk(s));
 	}
 	if (m->state != TCP_TIME_WAIT && m->state != TCP_SYN_RECV)
 		put_attributes(r, i, m->state, req->ext);

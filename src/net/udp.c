@@ -449,6 +449,8 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 		return socket_sigpipe(m);
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
+	if (unlikely(!dgram_has_room(dgram_sk(s))) && (err = dgram_wait_room(s, m)))
+		return err;
 	if (unlikely(other))
 		return send_other(s, m, &t);
 	p = dgram_copy(m, n, sizeof(struct udp_header));
@@ -526,4 +528,5 @@ static const struct socket_ops udp_ops = {
 	.work = dgram_work,
 	.icmp = udp_icmp,
 	.destroy = dgram_destroy,
+	.buffer_changed = dgram_buffer_changed,
 };

@@ -29,7 +29,7 @@ int udp_client_create(int family, const struct netdev *dev, uint16_t port, struc
 void udp_client_send(struct socket *s, const void *data, size_t n, struct ip_addr to, uint16_t port)
 {
 	struct iter it;
-	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL };
+	struct socket_message m = { .data = &it, .flags = MSG_NOSIGNAL | MSG_DONTWAIT };
 
 	iter_init_one(&it, (void *)(uintptr_t)data, n, false);
 	inet_put_addr(&m.name, &m.name_len, s->family, to, port, s->bound_if);

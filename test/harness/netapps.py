@@ -4,7 +4,9 @@ and as clients in the guest."""
 import json
 import os
 import re
+import socket
 
+from harness import tap
 from harness.wire import DIR, GUEST, GUEST6, HOST, HOST6, PORT, Guest, Wire
 
 # A link that is not good, but on which programs are not slow.
@@ -95,6 +97,38 @@ def sockperf(score):
                 with Guest(wire, argv) as guest:
                     heard(score, f"net/sockperf-client/{name}", guest, SOCKPERF)
                 wire.end_programs()
+
+
+BLASTS = {  # words for blast.c: datagrams, bytes, how, sockets, SO_SNDBUF
+    "blocking": "20000 64 send", "poll": "20000 64 poll", "sendmmsg": "20000 64 many",
+    "segments": "20000 1000 gso", "four-sockets": "10000 64 send 4",
+    "small-buffer": "3000 64 poll 1 4096", "fragments": "3000 4000 send"}
+
+
+def frames(wire):
+    """How many have come out of the guest."""
+    said = wire.run(["cat", "/proc/net/dev"]).out.decode()
+    return int(re.search(rf"{tap.DEVICE}: *\d+ +(\d+)", said).group(1))
+
+
+def blast(score):
+    """UDP at full speed from the guest: its senders wait for the card, and all of it comes out. What
+    the receiver loses in its own buffer is its own affair."""
+    with Wire() as wire:
+        with wire.inside():
+            receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with receiver:
+            receiver.bind((HOST, 9000))
+            for name, words in BLASTS.items():
+                count, size, _, *sockets = words.split()
+                sent = int(count) * int(sockets[0] if sockets else 1)
+                want = sent * (3 if int(size) > 1472 else 1)
+                seen = frames(wire)
+                with Guest(wire, [f"{DIR}/blast", HOST, "9000"] + words.split(), cpus=2) as guest:
+                    heard(score, f"net/blast/{name}", guest,
+                          has(rf"^sent {sent} .* refused 0 .* dropped 0 "))
+                came = frames(wire) - seen
+                score.result(f"net/blast/{name}-came", came >= want, f"{came} frames of {want}")
 
 
 def before(wire, words, program, *args, **how):
@@ -226,5 +260,5 @@ def memcached(score):
 
 
 JOBS = {"iperf3-server": iperf_server, "iperf3-client": iperf_client, "sockperf": sockperf,
-        "ping": ping, "tools": tools, "nginx": nginx, "curl-client": curl_client, "redis": redis,
-        "memcached": memcached}
+        "blast": blast, "ping": ping, "tools": tools, "nginx": nginx, "curl-client": curl_client,
+        "redis": redis, "memcached": memcached}

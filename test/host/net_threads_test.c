@@ -7,18 +7,30 @@
  * connect, send, read and close, timers and the network thread. Each thread plays a CPU of RCU's.
  * AddressSanitizer and ThreadSanitizer see what is freed too early and what nothing guards.
  */
-#define CPUS		 7
+#define CPUS		 10
 #define RCU_HOST_KTHREAD reclaimer_create
 #include "t.h"
 #include "rcu_host.h"
 #include "net_base.h"
+#include "lockfree/mpsc.h"
 #include "abi/net.h"
 #include "net/inet.h"
 #include "net/netif.h"
 #include "net/rx.h"
 #include "sched/random.h"
 
-enum { CPU_TIMER, CPU_RX, CPU_RX2, CPU_CLIENT, CPU_CLIENT2, CPU_SERVER, CPU_SERVER2 };
+enum {
+	CPU_TIMER,
+	CPU_RX,
+	CPU_RX2,
+	CPU_CLIENT,
+	CPU_CLIENT2,
+	CPU_SERVER,
+	CPU_SERVER2,
+	CPU_SENDER,
+	CPU_SENDER2,
+	CPU_CARD
+};
 
 /* ---- timers: one thread, which is the network thread too ---- */
 
@@ -140,7 +152,7 @@ uint64_t random_u64(void)
 }
 /* mutex.c is told the class of each lock; nobody asks for it here. */
 
-/* ---- a card: what goes out is lost, what comes in is made up ---- */
+/* ---- a card: what goes out is lost some time later, what comes in is made up ---- */
 
 static struct netdev card;
 void (*netdev_registered)(struct netdev *dev);
@@ -161,10 +173,21 @@ struct netdev *netdev_first(void)
 {
 	return first_dev;
 }
+static struct mpsc_list in_card; /* linked through cb */
 static int card_send(struct netdev *dev, struct packet *p)
 {
-	packet_free(p);
+	mpsc_push(&in_card, (struct mpsc_node *)p->cb);
 	return 0;
+}
+static void card_sends(void)
+{
+	struct mpsc_node *n = mpsc_take_all(&in_card), *next;
+
+	for (; n; n = next) {
+		next = load_relaxed(&n->next);
+		packet_free(container_of((void *)n, struct packet, cb));
+		come_by();
+	}
 }
 
 #define HERE IP4(10, 0, 0, 1)
@@ -227,7 +250,7 @@ static struct packet *frame(
 
 static int rounds = 400;
 static atomic_int programs; /* that still run */
-static atomic_long answered, datagrams;
+static atomic_long answered, datagrams, waited;
 
 static int open_socket(int type, struct file **out)
 {
@@ -371,25 +394,74 @@ static void server(void *arg)
 	sleeping(true);
 }
 
+static void card_thread(void *arg)
+{
+	sleeping(false);
+	while (atomic_load(&programs) || !mpsc_empty(&in_card)) {
+		card_sends();
+		come_by();
+		usleep(20);
+	}
+	sleeping(true);
+}
+
+/*
+ * More than fits, so that it waits for the card, on a socket of its own, which it closes at once,
+ * and on one that both senders have. A wake-up that is lost is a test without an end.
+ */
+static struct file *shared;
+static void sender(void *arg)
+{
+	char text[64] = { 0 };
+
+	sleeping(false);
+	for (int i = 0; i < rounds; i++) {
+		struct file *f;
+
+		CHECK_EQ(open_socket(SOCK_DGRAM, &f), 0);
+		file_socket(f)->broadcast = true;
+		file_socket(f)->sndbuf = 4608;
+		CHECK_EQ(name_call(socket_connect, f, 0xffffffff, 9), 0);
+		for (int k = 0; k < 12; k++) {
+			if (!(f->ops->poll(f, NULL) & POLLOUT))
+				atomic_fetch_add(&waited, 1);
+			CHECK_EQ(transfer(f, text, sizeof(text), true, 0), sizeof(text));
+			CHECK_EQ(transfer(shared, text, sizeof(text), true, 0), sizeof(text));
+		}
+		file_put(f);
+		come_by();
+	}
+	atomic_fetch_sub(&programs, 1);
+	sleeping(true);
+}
+
 TEST(connect_and_close_while_packets_arrive)
 {
 	static const struct {
 		void (*fn)(void *);
 		int cpu;
 	} who[] = { { receiver, CPU_RX }, { receiver, CPU_RX2 }, { client, CPU_CLIENT },
-		{ client, CPU_CLIENT2 }, { server, CPU_SERVER }, { server, CPU_SERVER2 } };
+		{ client, CPU_CLIENT2 }, { server, CPU_SERVER }, { server, CPU_SERVER2 },
+		{ sender, CPU_SENDER }, { sender, CPU_SENDER2 }, { card_thread, CPU_CARD } };
 	static struct shim_thread clock, threads[ARRAY_SIZE(who)];
 
 	boot();
-	atomic_store(&programs, 2);
+	CHECK_EQ(open_socket(SOCK_DGRAM, &shared), 0);
+	file_socket(shared)->broadcast = true;
+	file_socket(shared)->sndbuf = 4608;
+	CHECK_EQ(name_call(socket_connect, shared, 0xffffffff, 9), 0);
+	atomic_store(&programs, 4);
 	shim_start(&clock, timer_thread, NULL, CPU_TIMER);
 	for (unsigned i = 0; i < ARRAY_SIZE(who); i++)
 		shim_start(&threads[i], who[i].fn, NULL, who[i].cpu);
 	for (unsigned i = 0; i < ARRAY_SIZE(who); i++)
 		shim_join(&threads[i]);
+	file_put(shared);
 	atomic_store(&machine_off, true);
 	shim_join(&clock);
+	card_sends();
 	printf("# %ld answers, %ld datagrams\n", atomic_load(&answered), atomic_load(&datagrams));
 	CHECK(atomic_load(&answered) > 0);
 	CHECK(atomic_load(&datagrams) > 0);
+	CHECK(atomic_load(&waited) > 0);
 }
