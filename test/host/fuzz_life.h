@@ -138,6 +138,14 @@ static void one_step(void)
 
 /* ---- the end ---- */
 
+/* Sent for another one, whose owner may be p: a fragment, for its datagram's socket. */
+static bool is_sent_for(const struct packet *f, void *p)
+{
+	struct packet kept;
+
+	packet_keep(&kept, NULL);
+	return f->free == kept.free && ((struct packet *)f->owner)->owner == p;
+}
 static bool is_posted(void *p)
 {
 	for (unsigned k = 0; k < CARD_CONTROL; k++) {
@@ -149,7 +157,7 @@ static bool is_posted(void *p)
 			if (p == q->slots[i].indirect)
 				return true;
 			for (struct packet *f = head; f; f = f == head ? f->frags : f->next)
-				if (f == p || f->owner == p)
+				if (f == p || f->owner == p || is_sent_for(f, p))
 					return true;
 		}
 	}
