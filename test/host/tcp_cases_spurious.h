@@ -169,6 +169,34 @@ TEST(eifel_undoes_a_timeout_without_sack)
 	SILENCE();
 	close_all();
 }
+/* The first ACK of a run says that the recovery was wrong, the second says more in all but that. */
+TEST(eifel_hears_each_ack_of_a_run)
+{
+	uint32_t original, newer;
+
+	open_with(O_TS, 40);
+	write_segments(10);
+	SENT(0, 10);
+	original = peer_echo;
+	after(40);
+	for (int k = 0; k < 3; k++)
+		ack("0");
+	SENT(0, 1);
+	CHECK_EQ(ca_state(), CA_RECOVERY);
+	CHECK(!sk_of(c)->cwnd_limited);
+	newer = peer_echo;
+	after(5);
+	gathering = true;
+	peer_echo = original;
+	ack("4");
+	peer_echo = newer;
+	ack("10");
+	inject_gathered();
+	CHECK_EQ(ca_state(), CA_OPEN);
+	CHECK_EQ(sk_of(c)->cwnd, 10 * SEG);
+	CHECK_EQ(sk_of(c)->ssthresh, 0x7fffffff);
+	close_all();
+}
 TEST(undo_restores_what_cubic_knew)
 {
 	struct tcp_cubic before;
