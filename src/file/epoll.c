@@ -31,6 +31,10 @@
  *   E3  The set's end takes a reference on each file that still has one. What it cannot get is
  *       at its own end, which takes the item out: in between the set is memory without a file,
  *       where wake-ups find nobody, and which goes with its last item.
+ *
+ * X4 (wait.h has X1 to X3). An exclusive item that is told keeps the event from the other ones. It
+ * looks for it: a thread of its set was picked, and that one scans (X1). If the item is taken out
+ * first, who takes it out looks in its stead, and passes on what it finds.
  */
 #include "file/epoll.h"
 #include "abi/errno.h"
@@ -238,13 +242,34 @@ static void take_off_ready(struct epoll_item *item)
 	set_ready_count(ep, ep->ready_count - 1);
 }
 
-/* ep->lock held, and a reference on the file (or it has none left, E2). */
+/* ep->lock held, and a reference on the file. X4; what an item without EPOLLEXCLUSIVE is told the
+ * others have been told as well. */
+static void leave_queues(struct epoll_item *item)
+{
+	struct wait_queue *queues[QUEUES_MAX];
+	uint32_t events = 0;
+
+	for (unsigned i = 0; i < item->entry_count; i++) {
+		queues[i] = item->entries[i].queue;
+		wait_remove(&item->entries[i]); /* afterwards item_woken does not run any more */
+	}
+	if ((item->event.events & EPOLLEXCLUSIVE) && load_acquire(&item->queued))
+		events = item_events(item);
+	for (unsigned i = 0; events && i < item->entry_count; i++)
+		wait_pass_on(queues[i], events);
+}
+
+/* ep->lock held, and a reference on the file (or it has none left, E2: then nobody waits for it).
+ */
 static void unlink_item(struct epoll_item *item, bool file_alive)
 {
 	struct file *f = item->file;
 
-	for (unsigned i = 0; i < item->entry_count; i++)
-		wait_remove(&item->entries[i]); /* afterwards item_woken does not run any more */
+	if (file_alive)
+		leave_queues(item);
+	else
+		for (unsigned i = 0; i < item->entry_count; i++)
+			wait_remove(&item->entries[i]);
 	take_off_ready(item);
 	if (file_alive)
 		mutex_lock(&f->epoll_lock);

@@ -110,13 +110,12 @@ static void leave(struct socket *s)
 		timer_arm(&n->left_timer, clock_now() + n->patience);
 }
 
-/* Unless somebody is just doing it. Who was told has not come, so everybody hears of it again. */
+/* Unless somebody is just doing it. Who was told has not come, but it will: C4. */
 static void work_off(struct socket *s)
 {
 	if (!mutex_trylock(&s->lock))
 		return;
 	counter_inc(net_channel_swept);
-	atomic_xchg(&s->channel.newcomer, 1);
 	socket_unlock(s);
 }
 

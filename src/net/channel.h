@@ -50,9 +50,11 @@
  *     it is woken. Who has the duty rings in any case, even if it runs the protocol as well.
  *  C4 One of several exclusive waiters is told by a ring: a set (EPOLLEXCLUSIVE) in whose
  *     epoll_wait a thread sleeps, or a thread that takes one datagram. Either always looks before
- *     it returns (wait.h, X1), and the thread passes on if it leaves something (X3), also if it
- *     leaves with an error. So as long as there is input and exclusive waiters sleep, somebody is
- *     awake that was told of it, has not looked yet, and tells the next.
+ *     it returns (wait.h, X1; a set that loses the file before that, epoll.c, X4), and the thread
+ *     passes on if it leaves something (X3), also if it leaves with an error. So as long as there
+ *     is input and exclusive waiters sleep, somebody is awake that was told of it, has not looked
+ *     yet, and tells the next. However late it comes, nobody else needs to hear of it: the network
+ *     thread that works the channel off tells newcomers only, as D does.
  *  C5 eager: the holder of the lock stores it, then unlocks, then looks at the channel; who pushes
  *     does so before it loads eager. So a packet that meets an old value is seen by the holder.
  *  C6 The list of the network thread: listed is exchanged to 0, then the channel is looked at; who
@@ -62,7 +64,8 @@
  *     sleeper does is to look (C1), and who sees packets takes them. So one request at a time costs
  *     no timer, which is two ways out of a virtual machine and two switches. Should others overtake
  *     it, what comes next meanwhile is put on the list: RUNG is set, so it is not rung for.
- * test/model/channel.pml tries C1 to C4 out, test/host/net_threads_test.c runs all of it.
+ * test/model/channel.pml tries C1 to C3 out, exclusive.pml C4; test/host/net_threads_test.c runs
+ *all of it.
  */
 #pragma once
 

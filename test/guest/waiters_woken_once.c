@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Several threads wait for one thing each at one descriptor: a connection, a datagram, an event.
- * Each thing wakes one of them (counted by the context switches in that call), and a thread that is woken when
- * a signal or its timeout takes it out of its call does not keep what it was woken for.
+ * Each thing wakes one of them (counted by the context switches in that call), and a thread that is
+ * woken when a signal or its timeout takes it out of its call does not keep what it was woken for.
  */
 #include "net.h"
 #include <semaphore.h>

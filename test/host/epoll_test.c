@@ -153,6 +153,68 @@ TEST(epoll_oneshot)
 	run_mode(POLLIN | EPOLLONESHOT);
 }
 
+/* --- Of exclusive sets one is told, and may lose the file before it looks (X4) --- */
+
+#define LOSSES 3000
+#define GO     1 /* fd of the file that tells the waiters to go */
+
+static struct file *rivals[2], *go;
+static atomic_long told;
+
+static void rival(void *arg)
+{
+	struct epoll_event e;
+
+	for (;;) {
+		CHECK_EQ(epoll_wait_events(rivals[(long)arg], &e, 1, NEVER), 1);
+		if (e.data == GO)
+			return;
+		atomic_fetch_add(&told, counter_take(files[0]));
+	}
+}
+
+static void lose_one(long round)
+{
+	struct counter *c = files[0]->private;
+	struct file *first = rivals[round % 2];
+
+	watch(first, files[0], 0, POLLIN | EPOLLEXCLUSIVE);
+	watch(rivals[!(round % 2)], files[0], 0, POLLIN | EPOLLEXCLUSIVE);
+	if (round % 3)
+		usleep(100); /* both sleep */
+	__atomic_fetch_add(&c->value, 1, __ATOMIC_SEQ_CST);
+	wait_wake_one(&c->queue, POLLIN);
+	CHECK_EQ(epoll_control(first, EPOLL_CTL_DEL, files[0], 0, NULL), 0);
+	while (atomic_load(&told) <= round) /* or for ever */
+		usleep(20);
+	CHECK_EQ(epoll_control(rivals[!(round % 2)], EPOLL_CTL_DEL, files[0], 0, NULL), 0);
+}
+
+TEST(epoll_exclusive)
+{
+	struct shim_thread t[2];
+
+	atomic_store(&told, 0);
+	files[0] = counter_create();
+	go = counter_create();
+	for (long i = 0; i < 2; i++) {
+		rivals[i] = epoll_create(0);
+		watch(rivals[i], go, GO, POLLIN);
+		shim_start(&t[i], rival, (void *)i, (uint32_t)i);
+	}
+	for (long round = 0; round < LOSSES; round++)
+		lose_one(round);
+	counter_add(go, 1);
+	for (int i = 0; i < 2; i++)
+		shim_join(&t[i]);
+	CHECK_EQ(atomic_load(&told), LOSSES);
+	for (int i = 0; i < 2; i++)
+		file_put(rivals[i]);
+	file_put(files[0]);
+	file_put(go);
+	CHECK_EQ(atomic_load(&live), 0);
+}
+
 /* --- Sets, files and wake-ups end at the same time --- */
 
 #define SETS   2
