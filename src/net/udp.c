@@ -446,7 +446,7 @@ static ssize_t udp_send(struct socket *s, struct socket_message *m, const struct
 	if (err)
 		return err;
 	if (s->shut & SHUT_SND)
-		return socket_sigpipe(m);
+		return -EPIPE;
 	if (n > UDP_MAX_TEXT - sizeof(struct ip_header) && ip_is_v4(t.how.dst))
 		return -EMSGSIZE;
 	if (unlikely(!dgram_has_room(dgram_sk(s))) && (err = dgram_wait_room(s, m)))

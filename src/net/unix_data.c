@@ -169,6 +169,12 @@ static ssize_t send_packet(struct unix_sock *u, struct unix_sock *to, struct soc
 	return err ? err : (ssize_t)n;
 }
 
+/* The signal is for who writes a stream, as on Linux. */
+static ssize_t broken(const struct unix_sock *u, const struct socket_message *m)
+{
+	return unix_is_stream(u) ? socket_sigpipe(m) : -EPIPE;
+}
+
 ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_context *c)
 {
 	struct unix_sock *u = unix_sk(s), *to;
@@ -183,13 +189,13 @@ ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_
 	if (unix_is_stream(u) && m->name_len)
 		return u->connected ? -EISCONN : unix_is_stream(u) ? -EOPNOTSUPP : -ENOTCONN;
 	if (s->shut & SHUT_SND)
-		return socket_sigpipe(m);
+		return broken(u, m);
 	to = m->name_len ? unix_find(&m->name, m->name_len, c) : unix_peer_get(u);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
 	if (!to) {
 		if (unix_is_connection(u) && u->was_connected)
-			return socket_sigpipe(m);
+			return broken(u, m);
 		return -ENOTCONN;
 	}
 	if (m->name_len && to->s.type != s->type)
@@ -203,7 +209,7 @@ ssize_t unix_send(struct socket *s, struct socket_message *m, const struct path_
 	socket_put(&to->s);
 	if (r == -ECONNREFUSED && !m->name_len && !unix_is_connection(u))
 		unix_disconnect(u);
-	return r == -EPIPE ? socket_sigpipe(m) : r;
+	return r == -EPIPE ? broken(u, m) : r;
 }
 
 /* ---- receiving ---- */
