@@ -32,7 +32,7 @@
  *       at its own end, which takes the item out: in between the set is memory without a file,
  *       where wake-ups find nobody, and which goes with its last item.
  *
- * X4 (wait.h has X1 to X3). An exclusive item that is told keeps the event from the other ones. It
+ * X5 (wait.h has X1 to X4). An exclusive item that is told keeps the event from the other ones. It
  * looks for it: a thread of its set was picked, and that one scans (X1). If the item is taken out
  * first, who takes it out looks in its stead, and passes on what it finds.
  */
@@ -242,7 +242,7 @@ static void take_off_ready(struct epoll_item *item)
 	set_ready_count(ep, ep->ready_count - 1);
 }
 
-/* ep->lock held, and a reference on the file. X4; what an item without EPOLLEXCLUSIVE is told the
+/* ep->lock held, and a reference on the file. X5; what an item without EPOLLEXCLUSIVE is told the
  * others have been told as well. */
 static void leave_queues(struct epoll_item *item)
 {

@@ -50,7 +50,7 @@
  *     it is woken. Who has the duty rings in any case, even if it runs the protocol as well.
  *  C4 One of several exclusive waiters is told by a ring: a set (EPOLLEXCLUSIVE) in whose
  *     epoll_wait a thread sleeps, or a thread that takes one datagram. Either always looks before
- *     it returns (wait.h, X1; a set that loses the file before that, epoll.c, X4), and the thread
+ *     it returns (wait.h, X1; a set that loses the file before that, epoll.c, X5), and the thread
  *     passes on if it leaves something (X3), also if it leaves with an error. So as long as there
  *     is input and exclusive waiters sleep, somebody is awake that was told of it, has not looked
  *     yet, and tells the next. However late it comes, nobody else needs to hear of it: the network

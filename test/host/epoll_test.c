@@ -153,7 +153,7 @@ TEST(epoll_oneshot)
 	run_mode(POLLIN | EPOLLONESHOT);
 }
 
-/* --- Of exclusive sets one is told, and may lose the file before it looks (X4) --- */
+/* --- Of exclusive sets one is told, and may lose the file before it looks (X5) --- */
 
 #define LOSSES 3000
 #define GO     1 /* fd of the file that tells the waiters to go */

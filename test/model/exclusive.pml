@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Exclusive waiters at the channel of src/net/channel.h (C4), with the rules of src/sched/wait.h (X1,
- * X3) and src/file/epoll.c (X4). One receiver pushes packets and rings for each or for several; READERS
+ * X3) and src/file/epoll.c (X5). One receiver pushes packets and rings for each or for several; READERS
  * threads sleep for one packet each (recv of datagrams). Beside that one thing happens:
  *  - all readers but one may be interrupted by a signal; one packet comes;
  *  - a set with EPOLLEXCLUSIVE, in which a thread sleeps, loses the file before anybody has looked
