@@ -348,15 +348,17 @@ static bool env_chance(unsigned per10000)
 static void env_trace(int from, const struct packet *p)
 {
 	static int on = -1;
-	const uint8_t *ip = p->data + 14, *tcp = ip + 20;
+	bool v6 = get_be16(p->data + 12) == ETH_IPV6;
+	const uint8_t *ip = p->data + 14, *tcp = ip + (v6 ? 40 : 20);
 
 	if (on < 0)
 		on = getenv("NET_TRACE") != NULL;
-	if (!on || p->len < 54 || get_be16(p->data + 12) != ETH_IPV4 || ip[9] != IPPROTO_TCP)
+	if (!on || p->len < (v6 ? 74 : 54) || ip[v6 ? 6 : 9] != IPPROTO_TCP)
 		return;
 	fprintf(stderr, "%10.3f %s flags %02x seq %u len %u ack %u wnd %u", (double)env_now / 1e6,
 		from ? "  <-" : "->", tcp[13], get_be32(tcp + 4),
-		get_be16(ip + 2) - 20 - (tcp[12] >> 4) * 4, get_be32(tcp + 8), get_be16(tcp + 14));
+		(v6 ? get_be16(ip + 4) : get_be16(ip + 2) - 20) - (tcp[12] >> 4) * 4,
+		get_be32(tcp + 8), get_be16(tcp + 14));
 	for (int o = 20; o < (tcp[12] >> 4) * 4 && tcp[o]; o += tcp[o] == 1  ? 1
 								: tcp[o + 1] ? tcp[o + 1]
 									     : 40)

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two whole stacks over a bad link, in virtual time: every byte checked, nothing may get stuck. */
 /* sources: $(HOST_NET) */
-/* sources: src/net/ip.c src/net/ip_frag.c src/net/netif.c src/net/netlink.c */
-/* sources: src/net/packet.c src/net/raw.c src/net/socket.c src/net/sockopt.c */
-/* sources: src/net/tcp_ack.c src/net/tcp_cong.c src/net/tcp_data.c src/net/tcp_in.c */
-/* sources: src/net/tcp_listen.c src/net/tcp_opt.c src/net/tcp_out.c src/net/tcp_sack.c */
-/* sources: src/net/tcp_sockopt.c src/net/tcp_state.c src/net/tcp_timer.c src/net/udp.c */
-/* sources: src/net/unix.c src/net/unix_data.c src/net/unix_msg.c src/net/unix_name.c */
-/* sources: src/net/dhcp.c src/net/dhcp_packet.c src/lib/hash.c src/lib/string.c */
-/* sources: src/lib/format.c src/lib/cmdline.c src/file/iter.c src/net/config.c */
 /* flags: -D_GNU_SOURCE */
 #include "net_env.h"
 
@@ -454,12 +446,18 @@ static void bad_day(unsigned long seed)
 	CHECK_EQ(t_live(), 0);
 }
 
-/* TCP_SEEDS=N for more, TCP_SEED=K for one. */
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoul(s, NULL, 10) : otherwise;
+}
+
+/* TCP_SEEDS=N for so many, from TCP_FIRST on; TCP_SEED=K for one. */
 TEST(thousands_of_seeds)
 {
-	const char *n = getenv("TCP_SEEDS"), *one = getenv("TCP_SEED");
-	unsigned long first = one ? strtoul(one, NULL, 10) : 1;
-	unsigned long last = one ? first : n ? strtoul(n, NULL, 10) : 2000;
+	unsigned long one = setting("TCP_SEED", 0), first = one ? one : setting("TCP_FIRST", 1);
+	unsigned long last = first - 1 + (one ? 1 : setting("TCP_SEEDS", 2000));
 
 	for (unsigned long seed = first; seed <= last; seed++) {
 		bad_day(seed);
