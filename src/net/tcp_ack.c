@@ -76,11 +76,16 @@ static void progress(struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_d
 
 /* ---- window ---- */
 
+/*
+ * SND.WND counts from SND.UNA, so a segment that moves SND.UNA brings its own, whatever its number:
+ * what is sent again has an old number and says what its end knows now. RFC 9293 (3.10.7.4) keeps
+ * the window of the later number there, and so would have us send beyond the edge.
+ */
 static void update_window(struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	uint32_t wnd = seg->wnd << t->snd_wscale;
 
-	if (!(seq_lt(t->snd_wl1, seg->seq) ||
+	if (!(seq_gt(seg->ack, t->snd_una) || seq_lt(t->snd_wl1, seg->seq) ||
 		    (t->snd_wl1 == seg->seq && seq_le(t->snd_wl2, seg->ack))))
 		return;
 	t->snd_wl1 = seg->seq;

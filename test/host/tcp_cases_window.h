@@ -40,6 +40,23 @@ TEST(window_of_an_older_segment_is_not_believed)
 	CHECK_EQ(sk_of(c)->snd_wnd, 20000);
 	close_all();
 }
+/* A lost segment that is sent again has an older number and says what its end knows now. */
+TEST(window_belongs_to_what_was_acknowledged_with_it)
+{
+	open_with(0, 0);
+	SEND(.flags = TCP_ACK, .seq = 1002, .ack = iss + 1, .wnd = 5000, .text = "y");
+	out_clear();
+	write_segments(8);
+	SENT(0, 5);
+	SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1 + 3 * SEG, .wnd = 2000, .text = "x");
+	CHECK_EQ(sk_of(c)->snd_wnd, 2000); /* up to where it was before */
+	CHECK_EQ(sk_of(c)->snd_nxt, iss + 1 + 5 * SEG);
+	out_clear();
+	peer_seq = 1003;
+	ack_window("5", 2000);
+	SENT(5, 7);
+	close_all();
+}
 TEST(window_is_scaled_as_the_peer_said)
 {
 	open_with(O_WSCALE, 0);
