@@ -3,12 +3,14 @@
 #ifndef TEST_HOST_FUZZ_APPS_H
 #define TEST_HOST_FUZZ_APPS_H
 
-#include "fuzz_peer.h"
+#include "fuzz_rings.h"
 #include "abi/netlink.h"
 #include "abi/sock_diag.h"
 
-#define FILES 28
+#define FILES 36
 static struct file *files[FILES];
+static struct app_rings rings[FILES];
+static unsigned app_spoils; /* so many of 1000 looks at rings leave nonsense in them */
 static uint8_t app_bytes[70000];
 
 static void app_close(unsigned k)
@@ -16,6 +18,7 @@ static void app_close(unsigned k)
 	if (files[k])
 		file_put(files[k]);
 	files[k] = NULL;
+	rings[k] = (struct app_rings){ 0 };
 }
 
 static void app_address(struct sockaddr_storage *a, uint32_t *len, int family, bool local)
@@ -52,6 +55,32 @@ static void app_address(struct sockaddr_storage *a, uint32_t *len, int family, b
 		*len = rnd(*len + 1);
 }
 
+/* One that is free, or FILES. */
+static unsigned app_free(void)
+{
+	unsigned k = 0;
+
+	while (k < FILES && files[k])
+		k++;
+	return k;
+}
+static void app_pair(void)
+{
+	struct file *pair[2];
+
+	if (socket_pair(AF_UNIX,
+		    (int)PICK(SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW) | SOCK_NONBLOCK, 0,
+		    pair))
+		return;
+	for (unsigned i = 0, k; i < 2; i++) {
+		k = app_free();
+		if (k < FILES)
+			files[k] = pair[i];
+		else
+			file_put(pair[i]);
+	}
+}
+
 static void app_open(unsigned k)
 {
 	static const int kinds[][3] = { { AF_INET, SOCK_STREAM, 0 }, { AF_INET, SOCK_STREAM, 0 },
@@ -59,12 +88,20 @@ static void app_open(unsigned k)
 		{ AF_INET6, SOCK_DGRAM, 0 }, { AF_INET, SOCK_RAW, IPPROTO_ICMP },
 		{ AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 }, { AF_INET, SOCK_DGRAM, IPPROTO_ICMP },
 		{ AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6 }, { AF_INET, SOCK_RAW, IPPROTO_TCP },
-		{ AF_INET, SOCK_RAW, 255 }, { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE } };
+		{ AF_INET, SOCK_RAW, 255 }, { AF_NETLINK, SOCK_RAW, NETLINK_ROUTE },
+		{ AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG }, { AF_UNIX, SOCK_STREAM, 0 },
+		{ AF_UNIX, SOCK_DGRAM, 0 }, { AF_UNIX, SOCK_SEQPACKET, 0 },
+		{ AF_INET, SOCK_STREAM, 0 }, { AF_INET, SOCK_DGRAM, 0 } };
 	const int *kind = kinds[rnd(ARRAY_SIZE(kinds))];
-	struct file *f = socket_create(kind[0], kind[1] | SOCK_NONBLOCK, kind[2]);
+	struct file *f;
 	struct sockaddr_storage a;
 	uint32_t len;
 
+	if (kind[0] == AF_UNIX && rnd(2)) {
+		app_pair();
+		return;
+	}
+	f = socket_create(kind[0], kind[1] | SOCK_NONBLOCK, kind[2]);
 	if (IS_ERR(f))
 		return;
 	files[k] = f;
@@ -91,16 +128,16 @@ static void app_open(unsigned k)
 
 static void app_accept(struct file *l)
 {
-	for (unsigned k = 0; k < FILES; k++)
-		if (!files[k]) {
-			struct sockaddr_storage a;
-			uint32_t len = sizeof(a);
-			struct file *f = socket_accept(l, SOCK_NONBLOCK, rnd(2) ? &a : NULL, &len);
+	struct sockaddr_storage a;
+	uint32_t len = sizeof(a);
+	unsigned k = app_free();
+	struct file *f;
 
-			if (!IS_ERR(f))
-				files[k] = f;
-			return;
-		}
+	if (k == FILES)
+		return;
+	f = socket_accept(l, SOCK_NONBLOCK, rnd(2) ? &a : NULL, &len);
+	if (!IS_ERR(f))
+		files[k] = f;
 }
 
 static size_t app_control(uint8_t *c)
@@ -109,15 +146,21 @@ static size_t app_control(uint8_t *c)
 
 	for (unsigned k = rnd(3); k; k--) {
 		struct cmsghdr h = { .cmsg_len = sizeof(h) + PICK(4, 4, 12, 20, 1),
-			.cmsg_level = (int)PICK(SOL_IP, SOL_IPV6, SOL_SOCKET),
+			.cmsg_level = (int)PICK(SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP),
 			.cmsg_type = (int)PICK(IP_TTL, IP_TOS, IP_PKTINFO, IPV6_PKTINFO,
-				IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG, rnd(80)) };
+				IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG, rnd(80), UDP_SEGMENT) };
 
 		memset(c + n, 0, 64);
 		if (chance(50))
 			h.cmsg_len = rnd(100);
+		if (h.cmsg_type == UDP_SEGMENT && rnd(4)) {
+			h.cmsg_level = SOL_UDP;
+			h.cmsg_len = sizeof(h) + 2;
+			put_be16(c + n + sizeof(h), be16((uint16_t)PICK(1, 100, 500, 1000, 1472)));
+		}
 		memcpy(c + n, &h, sizeof(h));
-		c[n + sizeof(h)] = (uint8_t)PICK(0, 1, 2, 64, 255);
+		if (h.cmsg_level != SOL_UDP)
+			c[n + sizeof(h)] = (uint8_t)PICK(0, 1, 2, 64, 255);
 		n += CMSG_ALIGN(MIN(h.cmsg_len, 48ul));
 	}
 	return n;
@@ -141,6 +184,49 @@ static void app_send(struct file *f)
 		app_bytes[0] = 0x45;
 	iter_init_one(&it, app_bytes, n, false);
 	socket_send(f, &m, NULL);
+}
+/* write(2), writev by reference as sendfile does, MSG_ZEROCOPY; read(2) and read by reference. */
+static void app_moves_bytes(struct file *f)
+{
+	struct piece p[PIECES_MAX];
+	size_t n = PICK(0, 1, 100, 1400, 5000, 30000);
+	struct iter it;
+	int64_t at = 0;
+	int count;
+
+	switch (rnd(6)) {
+	case 0:
+		iter_init_one(&it, app_bytes, n, false);
+		f->ops->write(f, &it, &at);
+		break;
+	case 1: env_write_lent(f, app_bytes, n, rnd(2) ? PIECES_MORE : 0); break;
+	case 2: f->ops->write_pieces(f, p, 0, PIECES_NONBLOCK); break;
+	case 3:
+		if (n && n + 4096 < sizeof(app_bytes))
+			env_write_pinned(f, app_bytes + rnd(4096), n);
+		break;
+	case 4:
+		iter_init_one(&it, app_bytes, n, false);
+		f->ops->read(f, &it, &at);
+		break;
+	default:
+		count = f->ops->read_pieces ? f->ops->read_pieces(f, p, 1 + rnd(PIECES_MAX), n, &at)
+					    : 0;
+		if (count > 0)
+			pieces_put(p, (unsigned)count);
+	}
+}
+static void app_asks(struct file *f)
+{
+	struct stat st;
+	char text[100];
+
+	f->ops->stat(f, &st);
+	if (f->ops->describe)
+		f->ops->describe(f, text, sizeof(text));
+	socket_error(f);
+	if (chance(200))
+		socket_note_error(f, (int)PICK(1, 32, 104));
 }
 static void app_receive(struct file *f)
 {
@@ -177,15 +263,22 @@ static void app_option(struct file *f)
 			 : 58);
 	int name = (int)(rnd(3)		    ? rnd(80)
 			 : level == SOL_TCP ? PICK(TCP_INFO, TCP_CONGESTION, TCP_CORK, TCP_MAXSEG,
-						      TCP_USER_TIMEOUT, TCP_DEFER_ACCEPT)
-			 : level == SOL_IP ? PICK(IP_RECVERR, IP_ADD_MEMBERSHIP, IP_PKTINFO, IP_TTL)
-					   : PICK(IPV6_RECVERR, IPV6_JOIN_GROUP, IPV6_RECVPKTINFO,
-						     IPV6_RECVPATHMTU));
+						      TCP_USER_TIMEOUT, TCP_DEFER_ACCEPT,
+						      TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_LINGER2)
+			 : level == SOL_IP ? PICK(IP_RECVERR, IP_ADD_MEMBERSHIP, IP_PKTINFO, IP_TTL,
+						     IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE,
+						     IP_MTU_DISCOVER)
+			 : level == SOL_UDP ? PICK(UDP_CORK, UDP_SEGMENT, UDP_GRO)
+			 : level == SOL_SOCKET
+				 ? PICK(SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_ZEROCOPY, SO_LINGER,
+					   SO_TIMESTAMP)
+				 : PICK(IPV6_RECVERR, IPV6_JOIN_GROUP, IPV6_RECVPKTINFO,
+					   IPV6_RECVPATHMTU, IPV6_MTU_DISCOVER));
 	uint8_t val[256];
 	uint32_t len = PICK(4, 4, 4, 4, 1, 8, 16, 20, 0, 200);
 
-	if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_LINGER))
-		return; /* a pointer; a sleep */
+	if (level == SOL_SOCKET && name == SO_ATTACH_FILTER)
+		return; /* a pointer */
 	memset(val, 0, sizeof(val));
 	val[0] = (uint8_t)PICK(0, 1, 2, 3, 255);
 	val[1] = (uint8_t)PICK(0, 0, 0, 4, 255);
@@ -193,6 +286,19 @@ static void app_option(struct file *f)
 		put_group6(val);
 	else if (len >= 8)
 		memcpy(val, (uint8_t[]){ 224, 0, 0, 251, 10, 0, 0, 1 }, 8);
+	if (level == SOL_SOCKET && name == SO_LINGER) { /* close sleeps, in virtual time */
+		put_be32(val, be32(rnd(2)));
+		put_be32(val + 4, be32(rnd(3)));
+		len = 8;
+	}
+	if (level == SOL_IP && (name == IP_ADD_SOURCE_MEMBERSHIP || name == IP_BLOCK_SOURCE)) {
+		memcpy(val, (uint8_t[]){ 224, 0, 0, 251, 10, 0, 0, 1, 10, 0, 0, 2 }, 12);
+		val[11] = (uint8_t)rnd(20);
+		name += (int)rnd(2); /* and the opposite */
+		len = 12;
+	}
+	if (level == SOL_UDP && name == UDP_SEGMENT)
+		put_be16(val, be16((uint16_t)PICK(0, 1, 500, 1472)));
 	if (level == SOL_TCP && name == TCP_CONGESTION)
 		memcpy(val, rnd(2) ? "reno" : "cubic", len = 5);
 	if (rnd(3))
@@ -304,6 +410,29 @@ static void app_diag(struct file *f)
 		app_receive(f);
 }
 
+static void app_netlink_moves(struct file *f, struct socket *s)
+{
+	struct sockaddr_storage a = { .ss_family = AF_NETLINK };
+	uint32_t len = sizeof(a);
+
+	if (rnd(8) == 0) {
+		env_poll(f);
+		socket_getname(f, rnd(2), &a, &len);
+		app_asks(f);
+	} else if (rnd(8) == 0) {
+		put_be32((uint8_t *)&a + 4, rnd(3));
+		put_be32((uint8_t *)&a + 8, rnd(3) ? 0 : rnd(65536));
+		len = PICK(12, 12, 12, 8, 2, 100);
+		if (rnd(2))
+			socket_bind(f, &a, len, NULL);
+		else
+			socket_connect(f, &a, len, NULL);
+	} else if (s->protocol == NETLINK_SOCK_DIAG) {
+		app_diag(f);
+	} else {
+		app_netlink(f);
+	}
+}
 static void app_moves(void)
 {
 	unsigned k = rnd(FILES);
@@ -319,13 +448,18 @@ static void app_moves(void)
 	if (s->family == AF_NETLINK) {
 		if (chance(100))
 			app_close(k);
-		else if (s->protocol == NETLINK_SOCK_DIAG)
-			app_diag(f);
 		else
-			app_netlink(f);
+			app_netlink_moves(f, s);
 		return;
 	}
-	switch (rnd(16)) {
+	if (rings[k].shared ? rnd(2)
+			    : s->protocol == IPPROTO_UDP && s->type == SOCK_DGRAM && chance(60)) {
+		rings_move(f, &rings[k], app_spoils);
+		return;
+	}
+	switch (rnd(18)) {
+	case 16: app_moves_bytes(f); break;
+	case 17: app_asks(f); break;
 	case 0:
 	case 1:
 	case 2: app_send(f); break;

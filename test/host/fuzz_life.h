@@ -73,15 +73,20 @@ static void choose_fate(void)
 {
 	wire_spoils = PICK(0, 50, 200, 400, 800);
 	wire_fragments = PICK(0, 30, 30, 300);
+	wire_options = PICK(0, 40, 40, 400);
 	peer_silent = PICK(0, 50, 200);
+	peer_errors = PICK(0, 0, 10, 100);
 	card.lies = chance(250) ? PICK(1, 5, 50) : 0;
 	card.header_lies = chance(300) ? PICK(10, 100, 500) : 0;
 	card.lazy = chance(300) ? 500 : 0;
 	fuzz_no_memory = chance(250) ? PICK(2, 20, 100) : 0;
+	app_spoils = chance(300) ? PICK(10, 200) : 0;
+	if (chance(150)) /* as if little memory were left */
+		machine.tcp_bytes_max = PICK(0, 10000, 200000);
 }
 static void have_peace(void)
 {
-	wire_spoils = wire_fragments = peer_silent = 0;
+	wire_spoils = wire_fragments = wire_options = peer_silent = peer_errors = 0;
 	card.lies = card.header_lies = card.lazy = card.silent = 0;
 	fuzz_no_memory = 0;
 }

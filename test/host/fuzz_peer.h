@@ -89,6 +89,7 @@ struct talk {
 #define FLOWS 24
 static struct talk flows[FLOWS];
 static unsigned peer_silent; /* so many of 1000 answers are never sent */
+static unsigned peer_errors; /* so many segments and datagrams are answered by an ICMP error */
 
 static struct talk *flow_find(
 	struct ip_addr peer, uint16_t pport, struct ip_addr me, uint16_t mport, bool make)
@@ -189,8 +190,11 @@ static void flow_moves(struct talk *f)
 	switch (rnd(f->up ? 14 : 17)) {
 	case 0:
 	case 1:
-	case 2:
-	case 3: flow_send(f, TCP_ACK | TCP_PSH, len); break;
+	case 2: flow_send(f, TCP_ACK | TCP_PSH, len); break;
+	case 3: /* in a row, as one that has much to say */
+		for (unsigned k = 1 + rnd(8); k; k--)
+			flow_send(f, TCP_ACK | (rnd(4) ? 0 : TCP_PSH), len);
+		break;
 	case 4: flow_say(f, TCP_ACK, f->seq, 0); break;
 	case 5: flow_say(f, TCP_ACK, f->seq + PICK(1, 536, 1448, 100000), len); break;
 	case 6: flow_say(f, TCP_ACK, f->seq - PICK(1, 2, 536, 1448, 100000), len); break;
@@ -200,7 +204,9 @@ static void flow_moves(struct talk *f)
 		if (chance(300))
 			flow_say(f, TCP_RST, f->seq + PICK(0, 0, 1, 70000), 0);
 		break;
-	case 10: flow_say(f, TCP_SYN | PICK(0, TCP_ACK), f->seq + PICK(0, 1, 1000), 0); break;
+	case 10:
+		flow_say(f, TCP_SYN | PICK(0, 0, TCP_ACK), f->seq + PICK(0, 1, 1000, 1000000), 0);
+		break;
 	case 11: flow_say(f, (uint8_t)rnd(256), f->seq + rnd(3), rnd(100)); break;
 	case 12:
 		f->ack += PICK(1, 1000, 100000) * (rnd(2) ? 1u : ~0u);
@@ -256,8 +262,12 @@ static void flow_hears(struct talk *f, const uint8_t *tcp, unsigned len, bool fr
 		return;
 	if (seq == f->ack || (seq_lt(seq, f->ack) && seq_gt(next, f->ack)))
 		f->ack = next;
-	if (!chance(peer_silent))
-		flow_say(f, TCP_ACK, f->seq, 0);
+	if (!chance(peer_silent)) {
+		if ((flags & TCP_FIN) && rnd(2))
+			flow_send(f, TCP_ACK | TCP_FIN, 0);
+		else
+			flow_say(f, TCP_ACK, f->seq, 0);
+	}
 }
 
 static void flow_open(void)
@@ -517,6 +527,9 @@ static void mld_says(void)
 		n += 16 * PICK(1, 2, 4);
 	}
 	icmp6_say(fuzz_ip("fe80::2"), fuzz_ip("ff02::1"), m, n);
+	if (waiting_count)
+		waiting[(waiting_first + waiting_count - 1) % WAITING]->d[21] =
+			(uint8_t)PICK(1, 1, 1, 255);
 }
 
 /* ---- what anybody may send ---- */
@@ -538,24 +551,31 @@ static void arp_says(uint16_t op, uint32_t from, uint32_t about)
 	f->n = 42;
 }
 
-/* An error about what the stack sent. */
-static void error_says(void)
+/* An error about a frame of the stack's. */
+static void error_about(const uint8_t *d, unsigned size)
 {
 	uint8_t m[8 + 1600];
-	unsigned k = rnd(MIN(seen_count, (unsigned)SEEN)), n;
+	unsigned n;
 	bool v6;
 
-	if (!seen_count || seen[k].n < 34 || get_be16(seen[k].d + 12) == ETH_ARP)
+	if (size < 34 || get_be16(d + 12) == ETH_ARP)
 		return;
-	v6 = get_be16(seen[k].d + 12) == ETH_IPV6;
-	n = MIN(seen[k].n - 14, PICK(28, 48, 68, 548, 1232));
+	v6 = get_be16(d + 12) == ETH_IPV6;
+	n = MIN(size - 14, PICK(28, 48, 68, 548, 1232));
 	memset(m, 0, 8);
 	m[0] = (uint8_t)(v6 ? PICK(1, 2, 2, 3, 4) : PICK(3, 3, 3, 11, 12, 5));
-	m[1] = (uint8_t)(v6 ? rnd(8) : PICK(4, 4, 0, 1, 2, 3, 13, 15, 255));
+	m[1] = (uint8_t)(v6 ? (m[0] == 2 ? 0 : rnd(8)) : PICK(4, 4, 0, 1, 2, 3, 13, 15, 255));
 	put_be32(m + 4, (uint32_t)PICK(0, 68, 552, 1280, 1400, 1499, 1500, 0xffffffff, 1006));
-	memcpy(m + 8, seen[k].d + 14, n);
-	wire_packet(peer_say(), peer_any(v6), v6 ? ip_from_bytes(seen[k].d + 22) : ip_map(ME4),
+	memcpy(m + 8, d + 14, n);
+	wire_packet(peer_say(), peer_any(v6), v6 ? ip_from_bytes(d + 22) : ip_map(ME4),
 		v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, m, 8 + n);
+}
+static void error_says(void)
+{
+	unsigned k = rnd(MIN(seen_count, (unsigned)SEEN));
+
+	if (seen_count)
+		error_about(seen[k].d, seen[k].n);
 }
 static void udp_says(void)
 {
@@ -651,6 +671,11 @@ static void hears_upper(const struct frame *f, struct ip_addr src, struct ip_add
 
 	if (!at)
 		return;
+	if ((protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && chance(peer_errors)) {
+		error_about(f->d, MIN(f->n, 1600u));
+		if (rnd(2))
+			return; /* and it went no further */
+	}
 	if (protocol == IPPROTO_TCP && len >= 20) {
 		/* whom it calls, and some of those that only knocked */
 		bool meet = (p[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN ||

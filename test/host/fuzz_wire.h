@@ -17,6 +17,7 @@ struct frame {
 static const uint8_t my_mac[6] = { 2, 0, 0, 0, 0, 1 };
 static unsigned wire_spoils;	/* so many of 1000 frames are spoiled */
 static unsigned wire_fragments; /* so many go in fragments */
+static unsigned wire_options;	/* so many have options or extension headers */
 
 /* The last frames that went in, to be sent again, spoiled or joined with others. */
 #define WIRE_OLD 64
@@ -138,11 +139,11 @@ static unsigned wire_options6(uint8_t *o, uint8_t next)
 	return end;
 }
 
-/* A packet with headers in front of n bytes; now and then with options, which few senders use. */
+/* A packet with headers in front of n bytes, some with options. */
 static void wire_packet(struct frame *f, struct ip_addr src, struct ip_addr dst, uint8_t protocol,
 	const void *data, unsigned n)
 {
-	bool v6 = !ip_is_v4(dst), rare = chance(40);
+	bool v6 = !ip_is_v4(dst), rare = chance(wire_options);
 	unsigned at = 14, options = 0;
 
 	memcpy(f->d, my_mac, 6);
@@ -310,14 +311,40 @@ static void wire_to_card(struct frame *f)
 	}
 }
 
-/* In pieces, mostly all of them, in any order, sometimes overlapping. */
-static void wire_in_pieces(const struct frame *f)
+/* One fragment of f, whose headers are front bytes: n bytes from off on, said to be from 'says' on.
+ */
+static void wire_piece(const struct frame *f, unsigned front, unsigned off, unsigned says,
+	unsigned n, bool more, uint32_t id)
 {
 	static struct frame piece;
-	bool v6 = get_be16(f->d + 12) == ETH_IPV6;
+	unsigned head = front;
+
+	memcpy(piece.d, f->d, front);
+	if (get_be16(f->d + 12) == ETH_IPV6) {
+		struct ip6_fragment h = { f->d[20], 0,
+			be16((uint16_t)((says & ~7u) | (more ? IP6_MF : 0))), be32(id) };
+
+		piece.d[20] = IP6_FRAGMENT;
+		memcpy(piece.d + front, &h, sizeof(h));
+		head += sizeof(h);
+		put_be16(piece.d + 18, (uint16_t)(n + sizeof(h)));
+	} else {
+		put_be16(piece.d + 16, (uint16_t)(front - 14 + n));
+		put_be16(piece.d + 18, (uint16_t)id);
+		put_be16(piece.d + 20, (uint16_t)(says / 8 | (more ? IP_MF : 0)));
+	}
+	memcpy(piece.d + head, f->d + front + off, n);
+	piece.n = head + n;
+	wire_fix_sums(&piece);
+	wire_to_card(&piece);
+}
+/* In pieces, mostly all of them, in any order; some overlap, come twice or reach too far. */
+static void wire_in_pieces(const struct frame *f)
+{
+	bool v6 = get_be16(f->d + 12) == ETH_IPV6, wrong = chance(200);
 	unsigned front = v6 ? 54 : 14u + (f->d[14] & 15) * 4u, total = f->n - front, count, step;
 	unsigned order[16];
-	uint32_t id = rnd(65536);
+	uint32_t id = chance(200) ? rnd(3) : rnd(65536); /* the same as another's */
 
 	step = MAX(PICK(8, 16, 64, 256, 512, 1280), (total / 16 + 8) & ~7u) & ~7u;
 	count = MIN((total + step - 1) / step, 16u);
@@ -330,31 +357,24 @@ static void wire_in_pieces(const struct frame *f)
 		order[other] = was;
 	}
 	for (unsigned k = 0; k < count; k++) {
-		unsigned off = order[k] * step, n = MIN(step, total - off), head = front;
+		unsigned off = order[k] * step, n = MIN(step, total - off), says = off;
 		bool more = off + n < total;
 
-		if (chance(20)) /* overlaps */
-			n = MIN(n + 8, total - off);
 		if (chance(20))
 			continue;
-		memcpy(piece.d, f->d, front);
-		if (v6) {
-			struct ip6_fragment h = { f->d[20], 0,
-				be16((uint16_t)(off | (more ? IP6_MF : 0))), be32(id) };
-
-			piece.d[20] = IP6_FRAGMENT;
-			memcpy(piece.d + front, &h, sizeof(h));
-			head += sizeof(h);
-			put_be16(piece.d + 18, (uint16_t)(n + sizeof(h)));
-		} else {
-			put_be16(piece.d + 16, (uint16_t)(front - 14 + n));
-			put_be16(piece.d + 18, (uint16_t)id);
-			put_be16(piece.d + 20, (uint16_t)(off / 8 | (more ? IP_MF : 0)));
+		if (wrong) {
+			switch (rnd(12)) {
+			case 0: n = MIN(n + 8, total - off); break; /* overlaps */
+			case 1: says = PICK(65528, 65520, 60000, 0, off + 8); break;
+			case 2: more = !more; break;
+			case 3: n -= MIN(n - 1, rnd(8)); break;
+			case 4: wire_piece(f, front, off, says, n, more, id); break;
+			case 5: wire_piece(f, front, off, says, MIN(n, 8u), more, id); break;
+			case 6: wire_piece(f, front, off, says, 0, more, id); break;
+			case 7: wire_piece(f, front, 0, 0, MIN(total, 8u), true, id); break;
+			}
 		}
-		memcpy(piece.d + head, f->d + front + off, n);
-		piece.n = head + n;
-		wire_fix_sums(&piece);
-		wire_to_card(&piece);
+		wire_piece(f, front, off, says, n, more, id);
 	}
 }
 
