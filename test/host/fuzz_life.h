@@ -168,6 +168,22 @@ static bool is_posted(void *p)
 	}
 	return false;
 }
+/* A card that has lied may never give back what it was told to send; if that is the program's own
+ * memory (MSG_ZEROCOPY), its socket waits for it. */
+static bool card_keeps_lent(void)
+{
+	for (unsigned k = 1; k < CARD_CONTROL; k += 2) {
+		struct virtqueue *q = card.queue[k].q;
+
+		for (unsigned i = 0; q && card.queue[k].lied && i < q->size; i++) {
+			struct packet *head = q->slots[i].token;
+
+			if (head && head->lent)
+				return true;
+		}
+	}
+	return false;
+}
 /* What the machine itself keeps: DHCP's clients and their sockets, the configuration. */
 static bool is_kept(void *p)
 {
@@ -223,7 +239,7 @@ static void check_nothing_left(const struct fuzz_block *before)
 
 		for (unsigned i = 0; before[i].at && !old; i++)
 			old = before[i].at == b->at;
-		if (!old)
+		if (!old && !card_keeps_lent())
 			T_FAIL("left: %zu bytes taken at main + %#lx", b->size,
 				(unsigned long)((char *)b->who - (char *)main));
 	}
