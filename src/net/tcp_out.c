@@ -133,9 +133,22 @@ void tcp_send_segment(struct tcp_sock *t, uint32_t seq, uint32_t len, uint8_t fl
 	push_out(t, p, r, len);
 }
 
+/*
+ * The number of a segment without data. If the peer has taken back a part of its window, SND.NXT is
+ * far outside, and what we acknowledge with it would not be looked at: then the window's edge, as
+ * Linux does. Less than a unit of the window's scale is what its rounding took.
+ */
+static uint32_t number_to_take(const struct tcp_sock *t)
+{
+	uint32_t edge = t->snd_una + t->snd_wnd;
+
+	return !t->was_connected || seq_lt(t->snd_nxt, edge + (1u << t->snd_wscale)) ? t->snd_nxt
+										     : edge;
+}
+
 void tcp_send_ack(struct tcp_sock *t)
 {
-	tcp_send_segment(t, t->snd_nxt, 0, TCP_ACK);
+	tcp_send_segment(t, number_to_take(t), 0, TCP_ACK);
 }
 
 void tcp_send_syn(struct tcp_sock *t, uint64_t now)
@@ -152,7 +165,7 @@ void tcp_send_syn(struct tcp_sock *t, uint64_t now)
 
 void tcp_send_reset(struct tcp_sock *t)
 {
-	tcp_send_segment(t, t->snd_nxt, 0, TCP_RST | TCP_ACK);
+	tcp_send_segment(t, number_to_take(t), 0, TCP_RST | TCP_ACK);
 }
 
 /* To a segment that belongs to no connection (RFC 9293 3.10.7.1). */

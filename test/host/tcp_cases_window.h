@@ -31,6 +31,25 @@ TEST(window_that_shrinks_is_obeyed_from_then_on)
 	SENT(5, 6);
 	close_all();
 }
+TEST(acknowledgements_lie_within_a_window_that_shrank)
+{
+	struct seg s;
+
+	open_with(0, 0);
+	ack_window("0", 5000);
+	write_segments(5);
+	SENT(0, 5);
+	ack_window("2", 1000);
+	SEND(.flags = TCP_ACK | TCP_PSH, .seq = 1001, .ack = iss + 1 + 2 * SEG, .wnd = 1000,
+		.text = "is this heard?");
+	after(50);
+	REQUIRE(sent(&s));
+	CHECK_EQ(s.len, 0);
+	CHECK_EQ(s.ack, 1015);
+	CHECK_EQ(s.seq, iss + 1 + 3 * SEG);
+	ack_window("5", 5000);
+	close_all();
+}
 TEST(window_of_an_older_segment_is_not_believed)
 {
 	open_with(0, 0);
