@@ -239,6 +239,7 @@ void wait_init(struct wait_queue *q)
 void wait_add(struct wait_queue *q, struct wait_entry *e)
 {
 	e->queue = q;
+	e->picked = e->exclusive = false;
 	list_add(&q->waiters, &e->link);
 	q->count++;
 }
