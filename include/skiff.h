@@ -93,7 +93,7 @@ static inline long skiff_dirty_scan(
  * peer, SO_REUSEPORT for several sockets that share a port by flow (one for each thread). From
  * skiff_packet_open on what arrives goes into the receive ring; recv(2) fails with EINVAL. poll(2),
  * epoll(7) and send(2) work as ever. close(2) of the last descriptor takes all back: rings,
- *buffers.
+ * buffers.
  *
  *	packets	  kernel > program  struct skiff_packet: where it is, how long, from whom
  *	orders	  program > kernel  struct skiff_order: what shall become of a buffer
@@ -117,11 +117,11 @@ static inline long skiff_dirty_scan(
  * side acquires it before it looks. packets_tail announces filled entries, orders_tail filled
  * orders, orders_head read ones. An entry of packets is written again only after its buffer was
  * ordered, and a received buffer is ordered after its entry was read: no index bounds that ring,
- *the number of buffers does. packets_head is read by poll and run alone.
+ * the number of buffers does. packets_head is read by poll and run alone.
  *
  * Misuse (a handle twice, a foreign one, more bytes than room, an index out of bounds) is refused
- *and counted in 'refused'; the order's result says -EINVAL or -EMSGSIZE. A refused buffer stays as
- *it was: with whom it was.
+ * and counted in 'refused'; the order's result says -EINVAL or -EMSGSIZE. A refused buffer stays as
+ * it was: with whom it was.
  */
 #define SKIFF_SYS_PACKET_OPEN  100001
 #define SKIFF_SYS_PACKET_RUN   100002
