@@ -3,7 +3,8 @@
  * Which CPU gets what: idle CPUs, and threads that wait on one CPU while another is idle or has a
  * shorter queue. A CPU takes threads only out of its own queue. Three occasions:
  *
- *	wake	goes to an idle CPU that has not been given anything yet
+ *	wake	goes to an idle CPU that has not been given anything yet, but for one who needs
+ *		little and is woken by a driver's thread: better_here in schedule.c
  *	pull	a CPU that becomes idle asks the one with the longest queue (flag, interrupt)
  *	push	a CPU that queues somebody whom an idle CPU could run ends the running slice
  *		after PUSH_DELAY at the latest, and then gives every idle CPU one who still waits:

@@ -132,7 +132,21 @@ bool sched_free_soon(void)
 	       !cpu_local()->irq_depth && !this_cpu(runqueue)->queued;
 }
 
-/* Its last CPU, unless that is taken and another is idle. Only a saved thread may move (S3). */
+/*
+ * Somebody whose last CPU has halted, woken by a driver's thread that is done here at once: to get
+ * that CPU out of its halt costs more than he does, if he needs less than half of one. His key is
+ * what he used lately, in units of which weight * scale is a whole CPU.
+ */
+static bool better_here(struct runqueue *rq, struct thread *t, uint32_t last)
+{
+	return load_relaxed(&cpu_of(runqueue, last)->mode) == CPU_HALTED && sched_free_soon() &&
+	       thread_may_run_on(t, cpu_id()) && rq_key(rq, t) < t->weight * (rq->scale_last / 2);
+}
+
+/*
+ * Its last CPU, unless that is taken and another is idle, or it is better_here. Only a saved thread
+ * may move (S3).
+ */
 static inline uint32_t choose_cpu(struct thread *t)
 {
 	uint32_t last = load_relaxed(&t->cpu), idle;
@@ -141,8 +155,10 @@ static inline uint32_t choose_cpu(struct thread *t)
 		return last; /* if it may not run there any more, that CPU passes it on */
 	if (unlikely(!thread_may_run_on(t, last)))
 		last = any_allowed(t);
-	if (cpu_count() == 1 || sched_is_idle(last) || (last == cpu_id() && sched_free_soon()))
+	if (cpu_count() == 1 || (last == cpu_id() && sched_free_soon()))
 		return last;
+	if (sched_is_idle(last))
+		return better_here(this_cpu(runqueue), t, last) ? cpu_id() : last;
 	idle = sched_find_idle(t);
 	return idle < MAX_CPUS ? idle : last;
 }

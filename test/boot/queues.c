@@ -6,6 +6,8 @@
  *	arrive	a connection whose reader is pinned to one CPU after the other: its packets follow
  *	stream	the same for a reader that sends nothing: a thread of the card acknowledges
  *	stay	a reader that may run anywhere stays where its packets arrive
+ *	come	one that was on another CPU, and needs little of it, comes to where they arrive: the
+ *		card has a single queue
  *	hash	connections are spread over the CPUs by the card, and each stays where it is
  *	order	a thread that is moved while it sends: its datagrams stay in order
  *	flood	more packets than there are interrupts
@@ -102,24 +104,41 @@ static void arrive(int answer)
 	}
 }
 
-/* --- stay --- */
+/* --- stay, come --- */
 
-static void stay(void)
+/* So many exchanges: how many were read on another CPU than where they arrived. */
+static int elsewhere(int fd, int exchanges, int *where)
 {
-	int listener = server(SOCK_STREAM), fd, where = -1, elsewhere = 0;
-	socklen_t len = sizeof(where);
+	socklen_t len = sizeof(*where);
+	int n = 0;
 	char byte;
 
+	for (int i = 0; i < exchanges; i++) {
+		CHECK(read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1);
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, where, &len) == 0);
+		n += *where != sched_getcpu();
+	}
+	return n;
+}
+
+static void stay(int away)
+{
+	int listener = server(SOCK_STREAM), fd, where = -1;
+	cpu_set_t all;
+
+	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
 	CHECK(listen(listener, 1) == 0);
 	printf("ready\n");
 	fflush(stdout);
 	CHECK((fd = accept(listener, NULL, NULL)) >= 0);
-	for (int i = 0; i < 1000; i++) {
-		CHECK(read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1);
-		CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &where, &len) == 0);
-		elsewhere += where != sched_getcpu();
+	if (away) {
+		elsewhere(fd, 20, &where);
+		pin((where + 1) % cpus);
+		if (elsewhere(fd, 50, &where) < 50)
+			printf("the card has several queues\n");
+		CHECK(sched_setaffinity(0, sizeof(all), &all) == 0);
 	}
-	printf("read where they arrive: %s\n", elsewhere < 250 ? "most" : "few");
+	printf("read where they arrive: %s\n", elsewhere(fd, 1000, &where) < 250 ? "most" : "few");
 }
 
 /* --- hash --- */
@@ -245,7 +264,9 @@ int main(int argc, char **argv)
 	else if (argc > 1 && !strcmp(argv[1], "stream"))
 		arrive(0);
 	else if (argc > 1 && !strcmp(argv[1], "stay"))
-		stay();
+		stay(0);
+	else if (argc > 1 && !strcmp(argv[1], "come"))
+		stay(1);
 	else if (argc > 1 && !strcmp(argv[1], "hash"))
 		hash();
 	else if (argc > 1 && !strcmp(argv[1], "order"))

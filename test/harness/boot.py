@@ -136,7 +136,7 @@ def many(score):
 PEER = """
 import select, socket, struct, sys
 what, address = sys.argv[1], (sys.argv[2], 7000)
-if what in ("arrive", "stream", "stay"):
+if what in ("arrive", "stream", "stay", "come"):
     with socket.create_connection(address, 20) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
@@ -188,11 +188,12 @@ def queues(score):
             ("arrive", "microvm", 2, "".join(f"reader on CPU {i % 2}: its packets arrive there\n" for i in range(4))),
             ("stream", "q35", 2, "".join(f"reader on CPU {i % 2}: its packets arrive there\n" for i in range(4))),
             ("stay", "q35", 2, "read where they arrive: most\n"),
+            ("come", "q35", 2, "read where they arrive: most\n"),
             ("hash", "q35", 3, "on all CPUs, 0 moved\n"),
             ("order", "q35", 3, "sent\n"),
             ("flood", "q35", 2, "interrupts for packets: less than one for eight\n"),
             ("flood", "microvm", 1, "interrupts for packets: less than one for eight\n")):
-        network = tap.Network("multi_queue")
+        network = tap.Network("" if what == "come" else "multi_queue")
         more = ["--qemu=-global", "--qemu=virtio-net-pci.rss=on"] if what == "hash" else []
         peer = []
 
