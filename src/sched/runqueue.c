@@ -191,7 +191,7 @@ bool rq_stays(
 		if (next->class != THREAD_NORMAL || rq->yielding)
 			return false;
 		return !rq_preempts(next, prev, scale) ||
-		       (rq_protects(prev, next) && rq->now - rq->run_start < SLICE_MIN);
+		       (rq_protects(prev, next) && rq_least_left(prev));
 	}
 	if (next->class != THREAD_REALTIME || next->rt_priority < prev->rt_priority)
 		return true;
@@ -210,7 +210,7 @@ void rq_put_back(struct runqueue *rq, struct thread *prev, const struct thread *
 	}
 	if (rq->yielding) {
 		head = false;
-		/* sched_yield(2): to the end of the queue */
+		/* sched_yield(2): to the end of the queue, and no claim on the CPU after that */
 		if (prev->class == THREAD_NORMAL && next->class == THREAD_NORMAL) {
 			struct rb_node *last = rb_last(&rq->normal);
 
@@ -218,7 +218,10 @@ void rq_put_back(struct runqueue *rq, struct thread *prev, const struct thread *
 			if (last)
 				prev->run_key = MAX(prev->run_key,
 					rb_entry(last, struct thread, run_node)->run_key);
+			prev->least_end = 0;
 		}
+	} else if (next->class == THREAD_NORMAL) {
+		prev->least_end = prev->cpu_time + SLICE_MIN; /* preempted: it begins anew */
 	}
 	insert(rq, prev, head);
 }
@@ -270,7 +273,7 @@ static uint64_t growth_time(uint64_t from, uint64_t to, uint64_t gain)
 uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t scale)
 {
 	struct thread *next = rq_first(rq);
-	uint64_t ahead, p, ns, ran = rq->now - rq->run_start;
+	uint64_t ahead, p, ns, least = rq_least_left(running);
 
 	if (!next)
 		return UINT64_MAX;
@@ -288,8 +291,8 @@ uint64_t rq_slice(struct runqueue *rq, const struct thread *running, uint64_t sc
 	if (unlikely(running->weight < next->weight))
 		ns = MIN(ns, growth_time(running->run_key, capped_limit(running, next, scale),
 				     p - p / LEAD_DIV));
-	if (!ns && ran < SLICE_MIN)
-		return SLICE_MIN - ran; /* due, but for its least slice */
+	if (!ns && least)
+		return least; /* due, but for its least slice */
 	return MAX(SLICE_MIN, ns);
 }
 

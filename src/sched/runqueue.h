@@ -38,7 +38,6 @@ struct runqueue {
 	uint64_t epoch, epoch_start;
 	uint64_t scale_last; /* at the start of the running slice */
 	uint64_t now;	     /* time of the last decision */
-	uint64_t run_start;  /* when the running thread was switched to */
 	struct thread *idle, *prev;
 	uint64_t running_root; /* page_root of the thread that runs; 0: a kernel thread */
 	bool yielding;
@@ -203,13 +202,22 @@ static inline bool rq_preempts(
 }
 
 /*
- * A normal thread keeps the CPU for SLICE_MIN against its like, as it does against those that are
- * queued already when it begins: most who wake somebody sleep soon, and the switch is due then.
+ * A normal thread keeps the CPU for SLICE_MIN against its like: most who wake somebody sleep soon,
+ * and the switch is due then. That is run time between two preemptions, over sleeps and yields. If
+ * each of these began it anew, one that does not run that long at a stretch would never be
+ * preempted by those it wakes: they could only run while it sleeps, with the mutex locked perhaps
+ * that they were woken for.
  */
 static inline bool rq_protects(const struct thread *running, const struct thread *next)
 {
 	return running->class == next->class && running->class == THREAD_NORMAL &&
 	       running->policy != SCHED_IDLE;
+}
+
+/* What is left of it, in ns, when t was last charged. */
+static inline uint64_t rq_least_left(const struct thread *t)
+{
+	return t->least_end > t->cpu_time ? t->least_end - t->cpu_time : 0;
 }
 
 /* At a decision, when prev may be yielding or at the end of a round-robin slice. */

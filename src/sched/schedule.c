@@ -200,14 +200,16 @@ static inline uint64_t first_slice_end(const struct thread *t)
 /* Own CPU, thread context: straight into the queue. */
 static inline void queue_here(struct runqueue *rq, struct thread *t, struct thread *running)
 {
+	uint64_t left;
+
 	rq_insert(rq, t);
 	if (unlikely(running == rq->idle))
 		request_resched(running);
 	else if (!rq_preempts(t, running, MAX(rq->scale_last, SCALE_ONE)))
 		/* If it was alone it had no slice. The decision at its end computes the next. */
 		limit_slice(rq, running, first_slice_end(running));
-	else if (rq_protects(running, t))
-		limit_slice(rq, running, rq->run_start + SLICE_MIN);
+	else if (rq_protects(running, t) && (left = rq_least_left(running)))
+		limit_slice(rq, running, running->slice_start + left);
 	else
 		request_resched(running);
 }
@@ -549,8 +551,6 @@ void sched_reschedule(void)
 	if (next != prev && next != rq->idle)
 		rq_charge_switch(rq, next, scale);
 	store_relaxed(&next->slice_start, now);
-	if (next != prev)
-		rq->run_start = now;
 	if (unlikely(rq->queued)) {
 		begin_slice(rq, next, now, scale);
 	} else {

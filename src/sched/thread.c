@@ -169,6 +169,7 @@ static int init(struct thread *t, const char *name, void (*entry)(void *), void 
 	t->arg = arg;
 	t->kernel_thread = kernel;
 	t->state = STATE_NEW;
+	t->least_end = SLICE_MIN;
 	for (unsigned w = 0; w < ARRAY_SIZE(t->affinity); w++)
 		t->affinity[w] = UINT64_MAX;
 	rq_set_weight(t);

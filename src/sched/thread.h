@@ -68,6 +68,7 @@ struct thread {
 	uint32_t weight;   /* what run time costs: of nice and policy, rq_set_weight */
 	uint64_t cpu_time; /* ns run in total, without the current slice */
 	uint64_t slice_start;
+	uint64_t least_end; /* the cpu_time at which its least slice ends: rq_least_left */
 	uint64_t voluntary_switches, involuntary_switches;
 	uint64_t system_time;  /* atomic, written by the thread: ns in the kernel, cputime.h */
 	uint64_t sample_began; /* the thread's: 0, or it is in a call that is measured */

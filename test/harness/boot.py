@@ -60,6 +60,9 @@ def scheduler(score):
         score.result(f"boot/timers-cpus{n}", said(got, quiet), f"{got.out[:300]!r}\n{got.text()}")
     got = start("switches")
     score.result("boot/switches", said(got, b"one switch a turn\n"), f"{got.out[:300]!r}\n{got.text()}")
+    got = start("barging", options=VIRTUAL_TIME)
+    want = b"asleep with it: everybody got it\nyielding with it: everybody got it\n"
+    score.result("boot/barging", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
     got = start("spread", cpus=4, options=VIRTUAL_TIME)
     want = b"4 CPUs, traced\na CPU idled while a thread waited: less than 2 ms\n"
     score.result("boot/spread-cpus4", said(got, want), f"{got.out[:300]!r}\n{got.text()}")

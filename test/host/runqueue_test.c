@@ -233,7 +233,6 @@ static void sim_decide(struct sim *s, bool runnable)
 				a->latency_max = MAX(a->latency_max, s->now - a->ready_since);
 		}
 		s->switches++;
-		s->rq.run_start = s->now;
 		s->running = next ? actor_of(next) : NULL;
 	}
 	s->rq.yielding = false;
@@ -250,6 +249,7 @@ static void sim_advance(struct sim *s, uint64_t to)
 	scale = rq_scale(&s->rq, to);
 	if (s->running) {
 		rq_charge(&s->rq, &s->running->thread, scale, ns);
+		s->running->thread.cpu_time += ns;
 		s->running->ran += ns;
 		s->running->left -= ns;
 	}
@@ -453,18 +453,24 @@ TEST(least_slice)
 	struct runqueue rq;
 
 	rq_init(&rq);
-	rq.run_start = 500 * MS;
-	rq.now = rq.run_start + SLICE_MIN - 1;
-	scale = rq_scale(&rq, rq.now);
+	scale = rq_scale(&rq, 500 * MS);
+	run.cpu_time = 300 * MS;
+	run.least_end = run.cpu_time + 1;
 	run.run_key = run.weight * scale;
 	rq_insert(&rq, &quiet);
 	CHECK(rq_preempts(&quiet, &run, scale));
 	CHECK(rq_stays(&rq, &run, &quiet, scale));
 	CHECK_EQ(rq_slice(&rq, &run, scale), 1);
-	rq.now++;
+	run.cpu_time++;
 	CHECK(!rq_stays(&rq, &run, &quiet, scale));
+	/* preempted it begins a new one */
+	rq_remove(&rq, &quiet);
+	rq_put_back(&rq, &run, &quiet);
+	rq_remove(&rq, &run);
+	rq_insert(&rq, &quiet);
+	CHECK_EQ(rq_least_left(&run), SLICE_MIN);
+	CHECK_EQ(rq_slice(&rq, &run, scale), SLICE_MIN);
 	/* not against real-time threads, not when it yields, not for SCHED_IDLE */
-	rq.now = rq.run_start;
 	CHECK(rq_stays(&rq, &run, &quiet, scale));
 	rq.yielding = true;
 	CHECK(!rq_stays(&rq, &run, &quiet, scale));
@@ -474,6 +480,50 @@ TEST(least_slice)
 	run.policy = SCHED_IDLE;
 	rq_set_weight(&run);
 	CHECK(!rq_stays(&rq, &run, &quiet, scale));
+}
+
+/*
+ * One that is far ahead wakes another every 20 us and then sleeps, or yields. As it never runs for
+ * a least slice at a stretch, this is to be one over the sleeps: no more preemptions than that, and
+ * no fewer. A yield gives it up.
+ */
+static unsigned preemptions(bool yields)
+{
+	struct thread run = make(0), woken = make(0);
+	struct runqueue rq;
+	uint64_t scale;
+	unsigned n = 0;
+
+	rq_init(&rq);
+	scale = rq_scale(&rq, 0);
+	run.run_key = run.weight * scale;
+	run.least_end = SLICE_MIN;
+	for (int turn = 0; turn < 1000; turn++) {
+		rq_insert(&rq, &woken);
+		if (!rq_stays(&rq, &run, &woken, scale)) {
+			n++;
+			rq_remove(&rq, &woken);
+			rq_put_back(&rq, &run, &woken);
+			rq_remove(&rq, &run); /* the woken one sleeps again */
+			rq_insert(&rq, &woken);
+			CHECK(rq_stays(&rq, &run, &woken, scale));
+		}
+		run.cpu_time += 20000;
+		rq_remove(&rq, &woken);
+		if (!yields)
+			continue;
+		rq.yielding = true;
+		rq_put_back(&rq, &run, &woken);
+		rq.yielding = false;
+		rq_remove(&rq, &run);
+	}
+	return n;
+}
+
+TEST(least_slice_over_sleeps)
+{
+	CHECK_EQ(preemptions(false), 1000 * 20000 / SLICE_MIN - 1);
+	CHECK_EQ(preemptions(true), 999);
 }
 
 /* The short ways in and out of a queue of one, mixed with the long ones. */
