@@ -62,6 +62,8 @@ void sched_send_ipi(uint32_t cpu);
 void sched_submit(struct thread *t);  /* a RUNNING thread that is on no list: gives it to a CPU */
 void sched_changed(struct thread *t); /* its policy, priority or affinity */
 void sched_timer_set(uint32_t cpu, uint64_t expiry); /* timer queue's head changed */
+/* It is later than it was: what is armed stays, an interrupt that comes in vain arms the rest. */
+void sched_timer_later(uint32_t cpu, uint64_t expiry);
 __noreturn void sched_thread_trampoline(void *arg);
 void sched_account(void);    /* charges the running thread up to now */
 void sched_reschedule(void); /* the scheduling decision, by the thread that runs */

@@ -109,6 +109,16 @@ void sched_timer_set(uint32_t cpu, uint64_t expiry)
 	}
 }
 
+/*
+ * Arms nothing: what is armed is early enough for the old value, so for this one. Should the
+ * interrupt have taken the old value away, or be about to, the timer thread is awake and sets the
+ * next one, whichever of the two stores comes last.
+ */
+void sched_timer_later(uint32_t cpu, uint64_t expiry)
+{
+	store_release(&cpu_of(runqueue, cpu)->next_timer, expiry);
+}
+
 /* --- Choosing a CPU --- */
 
 static uint32_t any_allowed(const struct thread *t)

@@ -62,13 +62,17 @@ void timer_init(struct timer *t, timer_fn *fn, void *arg)
 	*t = (struct timer){ .fn = fn, .arg = arg, .cpu = MAX_CPUS };
 }
 
-static void publish_first(struct timer_queue *q)
+/* q->lock held, likewise below */
+static uint64_t first_expiry(const struct timer_queue *q)
 {
-	sched_timer_set(
-		q->cpu, q->first ? rb_entry(q->first, struct timer, node)->expires : UINT64_MAX);
+	return q->first ? rb_entry(q->first, struct timer, node)->expires : UINT64_MAX;
 }
 
-/* q->lock held, likewise below */
+static void publish_first(struct timer_queue *q)
+{
+	sched_timer_set(q->cpu, first_expiry(q));
+}
+
 static void insert(struct timer_queue *q, struct timer *t)
 {
 	struct rb_node **link = &q->tree.root, *parent = NULL;
@@ -101,6 +105,18 @@ static void erase(struct timer_queue *q, struct timer *t)
 	t->armed = false;
 }
 
+/* The hardware's timer may fire in vain, which is cheaper than setting it, and wakes nobody. */
+static void take_out(struct timer_queue *q, struct timer *t)
+{
+	bool was_first = q->first == &t->node;
+
+	if (!t->armed)
+		return;
+	erase(q, t);
+	if (was_first)
+		sched_timer_later(q->cpu, first_expiry(q));
+}
+
 /*
  * Locks the queue that has the timer, or had it last. NULL if it was never armed. Only armers move
  * a timer, and only under the lock of the queue it leaves.
@@ -126,8 +142,7 @@ void timer_arm(struct timer *t, uint64_t expires)
 	struct timer_queue *here = queue_here(), *q = lock_queue_of(t);
 
 	if (q) {
-		if (t->armed)
-			erase(q, t);
+		take_out(q, t);
 		if (q != here && q->running != t) {
 			store_relaxed(&t->cpu, here->cpu);
 			mutex_unlock(&q->lock);
@@ -145,8 +160,7 @@ void timer_arm(struct timer *t, uint64_t expires)
 			timer_arm(t, expires);
 			return;
 		}
-		if (t->armed)
-			erase(q, t);
+		take_out(q, t);
 	}
 	t->expires = expires;
 	insert(q, t);
@@ -161,8 +175,7 @@ bool timer_cancel(struct timer *t)
 	if (!q)
 		return false;
 	armed = t->armed;
-	if (armed)
-		erase(q, t); /* the hardware timer may fire in vain: cheaper than setting it */
+	take_out(q, t);
 	mutex_unlock(&q->lock);
 	return armed;
 }
@@ -175,8 +188,7 @@ bool timer_cancel_sync(struct timer *t)
 	if (!q)
 		return false;
 	armed = t->armed;
-	if (armed)
-		erase(q, t);
+	take_out(q, t);
 	while (q->running == t)
 		condvar_wait(&q->done, &q->lock);
 	mutex_unlock(&q->lock);

@@ -36,6 +36,11 @@ void sched_timer_set(uint32_t cpu, uint64_t expiry)
 	store_release(&cpu_of(runqueue, cpu)->next_timer, expiry);
 }
 
+void sched_timer_later(uint32_t cpu, uint64_t expiry)
+{
+	sched_timer_set(cpu, expiry);
+}
+
 struct thread *kthread_create(
 	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
 {
@@ -113,6 +118,29 @@ TEST(timer_cancel)
 	usleep(20000);
 	CHECK(timer_cancel_sync(&t));
 	CHECK_EQ(atomic_load(&fired), 0);
+}
+
+#define HOUR (3600 * 1000 * MS)
+
+/* An interrupt for what has been put off or cancelled wakes nobody. */
+TEST(timer_head_moves_away)
+{
+	uint64_t now = clock_now(), *next;
+	struct timer a, b;
+
+	start();
+	timer_init(&a, fire, NULL);
+	timer_init(&b, fire, NULL);
+	timer_arm(&a, now + HOUR);
+	timer_arm(&b, now + 2 * HOUR);
+	next = &cpu_of(runqueue, a.cpu)->next_timer;
+	CHECK_EQ(load_acquire(next), now + HOUR);
+	timer_arm(&a, now + 3 * HOUR);
+	CHECK_EQ(load_acquire(next), now + 2 * HOUR);
+	CHECK(timer_cancel(&b));
+	CHECK_EQ(load_acquire(next), now + 3 * HOUR);
+	CHECK(timer_cancel_sync(&a));
+	CHECK_EQ(load_acquire(next), UINT64_MAX);
 }
 
 static void fire_again(struct timer *t)
