@@ -11,8 +11,8 @@ from harness import guest, tap, target
 from harness.guest import wanted
 
 DIR = "build/test/boot"
-# The guest's time is the number of its instructions; all of its CPUs share it.
-VIRTUAL_TIME = ("--accel", "tcg", "--qemu=-icount", "--qemu=shift=1,sleep=off")
+# The guest's time is the number of its instructions; all of its CPUs and its clock of the day share it.
+VIRTUAL_TIME = ("--accel", "tcg", "--qemu=-icount", "--qemu=shift=1,sleep=off", "--qemu=-rtc", "--qemu=clock=vm")
 HELLO = b"Hello, world!\n"
 
 
