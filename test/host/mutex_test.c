@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tsan */
 /* sources: $(HOST_MUTEX) src/sched/wait.c */
-/* flags: -Wno-unknown-warning-option -Wno-tsan */
+/* flags: -include test/host/stall.h -Wno-unknown-warning-option -Wno-tsan */
 #include "t.h"
 #include "sched_shim.h"
 #include "sched/mutex.h"
@@ -347,6 +347,72 @@ TEST(wait_exclusive_no_lost_wakeup)
 	run(produce_or_consume_one_each, THREADS);
 	CHECK_EQ(items, 0);
 	CHECK_EQ(queue.count, 0);
+}
+
+/*
+ * X4: who reads 'picked' goes, without the lock and without having been woken. Its entry's memory
+ * is another's at once, so nothing of the waker's may come later, nor earlier in no order (TSan).
+ * The thread lasts, as the waker has pinned it. The waker stops behind the store until the other
+ * has gone.
+ */
+#define PICKS 3000
+static struct wait_entry *next_picked;
+static int entries_gone; /* relaxed, to order nothing */
+static int picks;	 /* the waker's */
+
+void stalled(const void *word)
+{
+	struct wait_entry *e = load_relaxed(&next_picked);
+
+	if (!e || word != &e->picked)
+		return;
+	for (uint64_t until = clock_now() + 20 * NSEC_PER_SEC;
+		load_relaxed(&entries_gone) <= picks;) {
+		if (clock_now() > until) {
+			T_FAIL("the lock is wanted to go");
+			break;
+		}
+		sched_yield();
+	}
+}
+
+static void be_picked_and_go(void *arg)
+{
+	for (int i = 0; i < PICKS; i++) {
+		struct wait_entry *e = malloc(sizeof(*e));
+
+		wait_entry_init(e, 0);
+		store_relaxed(&next_picked, e);
+		wait_add_exclusive(&queue, e);
+		while (!wait_picked(e))
+			sched_yield();
+		CHECK(load_relaxed(&host_current->wakers) > 0);
+		free(e);
+		store_relaxed(&entries_gone, i + 1);
+	}
+}
+
+static void pick_one_each(void *arg)
+{
+	while (picks < PICKS) {
+		picks += wait_wake_one(&queue, 0);
+		sched_yield();
+	}
+}
+
+static void pick_or_be_picked(void *arg)
+{
+	(arg ? pick_one_each : be_picked_and_go)(arg);
+}
+
+TEST(wait_picked_goes_without_the_lock)
+{
+	wait_init(&queue);
+	picks = entries_gone = 0;
+	run(pick_or_be_picked, 2);
+	next_picked = NULL;
+	CHECK_EQ(queue.count, 0);
+	CHECK(list_empty(&queue.waiters));
 }
 
 static bool never;
