@@ -13,6 +13,7 @@ static int count;
 static int ethernets;
 
 void (*netdev_registered)(struct netdev *dev);
+uint32_t netdev_waiters;
 
 static void packet_free_own(struct packet *p)
 {

@@ -146,9 +146,10 @@ struct netdev {
 	 */
 	int (*send)(struct netdev *dev, struct packet *p);
 	/*
-	 * Somebody waits for packets that were sent to be freed: the device interrupts for those
-	 * that are out now, where otherwise they are freed when that costs nothing, by the next
-	 * sender or some ms later. Any thread, which may hold any lock. NULL: never late.
+	 * Somebody waits for packets that were sent to be freed, and has counted itself in
+	 * netdev_waiters: the device interrupts for those that are out now, where otherwise they
+	 * are freed when that costs nothing, by the next sender or some ms later. Any thread, which
+	 * may hold any lock. NULL: never late.
 	 */
 	void (*hurry)(struct netdev *dev);
 	/*
@@ -189,5 +190,11 @@ static inline struct netdev_stats netdev_stats(const struct netdev *d)
 /* Drivers call this when the card is ready to start; the stack's hook (set by net_init) is told. */
 void netdev_register(struct netdev *dev);
 struct netdev *netdev_first(void);
+/*
+ * Atomic: how many wait for sent packets to be freed. While there are any, cards are not late with
+ * what they are given. A waiter counts itself, then calls hurry for what is out already; a driver
+ * hands packets to its device, then looks here: with a full barrier in between on each side.
+ */
+extern uint32_t netdev_waiters;
 void netdev_all_cpus(void); /* boot: the cards may use the other CPUs now; does not wait for them */
 extern void (*netdev_registered)(struct netdev *dev); /* set by net/ */

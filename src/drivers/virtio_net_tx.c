@@ -10,14 +10,15 @@
  * or by a timer when there is none: no interrupt per packet sent.
  *
  * What the ring has no room for waits in a list of who is on duty, in order. While something waits
- * there, or a sender waits for what it has sent (netdev.hurry), the device is asked for interrupts:
- * one when it has sent three quarters of what it has. The interrupt is one more call for duty, and
- * gives it to the receive thread. They end when the ring is found empty.
+ * there, or a sender waits for what it has sent (netdev_waiters), the device is asked for
+ * interrupts: one when it has sent three quarters of what it has. The interrupt is one more call
+ * for duty, and gives it to the receive thread. They end when the ring is found empty.
  *
  * Nothing waits for ever: who is on duty puts packets aside only while the device has others, and
  * looks again after it has asked for the interrupt (virtqueue.c, B). Who is in a hurry has sent
  * before it leaves its news, and calls after that; the news are taken before the list is, so by the
- * time that they are answered its packets are on the ring, behind it, or freed.
+ * time that they are answered its packets are on the ring, behind it, or freed. What comes to the
+ * ring later finds it counted (the fence of the kick, virtqueue.c, D).
  *
  * A thread may move to another CPU between choosing its queue and the push: that costs a shared
  * line once, nothing else.
@@ -167,6 +168,7 @@ static __noinline void stay_in_a_hurry(struct virtio_net_tx *t)
 	uint16_t out = t->queue->in_flight;
 
 	if (out && !t->queue->broken) {
+		store_relaxed(&t->hurry, true);
 		if (virtqueue_interrupts_after(t->queue, (uint16_t)(out - out / 4)))
 			return;
 	} else if (!t->first) {
@@ -200,7 +202,7 @@ static int post_all(struct virtio_net_tx *t, struct packet **done)
 		virtio_kick(t->net->dev, t->queue);
 		reclaim(t, done); /* many devices are done when the kick returns */
 	}
-	if (unlikely(t->hurry))
+	if (unlikely(t->hurry) || unlikely(load_relaxed(&netdev_waiters)))
 		stay_in_a_hurry(t);
 	if (t->queue->in_flight && !t->queue->broken && !t->timer_armed) {
 		t->timer_armed = true;

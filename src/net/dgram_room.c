@@ -12,6 +12,9 @@
  *	packet is freed   subtract; if somebody waits and less than half is left, wake
  *	wait, poll        set OUT_WAITED, look, sleep; the cards are asked to be quick
  *	destroy	          clear OUT_WAITED, subtract the one
+ * A socket with OUT_WAITED is one of netdev_waiters: it is counted before, and uncounted after. So
+ * the cards are quick as well with what they get later, from other threads or when a neighbour
+ * has answered.
  *
  * Argument: all of them are read-modify-writes of one word, so they have an order.
  *  O1 No wake-up is lost: a waiter sees the bytes as they are when it sets the bit. What is freed
@@ -38,13 +41,33 @@ static bool writable(const struct dgram_sock *d, uint64_t out)
 	return (out & ~OUT_WAITED) <= load_relaxed(&d->i.s.sndbuf) / 2;
 }
 
+/* From here on room is announced. The bytes as they are then. */
+static uint64_t out_waited(struct dgram_sock *d)
+{
+	uint64_t out;
+
+	__atomic_fetch_add(&netdev_waiters, 1, __ATOMIC_SEQ_CST);
+	out = __atomic_fetch_or(&d->out, OUT_WAITED, __ATOMIC_SEQ_CST);
+	if (out & OUT_WAITED)
+		atomic_sub(&netdev_waiters, 1u);
+	return out | OUT_WAITED;
+}
+
+/* False: somebody else was faster. */
+static bool waited_no_more(struct dgram_sock *d)
+{
+	if (!(__atomic_fetch_and(&d->out, ~OUT_WAITED, __ATOMIC_SEQ_CST) & OUT_WAITED))
+		return false;
+	atomic_sub(&netdev_waiters, 1u);
+	return true;
+}
+
 /* What there is more room for now. */
 static void announce(struct dgram_sock *d, uint64_t out)
 {
 	struct wait_queue *q = &d->i.s.wait;
 
-	if (!(out & OUT_WAITED) || !writable(d, out) ||
-		!(__atomic_fetch_and(&d->out, ~OUT_WAITED, __ATOMIC_SEQ_CST) & OUT_WAITED))
+	if (!(out & OUT_WAITED) || !writable(d, out) || !waited_no_more(d))
 		return;
 	if (wait_active(q))
 		wait_wake_all(q, POLLOUT | POLLWRNORM | POLLWRBAND);
@@ -75,7 +98,7 @@ void dgram_sent(struct packet *p)
 
 void dgram_free(struct dgram_sock *d)
 {
-	__atomic_fetch_and(&d->out, ~OUT_WAITED, __ATOMIC_SEQ_CST);
+	(void)waited_no_more(d);
 	if (atomic_sub(&d->out, 1ull) == 1)
 		socket_free(&d->i.s);
 }
@@ -87,17 +110,20 @@ static void hurry_cards(void)
 			dev->hurry(dev);
 }
 
-/* From here on room is announced. */
-static uint64_t out_waited(struct dgram_sock *d)
+/* As out_waited. If there is much room already nobody waits for it any more. */
+static uint64_t want_room(struct dgram_sock *d)
 {
-	return __atomic_fetch_or(&d->out, OUT_WAITED, __ATOMIC_SEQ_CST);
+	uint64_t out = out_waited(d);
+
+	announce(d, out);
+	return out;
 }
 
 static bool may_go_on(struct socket *s)
 {
 	struct dgram_sock *d = dgram_sk(s);
 
-	return has_room(d, out_waited(d)) || load_relaxed(&s->error) ||
+	return has_room(d, want_room(d)) || load_relaxed(&s->error) ||
 	       (load_relaxed(&s->shut) & SHUT_SND);
 }
 
@@ -121,7 +147,7 @@ int dgram_wait_room(struct socket *s, const struct socket_message *m)
 
 bool dgram_poll_room(struct dgram_sock *d)
 {
-	if (writable(d, load_relaxed(&d->out)) || writable(d, out_waited(d)))
+	if (writable(d, load_relaxed(&d->out)) || writable(d, want_room(d)))
 		return true;
 	hurry_cards();
 	return false;

@@ -70,6 +70,7 @@ static void finish(struct file *f)
 	card_done(HELD);
 	timer_cancel(&progress);
 	net_thread_work();
+	CHECK_EQ(netdev_waiters, 0);
 	peer_teardown();
 }
 static struct dgram_sock *sock(struct file *f)
@@ -122,6 +123,7 @@ TEST(room_is_announced_once_at_half)
 	unsigned n = fill(f, 64);
 
 	CHECK(!(env_poll(f) & POLLOUT));
+	CHECK_EQ(netdev_waiters, 1); /* however often it asks */
 	unsigned long wakes = env_wakes;
 
 	file_socket(f)->wait.count++; /* somebody sleeps */
@@ -130,6 +132,7 @@ TEST(room_is_announced_once_at_half)
 	CHECK(!(env_poll(f) & POLLOUT));
 	card_done(10);
 	CHECK_EQ(env_wakes, wakes + 1);
+	CHECK_EQ(netdev_waiters, 0);
 	CHECK(env_poll(f) & POLLOUT);
 	card_done(HELD);
 	CHECK_EQ(env_wakes, wakes + 1);

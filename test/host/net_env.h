@@ -290,6 +290,7 @@ void bug_report(const char *file, int line, const char *what)
 /* ---- packets and cards ---- */
 
 void (*netdev_registered)(struct netdev *dev);
+uint32_t netdev_waiters;
 
 #define ENV_STACKS 4
 static struct {

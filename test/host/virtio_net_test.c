@@ -5,6 +5,7 @@
  * Threads are coroutines; the device reads and writes the rings as one would, and nothing else.
  */
 /* sources: $(HOST_VIRTIO_NET) src/drivers/netdev.c src/lib/string.c src/lib/format.c */
+/* flags: -include test/host/fence.h */
 #include "virtio_net_sim.h"
 
 /* --- Pairs --- */
@@ -447,6 +448,112 @@ TEST(who_waits_for_sent_packets_hears_of_them)
 	pass(NSEC_PER_SEC);
 	CHECK_EQ(blocks, before);
 	check_numbered(60);
+}
+
+/* Also of what comes to the card after that: from other threads, when a neighbour has answered. */
+TEST(who_waits_hears_of_what_is_sent_later)
+{
+	long before;
+
+	begin(ALL, 1, 1);
+	before = blocks;
+	netdev_waiters = 1;
+	card->hurry(card); /* it has nothing yet */
+	run();
+	for (unsigned burst = 0; burst < 3; burst++) { /* idle in between */
+		sim.hold = true;
+		send_numbered(burst * 20, burst * 20 + 20, false);
+		run();
+		CHECK_EQ(blocks, before + 20);
+		release(); /* no time passes, and nobody sends */
+		CHECK_EQ(blocks, before);
+		CHECK_EQ(sim.queue[1].interrupts, burst + 1);
+	}
+	netdev_waiters = 0;
+	sim.hold = true;
+	send_numbered(60, 80, false);
+	release();
+	CHECK_EQ(sim.queue[1].interrupts, 3);
+	pass(NSEC_PER_SEC);
+	CHECK_EQ(blocks, before);
+	check_numbered(80);
+}
+
+/*
+ * The card sends all that it has while the driver passes a fence, any one of them, and decides
+ * about the interrupt by what it could see before that fence's stores. Nothing comes to its aid
+ * later: who is on duty has to look once more when it has asked. What waits goes on, and who waits
+ * hears of it.
+ */
+static struct {
+	int at; /* the fence, counted down to 0 */
+	bool inside;
+	uint16_t event, flags; /* of the driver, as they were seen at the last fence */
+} fence;
+
+static void send_unseen(struct sim_queue *s)
+{
+	irq_handler_fn *handler = s->handler;
+	uint16_t before = s->used;
+
+	fence.inside = true;
+	sim.hold = false;
+	s->handler = NULL;
+	sim_transmit(s);
+	s->handler = handler;
+	if (s->q->event_idx ? (uint16_t)(s->used - fence.event - 1) < (uint16_t)(s->used - before)
+			    : !fence.flags && s->used != before)
+		handler(s->arg);
+	fence.inside = false;
+}
+
+void at_fence(void)
+{
+	struct sim_queue *s = &sim.queue[1];
+
+	if (fence.inside || !s->q)
+		return;
+	if (fence.at && --fence.at == 0)
+		send_unseen(s);
+	fence.event = load_relaxed(&s->q->avail->ring[s->q->size]);
+	fence.flags = load_relaxed(&s->q->avail->flags);
+}
+
+static void send_at_each_fence(uint64_t offered, unsigned count, uint32_t waiters)
+{
+	bool reached = true;
+
+	for (int at = 1; reached && at < 100; at++) {
+		long before;
+
+		begin(offered, 1, 1);
+		before = blocks;
+		sim.hold = true;
+		send_numbered(0, count - 20, false);
+		netdev_waiters = waiters;
+		fence.at = at;
+		send_numbered(count - 20, count, false);
+		if (waiters)
+			card->hurry(card);
+		run();
+		reached = fence.at == 0;
+		fence.at = 0;
+		if (!reached)
+			release();
+		check_numbered(count);
+		if (waiters)
+			CHECK_EQ(blocks, before);
+		netdev_waiters = 0;
+	}
+	CHECK(!reached);
+}
+TEST(a_card_that_sends_while_it_is_asked_for_interrupts)
+{
+	send_at_each_fence(ALL, 270, 0);
+	send_at_each_fence(ALL & ~VIRTIO_F_EVENT_IDX, 270, 0);
+	send_at_each_fence(ALL, 270, 1);
+	send_at_each_fence(ALL, 40, 1);
+	send_at_each_fence(ALL & ~VIRTIO_F_EVENT_IDX, 40, 1);
 }
 
 TEST(a_card_that_breaks_keeps_only_what_it_has)
