@@ -109,7 +109,8 @@ static void proportional_rate(struct tcp_sock *t, uint32_t delivered, bool good)
 
 static void grow_window(struct tcp_sock *t, const struct tcp_delivery *d)
 {
-	uint32_t acked = d->acked, rtt;
+	/* what SACK reported earlier has left the network then, and let other data go */
+	uint32_t acked = MIN(d->acked, d->bytes), rtt;
 
 	if (!t->cwnd_limited || !acked)
 		return;
