@@ -116,7 +116,7 @@ bool tcp_ack_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 
 	t->last_ack_rx = t->last_rx;
 	if (seq_gt(seg->ack, t->snd_nxt)) { /* of what was never sent */
-		tcp_send_ack(t);
+		tcp_challenge_ack(t);
 		return false;
 	}
 	if (seq_lt(seg->ack, t->snd_una)) {

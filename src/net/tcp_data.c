@@ -221,7 +221,7 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 	if (seq_lt(cb->seq, t->rcv_nxt)) { /* the front is known */
 		uint32_t known = t->rcv_nxt - cb->seq;
 
-		t->dsack = (struct tcp_range){ cb->seq, t->rcv_nxt };
+		t->dsack = (struct tcp_range){ cb->seq, seq_min(cb->end_seq, t->rcv_nxt) };
 		t->dsack_due = t->sack_ok;
 		if (known >= seg->len) {
 			t->ack_now = true;
@@ -230,6 +230,11 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 		}
 		pkt_trim_front(p, known);
 		cb->seq = t->rcv_nxt;
+	}
+	if (seq_ge(cb->seq, t->rcv_adv)) { /* no room at all: a probe of a closed window */
+		t->ack_now = true;
+		packet_free(p);
+		return;
 	}
 	if (seq_gt(cb->end_seq, t->rcv_adv)) { /* the tail is beyond the window */
 		pkt_truncate(p, t->rcv_adv - cb->seq);

@@ -245,7 +245,7 @@ static void syn_sent_segment(struct tcp_sock *t, struct packet *p, const struct 
 /* ---- synchronised states: the checks in order ---- */
 
 /* RFC 7323 5.3; a reset is judged by its sequence number alone. */
-static bool paws_ok(struct tcp_sock *t, const struct tcp_seg *seg)
+static bool paws_ok(const struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	if (!t->ts_ok || !seg->has_ts || (seg->flags & TCP_RST))
 		return true;
@@ -254,49 +254,85 @@ static bool paws_ok(struct tcp_sock *t, const struct tcp_seg *seg)
 	return clock_now() - t->ts_recent_time > 24ull * 86400 * NSEC_PER_SEC;
 }
 
+/*
+ * The timestamp to echo (RFC 7323, 4.3), of a segment that has passed the checks of timestamp,
+ * sequence and acknowledgement: a number guessed in the window alone could set the peer's clock as
+ * we know it forward, and from then on the peer would not be heard. Whether it is larger than the
+ * last is not asked here, as after 24 days it need not be.
+ */
+static void take_timestamp(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (!t->ts_ok || !seg->has_ts || seq_gt(seg->seq, t->rcv_wup) ||
+		seq_lt(seg->ack, t->snd_una))
+		return;
+	t->ts_recent = seg->ts_val;
+	t->ts_recent_time = t->last_rx;
+}
+
+/*
+ * Whether what the segment says is to be heard. RFC 9293 (3.10.7.4) would hear less at both ends of
+ * the window; this is what Linux hears:
+ *  - what begins at the right edge: there begin all ACKs of a peer who has filled the window, as
+ *    long as some of that is lost. So a closed window needs no special allowance.
+ *  - what ends between our last ACK and RCV.NXT: an ACK that was overtaken by data, or old data
+ *    sent again with a new ACK.
+ * What of its data has no room, or is known, is told apart later. In TIME_WAIT nothing new can come
+ * and all is answered but the bare ACK that is due.
+ */
 static bool in_window(const struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	uint32_t len = seg->len + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
-	uint32_t wnd = seq_gt(t->rcv_adv, t->rcv_nxt) ? t->rcv_adv - t->rcv_nxt : 0;
 
-	if (!len)
-		return wnd ? seq_ge(seg->seq, t->rcv_nxt) && seq_lt(seg->seq, t->rcv_nxt + wnd)
-			   : seg->seq == t->rcv_nxt;
-	if (!wnd)
+	if (t->state == TCP_TIME_WAIT && len)
 		return false;
-	return seq_lt(seg->seq, t->rcv_nxt + wnd) && seq_gt(seg->seq + len, t->rcv_nxt);
+	return seq_ge(seg->seq + len, t->rcv_wup) &&
+	       seq_le(seg->seq, seq_max(t->rcv_adv, t->rcv_nxt));
+}
+
+/*
+ * RFC 5961, section 3.2: a reset must have the very next number, or, as on Linux, one that its
+ * sender may well take for that: behind what came early, if we have told so; or the number of its
+ * FIN, from stacks that take it back with the connection.
+ */
+static bool resets(const struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	const struct packet *p = t->sack_ok ? t->ooo : NULL;
+
+	if (seg->seq == t->rcv_nxt)
+		return true;
+	switch (t->state) {
+	case TCP_CLOSE_WAIT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK: return seg->seq == t->rcv_nxt - 1;
+	}
+	while (p && p->next)
+		p = p->next;
+	return p && seg->seq == pkt_cb((struct packet *)p)->end_seq;
 }
 
 /* Not acceptable: an ACK tells the peer where we are. */
 static void unacceptable(struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	counter_inc(tcp_rx_out_of_window);
-	if (seg->flags & TCP_RST)
-		return;
-	if (t->state == TCP_SYN_RECV && (seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-		seg->seq == t->irs) {
-		tcp_send_syn(t, t->last_rx); /* our SYN,ACK was lost */
-		return;
-	}
 	if (t->state == TCP_TIME_WAIT && (seg->flags & TCP_FIN)) /* our last ACK was lost */
 		tcp_timer_set(t, TCP_T_WAIT, t->last_rx + TCP_TIME_WAIT_NS);
 	if (seg->len && seq_le(seg->seq + seg->len, t->rcv_nxt)) { /* RFC 2883 */
 		t->dsack = (struct tcp_range){ seg->seq, seg->seq + seg->len };
 		t->dsack_due = t->sack_ok;
 	}
-	if (seg->len || (seg->flags & (TCP_FIN | TCP_SYN)) || seq_gt(seg->seq, t->rcv_nxt))
+	if ((seg->len || (seg->flags & TCP_FIN)) && !(seg->flags & TCP_SYN))
 		tcp_send_ack(t);
-	else /* a bare old ACK: a window or keep-alive probe wants an answer, but not a storm */
+	else /* window and keep-alive probes want an answer, but two ends must not go on for ever */
 		tcp_challenge_ack(t);
 }
 
-/* RFC 5961, section 3.2 */
 static void reset_segment(struct tcp_sock *t, const struct tcp_seg *seg)
 {
 	int err;
 
-	if (seg->seq != t->rcv_nxt) {
-		tcp_challenge_ack(t);
+	if (!resets(t, seg)) {
+		if (in_window(t, seg))
+			tcp_challenge_ack(t);
 		return;
 	}
 	switch (t->state) {
@@ -461,39 +497,34 @@ static void synchronised_segment(
 		tcp_challenge_ack(t);
 		goto drop;
 	}
-	if (!in_window(t, seg)) {
-		/* an ACK in a closed window still counts (3.10.7.4, "special allowance") */
-		if (seg->seq == t->rcv_nxt && (seg->flags & TCP_ACK) &&
-			!(seg->flags & (TCP_SYN | TCP_RST)) && t->state != TCP_SYN_RECV &&
-			t->state != TCP_TIME_WAIT)
-			(void)(tcp_ack_segment(t, seg) && fin_acked(t));
-		if (t->state != TCP_CLOSE)
-			unacceptable(t, seg);
-		goto drop;
-	}
 	if (seg->flags & TCP_RST) {
 		reset_segment(t, seg);
 		goto drop;
 	}
+	if (!in_window(t, seg)) {
+		unacceptable(t, seg);
+		goto drop;
+	}
 	if (seg->flags & TCP_SYN) {
-		if (t->state == TCP_SYN_RECV && seg->seq == t->irs)
-			tcp_send_syn(t, t->last_rx);
+		if (t->state == TCP_SYN_RECV && seg->seq == t->irs && !(seg->flags & TCP_ACK))
+			tcp_send_syn(t, t->last_rx); /* our SYN,ACK was lost */
 		else
 			tcp_challenge_ack(t);
 		goto drop;
 	}
 	if (!(seg->flags & TCP_ACK))
 		goto drop;
-	if (t->ts_ok && seg->has_ts && seq_le(seg->seq, t->rcv_wup) &&
-		(int32_t)(seg->ts_val - t->ts_recent) >= 0) {
-		t->ts_recent = seg->ts_val;
-		t->ts_recent_time = t->last_rx;
-	}
 	if (t->state == TCP_SYN_RECV && !handshake_acked(t, p, seg))
 		goto drop;
-	if (t->state == TCP_TIME_WAIT) /* nothing new can come: a repeated FIN is out of window */
+	if (t->state == TCP_TIME_WAIT) {
+		if (seg->ack == t->snd_nxt)
+			take_timestamp(t, seg);
 		goto drop;
-	if (!tcp_ack_segment(t, seg) || !fin_acked(t))
+	}
+	if (!tcp_ack_segment(t, seg))
+		goto drop;
+	take_timestamp(t, seg);
+	if (!fin_acked(t))
 		goto drop;
 	if (nobody_reads(t, seg)) {
 		tcp_abort(t, t->i.s.detached ? 0 : ECONNRESET);

@@ -13,11 +13,13 @@ static const struct {
 	const char *what;
 	int32_t offset; /* from rcv_nxt */
 	bool ends, challenged;
+	bool ends_after_fin; /* it is the number of the peer's FIN, then */
 } resets[] = {
 	{ "exact", 0, true, false },
 	{ "one beyond", 1, false, true },
 	{ "at the end of the window", 65000, false, true },
-	{ "one before", -1, false, false },
+	{ "one before", -1, false, false, true },
+	{ "two before", -2, false, false },
 	{ "far away", 0x40000000, false, false },
 };
 static void reach_established(void)
@@ -77,10 +79,15 @@ TEST(resets_in_every_state)
 			CHECK_EQ(state(), states[i].state);
 			SEND(.flags = TCP_RST,
 				.seq = sk_of(c)->rcv_nxt + (uint32_t)resets[k].offset);
-			if ((state() == TCP_CLOSE) != resets[k].ends ||
+			bool after_fin = states[i].state == TCP_CLOSE_WAIT ||
+					 states[i].state == TCP_LAST_ACK ||
+					 states[i].state == TCP_CLOSING;
+			bool ends = resets[k].ends || (after_fin && resets[k].ends_after_fin);
+
+			if ((state() == TCP_CLOSE) != ends ||
 				(sent(&s) && s.flags == TCP_ACK) != resets[k].challenged)
 				T_FAIL("state %d, reset %s", states[i].state, resets[k].what);
-			if (resets[k].ends)
+			if (ends)
 				CHECK_EQ(sk_of(c)->i.s.error, states[i].error);
 			SILENCE();
 			close_all();

@@ -17,6 +17,7 @@
 #include "tcp_cases_close.h"
 #include "tcp_cases_option.h"
 #include "tcp_cases_hostile.h"
+#include "tcp_cases_edge.h"
 
 TEST(connection_to_itself)
 {
