@@ -523,6 +523,7 @@ static inline void tcp_timer_stop(struct tcp_sock *t, enum tcp_timer_kind kind)
 	t->when[kind] = 0;
 }
 void tcp_timer(struct socket *s);
+uint64_t tcp_next_look(const struct tcp_sock *t, uint64_t now);
 void tcp_arm_retx(struct tcp_sock *t, uint64_t now);
 void tcp_arm_probe(struct tcp_sock *t, uint64_t now);
 void tcp_keepalive_reset(struct tcp_sock *t);

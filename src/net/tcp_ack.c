@@ -93,6 +93,8 @@ static void update_window(struct tcp_sock *t, const struct tcp_seg *seg)
 	t->snd_wnd = wnd;
 	t->max_wnd = MAX(t->max_wnd, wnd);
 	if (wnd) {
+		if (t->probes && t->snd_una == t->snd_nxt)
+			t->backoff = 0; /* of the probes; what goes out now is not late yet */
 		t->probes = 0;
 		tcp_timer_stop(t, TCP_T_PERSIST);
 	}

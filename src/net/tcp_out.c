@@ -159,8 +159,7 @@ void tcp_send_syn(struct tcp_sock *t, uint64_t now)
 	t->syn_sent = true;
 	tcp_send_segment(t, t->iss, 0, passive ? TCP_SYN | TCP_ACK : TCP_SYN);
 	t->retx_kind = RETX_TIMEOUT;
-	tcp_timer_set(t, TCP_T_RETX,
-		now + ((uint64_t)TCP_RTO_INIT << MIN(t->backoff, 6u)) * NSEC_PER_USEC);
+	tcp_timer_set(t, TCP_T_RETX, tcp_next_look(t, now));
 }
 
 void tcp_send_reset(struct tcp_sock *t)

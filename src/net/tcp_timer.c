@@ -58,13 +58,16 @@ static uint64_t rto_ns(const struct tcp_sock *t)
 	return MIN(us, (uint64_t)TCP_RTO_MAX) * NSEC_PER_USEC;
 }
 
-/* The next look for an answer, no later than when the program wants to have given up. */
-static uint64_t next_look(const struct tcp_sock *t, uint64_t now)
+/* The next look for an answer; what has been tried, no later than when the program wants to have
+ * given up. */
+uint64_t tcp_next_look(const struct tcp_sock *t, uint64_t now)
 {
 	uint64_t when = now + rto_ns(t),
 		 end = t->progress_time + (uint64_t)t->user_timeout * NSEC_PER_MSEC;
 
-	return t->user_timeout && t->was_connected && end > now ? MIN(when, end) : when;
+	if (!t->user_timeout || t->state == TCP_SYN_RECV || !(t->retransmits || t->probes))
+		return when;
+	return MIN(when, MAX(end, now + NSEC_PER_MSEC));
 }
 
 /*
@@ -73,7 +76,7 @@ static uint64_t next_look(const struct tcp_sock *t, uint64_t now)
  */
 void tcp_arm_retx(struct tcp_sock *t, uint64_t now)
 {
-	uint64_t probe, when = next_look(t, now);
+	uint64_t probe, when = tcp_next_look(t, now);
 
 	if (t->snd_una == t->snd_nxt) {
 		tcp_timer_stop(t, TCP_T_RETX);
@@ -117,19 +120,26 @@ static int why_silent(const struct tcp_sock *t)
 	return t->soft_error ? t->soft_error : ETIMEDOUT;
 }
 
-static bool given_up(struct tcp_sock *t)
+/* It took its window back from over what is in flight, and lives: RFC 1122, 4.2.2.17. */
+static bool answers_with_closed_window(const struct tcp_sock *t)
 {
-	unsigned limit = t->i.s.detached ? TCP_ORPHAN_RETRIES : TCP_RETRIES;
+	return !t->snd_wnd && t->was_connected && !t->i.s.detached &&
+	       clock_now() - t->last_ack_rx <= 2ull * TCP_RTO_MAX * NSEC_PER_USEC;
+}
+
+static bool given_up(const struct tcp_sock *t)
+{
+	bool late = t->user_timeout && t->retransmits &&
+		    clock_now() - t->progress_time >= (uint64_t)t->user_timeout * NSEC_PER_MSEC;
 
 	if (t->state == TCP_SYN_SENT)
-		limit = t->syn_retries;
-	else if (t->state == TCP_SYN_RECV)
-		limit = TCP_SYNACK_RETRIES;
-	if (t->user_timeout && t->was_connected)
-		return clock_now() - t->progress_time >=
-			       (uint64_t)t->user_timeout * NSEC_PER_MSEC &&
-		       t->retransmits;
-	return t->retransmits >= limit;
+		return late || t->retransmits >= t->syn_retries;
+	if (t->state == TCP_SYN_RECV)
+		return t->retransmits >= TCP_SYNACK_RETRIES;
+	if (t->user_timeout)
+		return late;
+	return t->retransmits >= (t->i.s.detached ? TCP_ORPHAN_RETRIES : TCP_RETRIES) &&
+	       !answers_with_closed_window(t);
 }
 
 /* RFC 6298 5.4 - 5.7, RFC 5681 3.1 */
@@ -154,13 +164,14 @@ static void retransmission_timeout(struct tcp_sock *t, uint64_t now)
 		tcp_send_syn(t, now);
 		return;
 	}
-	tcp_mtu_timeout(t, now);
+	if (t->snd_wnd) /* else it need not be the path */
+		tcp_mtu_timeout(t, now);
 	tcp_enter_loss(t, first, now);
 	if (t->retransmits == 3)
 		t->i.route.generation = 0; /* perhaps there is another way by now */
 	tcp_output(t);
 	t->retx_kind = RETX_TIMEOUT;
-	tcp_timer_set(t, TCP_T_RETX, next_look(t, now));
+	tcp_timer_set(t, TCP_T_RETX, tcp_next_look(t, now));
 }
 
 static void retransmission_timer(struct tcp_sock *t)
@@ -203,7 +214,7 @@ static void persist(struct tcp_sock *t)
 	t->probes++;
 	tcp_send_segment(t, t->snd_una - 1, 0, TCP_ACK); /* an old byte: answered with the window */
 	t->backoff = MIN(t->probes, 10u);
-	tcp_timer_set(t, TCP_T_PERSIST, next_look(t, clock_now()));
+	tcp_timer_set(t, TCP_T_PERSIST, tcp_next_look(t, clock_now()));
 }
 
 /* RFC 1122 4.2.3.6 */

@@ -292,4 +292,71 @@ TEST(the_echo_goes_on_after_a_long_sleep)
 	CHECK_EQ(env_read(c, buf, 10, 0), 1);
 	close_all();
 }
+
+/* ---- the peer's window ---- */
+
+TEST(probes_of_a_closed_window_do_not_slow_what_follows)
+{
+	struct seg s;
+	uint64_t start;
+
+	open_with(0, 1);
+	write_segments(1); /* a round trip */
+	after(1);
+	ack_window("1", -1);
+	out_clear();
+	write_segments(1);
+	after(20000);
+	CHECK(sk_of(c)->probes >= 5);
+	meet_peer();
+	ack("1");
+	SENT(1, 2);
+	start = env_now; /* and is lost */
+	while (!out_first && env_step(start + 100 * NSEC_PER_SEC))
+		;
+	REQUIRE(sent(&s));
+	CHECK_EQ(s.len, SEG);
+	CHECK(env_now - start < NSEC_PER_SEC);
+	close_all();
+}
+/* Taken back to nothing over what is in flight: retransmissions are the probes. */
+static void open_with_window_taken_back(void)
+{
+	open_with(O_SACK, 1);
+	write_segments(3);
+	SENT(0, 3);
+	after(1);
+	ack_window("1", -1);
+}
+TEST(window_taken_back_is_outlived_while_the_peer_answers)
+{
+	struct seg s;
+
+	open_with_window_taken_back();
+	for (int k = 0; k < 60; k++) { /* two hours */
+		after(120000);
+		while (sent(&s))
+			ack_window("1", -1);
+		meet_peer();
+	}
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	CHECK_EQ(sk_of(c)->mss, SEG);
+	ack("1");
+	out_clear();
+	ack("3");
+	CHECK_EQ(sk_of(c)->snd_una, iss + 1 + 3 * SEG);
+	close_all();
+}
+TEST(window_taken_back_without_answers_times_out)
+{
+	open_with_window_taken_back();
+	for (int k = 0; k < 30; k++) {
+		after(120000);
+		out_clear();
+		meet_peer(); /* somebody has its address, and says nothing */
+	}
+	CHECK_EQ(state(), TCP_CLOSE);
+	CHECK_EQ(env_read(c, buf, 1, 0), -ETIMEDOUT);
+	close_all();
+}
 #endif

@@ -374,6 +374,32 @@ TEST(user_timeout_is_exact)
 	CHECK_EQ(env_read(c, buf, 1, 0), -ETIMEDOUT);
 	close_all();
 }
+TEST(user_timeout_of_a_call)
+{
+	static const struct {
+		int timeout, from, to;				  /* ms; over at a time between */
+	} cases[] = { { 3000, 2990, 3010 }, { 500, 990, 1010 } }; /* not before a second SYN */
+	struct seg s;
+	unsigned n;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+		peer_setup();
+		l = socket_create(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		c = l;
+		file_get(c);
+		set_option(SOL_TCP, TCP_USER_TIMEOUT, cases[k].timeout);
+		CHECK_EQ(env_dial(c, PEER, 5000), -EINPROGRESS);
+		after(cases[k].from);
+		CHECK_EQ(state(), TCP_SYN_SENT);
+		after(cases[k].to - cases[k].from);
+		CHECK_EQ(state(), TCP_CLOSE);
+		CHECK_EQ(env_dial(c, PEER, 5000), -ETIMEDOUT);
+		for (n = 0; sent(&s); n++)
+			;
+		CHECK_EQ(n, 2);
+		close_all();
+	}
+}
 TEST(user_timeout_does_not_count_idle_time)
 {
 	open_with(0, 0);
