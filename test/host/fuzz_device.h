@@ -130,8 +130,8 @@ static void card_use(struct card_queue *c, uint32_t id, uint32_t len)
 	if (chance(card.lies)) {
 		c->lied = true;
 		switch (rnd(5)) {
-		case 0: id = rnd(2) ? rnd(c->q->size) : (uint32_t)t_random(&fuzz_seed); break;
-		case 1: len = rnd(2) ? rnd(70000) : (uint32_t)t_random(&fuzz_seed); break;
+		case 0: id = rnd(2) ? rnd(c->q->size) : fuzz_choose(0); break;
+		case 1: len = rnd(2) ? rnd(70000) : fuzz_choose(0); break;
 		case 2: len = rnd(20); break;
 		case 3: steps = (uint16_t)(rnd(2) ? 0 : rnd(4)); break;
 		default: memset(c->q->desc, (int)rnd(256), rnd(c->q->size) * 16); break;

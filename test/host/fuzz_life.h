@@ -333,8 +333,11 @@ static void live_once(unsigned long seed)
 		if ((uintptr_t)fuzz_blocks[k].at > 1 && !is_posted(fuzz_blocks[k].at))
 			before[count++] = fuzz_blocks[k];
 	choose_fate();
-	for (unsigned k = 100 + rnd(rnd(4) ? 800 : 4000); k && !atomic_load(&t_failures); k--)
+	for (unsigned k = 100 + rnd(rnd(4) ? 800 : 4000); k && !atomic_load(&t_failures); k--) {
 		one_step();
+		if (fuzz_script && fuzz_script == fuzz_script_end)
+			break;
+	}
 	settle();
 	check_nothing_left(before);
 	CHECK(fuzz_bytes_most < BYTES_MOST);

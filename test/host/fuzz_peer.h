@@ -109,7 +109,7 @@ static struct talk *flow_find(
 		.pport = pport,
 		.mport = mport,
 		.wnd = 65535,
-		.seq = rnd(4) ? (uint32_t)t_random(&fuzz_seed) : 0xfffffff0u };
+		.seq = rnd(4) ? fuzz_choose(0) : 0xfffffff0u };
 	f->una = f->seq;
 	return f;
 }

@@ -70,7 +70,7 @@ static void rings_order(struct app_rings *r)
 		r->wild = true;
 	}
 	if (chance(30))
-		o.length = (uint32_t)t_random(&fuzz_seed);
+		o.length = fuzz_choose(0);
 	for (unsigned twice = 1 + chance(30); twice; twice--)
 		s->orders[s->orders_tail++ & (s->order_entries - 1)] = o;
 	r->kept[k] = r->kept[--r->count];

@@ -16,9 +16,32 @@
 
 static unsigned long fuzz_seed;
 
+/* A script of choices instead (net_fuzz_guided.c): little-endian, of as few bytes as they need. */
+static const uint8_t *fuzz_script, *fuzz_script_end;
+static FILE *fuzz_record; /* the choices made, as such a script */
+
+/* Less than n; 0: any. */
+static uint32_t fuzz_choose(uint32_t n)
+{
+	size_t bytes = !n || n > 65536 ? 4 : n > 256 ? 2 : 1;
+	uint32_t v = 0;
+
+	if ((size_t)(fuzz_script_end - fuzz_script) >= bytes) {
+		memcpy(&v, fuzz_script, bytes);
+		fuzz_script += bytes;
+		v = n ? v % n : v;
+	} else {
+		fuzz_script = fuzz_script_end;
+		v = n ? (uint32_t)((t_random(&fuzz_seed) >> 16) % n)
+		      : (uint32_t)t_random(&fuzz_seed);
+	}
+	if (fuzz_record)
+		fwrite(&v, bytes, 1, fuzz_record);
+	return v;
+}
 static unsigned rnd(unsigned n)
 {
-	return n ? (unsigned)((t_random(&fuzz_seed) >> 16) % n) : 0;
+	return n ? fuzz_choose(n) : 0;
 }
 static bool chance(unsigned per1000)
 {

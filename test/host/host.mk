@@ -27,20 +27,20 @@ HOST_BIN	:= $(HOST_TESTS:%=$(O)/test/host/%) $(HOST_TSAN:%=$(O)/test/host/%)
 # $(call host_says,key,test): the rest of the test file's lines "/* key: ... */"
 host_says	= $(shell sed -n 's,^/\* $1: \(.*\) \*/.*,\1,p' test/host/$2.c)
 
-.PHONY: test-host host-tests fuzz fuzz-coverage
+.PHONY: test-host host-tests fuzz fuzz-guided fuzz-coverage
 host-tests: $(HOST_BIN)
 
 # Runs every program; test/run counts the "ok" and "not ok" lines. ONLY=name runs one.
 test-host: host-tests
 	@test/run host $(ONLY)
 
-# $(call host_build,program,test,flags); what the program is made of stands in program.d.
+# $(call host_build,program,test,flags,compiler); what the program is made of stands in program.d.
 define host_build
 $1: $(HOST_SOURCES_$2) test/host/host.mk
 	@mkdir -p $$(@D)
 	@echo '  HOSTCC  $$@'
-	@$(HOST_CC) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -MM -MP -MT $$@ $(HOST_SOURCES_$2) >$$@.d
-	@$(HOST_CC) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -o $$@ $(HOST_SOURCES_$2) -pthread
+	@$(or $4,$(HOST_CC)) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -MM -MP -MT $$@ $(HOST_SOURCES_$2) >$$@.d
+	@$(or $4,$(HOST_CC)) $(HOST_CFLAGS) $3 $(HOST_FLAGS_$2) -o $$@ $(HOST_SOURCES_$2) -pthread
 -include $1.d
 endef
 $(foreach t,$(HOST_TESTS),\
@@ -53,6 +53,18 @@ $(foreach t,$(HOST_TSAN),$(eval $(call host_build,$(O)/test/host/$t,$(t:.tsan=),
 FUZZ_SECONDS	?= 600
 fuzz: $(O)/test/host/net_fuzz_test
 	NET_FUZZ_SECONDS=$(FUZZ_SECONDS) $<
+
+# The same, guided by what it covers: libFuzzer, with Clang. It begins with what some seeds choose, and
+# keeps what it finds in $(O)/fuzz/corpus.
+FUZZ_CORPUS	:= $(O)/fuzz/corpus
+HOST_SOURCES_net_fuzz_guided := $(patsubst %_test.c,%_guided.c,$(HOST_SOURCES_net_fuzz_test))
+HOST_FLAGS_net_fuzz_guided   := $(HOST_FLAGS_net_fuzz_test)
+$(eval $(call host_build,$(O)/fuzz/net_fuzz_guided,net_fuzz_guided,$(HOST_ASAN) -fsanitize=fuzzer,clang))
+$(FUZZ_CORPUS)/seed-1: $(O)/test/host/net_fuzz_test
+	@mkdir -p $(@D)
+	@for k in $$(seq 40 -1 1); do NET_FUZZ_SEED=$$k NET_FUZZ_SCRIPT=$(@D)/seed-$$k $< >$(O)/fuzz/seeds || exit; done
+fuzz-guided: $(O)/fuzz/net_fuzz_guided $(FUZZ_CORPUS)/seed-1
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -artifact_prefix=$(O)/fuzz/ $(FUZZ_CORPUS)
 
 # How deep it gets: the share of each file's lines that FUZZ_RUNS seeds execute.
 FUZZ_RUNS	?= 300

@@ -10,6 +10,7 @@
  *	NET_FUZZ_RUNS=N		seeds 1..N instead of what "make test" takes
  *	NET_FUZZ_SECONDS=S	as many as fit, from NET_FUZZ_FIRST or the time of day on
  *				(make fuzz)
+ *	NET_FUZZ_SCRIPT=FILE	with NET_FUZZ_SEED: what the seed chose, for net_fuzz_guided.c
  */
 /* sources: $(HOST_NET) $(HOST_VIRTIO_NET) */
 /* flags: -D_GNU_SOURCE */
@@ -62,7 +63,12 @@ TEST(many_lives)
 	fuzz_run_threads(); /* ASan has its word about swapcontext once, here */
 	fuzz_thread_count = 0;
 	if (one) {
+		const char *script = getenv("NET_FUZZ_SCRIPT");
+
+		fuzz_record = script ? fopen(script, "w") : NULL;
 		live_once(one);
+		if (fuzz_record)
+			fclose(fuzz_record);
 		printf("# seed %lu: %.3f s, %lu frames in, %lu out, most memory %zu\n", one,
 			(double)env_now / 1e9, card.received, card.sent, fuzz_bytes_most);
 		return;
