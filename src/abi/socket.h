@@ -288,6 +288,8 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 #define IPV6_TCLASS		 67
 #define IPV6_AUTOFLOWLABEL	 70
 #define IPV6_ADDR_PREFERENCES	 72
+#define IPV6_MINHOPCOUNT	 73
+#define IPV6_UNICAST_IF		 76
 #define IPV6_FREEBIND		 78
 #define MCAST_JOIN_GROUP	 42 /* of SOL_IP and SOL_IPV6 */
 #define MCAST_BLOCK_SOURCE	 43
@@ -397,6 +399,10 @@ struct tcp_info {
 /* ioctls, beside FIONREAD (SIOCINQ) */
 #define SIOCOUTQ       0x5411 /* also TIOCOUTQ */
 #define SIOCOUTQNSD    0x894b /* of them, not sent yet */
+#define FIOSETOWN      0x8901
+#define SIOCSPGRP      0x8902
+#define FIOGETOWN      0x8903
+#define SIOCGPGRP      0x8904
 #define SIOCATMARK     0x8905
 #define SIOCGSTAMP     0x8906
 #define SIOCGIFNAME    0x8910
@@ -409,8 +415,12 @@ struct tcp_info {
 #define SIOCGIFMETRIC  0x891d
 #define SIOCGIFMTU     0x8921
 #define SIOCGIFHWADDR  0x8927
+#define SIOCGIFSLAVE   0x8929
 #define SIOCGIFINDEX   0x8933
+#define SIOCGIFPFLAGS  0x8935
 #define SIOCGIFTXQLEN  0x8942
+#define SIOCGIFMAP     0x8970
+#define SIOC_TYPE      0x89 /* second byte of them all */
 
 #define IFNAMSIZ 16
 struct ifreq {

@@ -549,17 +549,6 @@ void dgram_limit_path(const struct inet_sock *i, struct route_cache *r)
 		r->mtu = MIN(r->mtu, i->v6.fragment_size);
 }
 
-/* The interface and source of a message to a group, where nothing else says them. */
-static void group_defaults(const struct inet_sock *i, struct dgram_target *t, int *dev)
-{
-	bool v4 = ip_is_v4(t->how.dst);
-
-	if (!*dev)
-		*dev = v4 ? i->mcast_if : i->v6.mcast_if;
-	if (v4 && ip_is_any(t->how.src) && i->mcast_addr)
-		t->how.src = ip_map(i->mcast_addr);
-}
-
 /* Linux's words for an address of a family that cannot be meant. */
 static int name_error(const struct socket *s, const struct socket_message *m, int err)
 {
@@ -598,8 +587,10 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 		return err;
 	if (unlikely(m->control_len || i->binds_group) && ip_is_multicast(t->how.src))
 		t->how.src = IP_ANY;
-	if (unlikely(t->group))
-		group_defaults(i, t, &dev);
+	if (!dev)
+		dev = inet_default_if(i, t->how.dst);
+	if (unlikely(t->group) && v4 && ip_is_any(t->how.src) && i->mcast_addr)
+		t->how.src = ip_map(i->mcast_addr);
 	err = route_lookup(t->how.dst, t->how.src, dev, &t->route);
 	if (err)
 		return err;

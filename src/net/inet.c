@@ -450,10 +450,8 @@ int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out)
 	int err, dev = i->s.bound_if;
 	bool group = ip_is_multicast(dst), v4 = ip_is_v4(dst);
 
-	if (!dev && !group && v4)
-		dev = i->unicast_if;
-	if (!dev && group)
-		dev = v4 ? i->mcast_if : i->v6.mcast_if;
+	if (!dev)
+		dev = inet_default_if(i, dst);
 	err = route_lookup(dst, i->laddr, dev, out);
 	if (!err && group && v4 && ip_is_any(i->laddr) && i->mcast_addr)
 		out->src = ip_map(i->mcast_addr);
@@ -588,7 +586,7 @@ static int set_ports(struct inet_sock *i, const void *val, uint32_t len)
 	return 0;
 }
 
-static int set_unicast_if(struct inet_sock *i, const void *val, uint32_t len)
+int inet_set_unicast_if(const struct inet_sock *i, int32_t *field, const void *val, uint32_t len)
 {
 	uint32_t v;
 
@@ -598,9 +596,11 @@ static int set_unicast_if(struct inet_sock *i, const void *val, uint32_t len)
 
 	if (index && !netdev_by_index(index))
 		return -EADDRNOTAVAIL;
-	if (index && i->s.bound_if && i->s.bound_if != index)
+	bool v6 = field == &i->v6.unicast_if; /* of a bound one Linux takes none at all */
+
+	if (index && i->s.bound_if && (v6 || i->s.bound_if != index))
 		return -EINVAL;
-	i->unicast_if = index;
+	*field = index;
 	return 0;
 }
 
@@ -619,7 +619,7 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 	switch (name) {
 	case IP_MULTICAST_IF: return set_multicast_if(i, val, len);
 	case IP_OPTIONS: return len ? -EINVAL : 0;
-	case IP_UNICAST_IF: return set_unicast_if(i, val, len);
+	case IP_UNICAST_IF: return inet_set_unicast_if(i, &i->unicast_if, val, len);
 	case IP_LOCAL_PORT_RANGE: return set_ports(i, val, len);
 	}
 	if (group_option_is(SOL_IP, name))

@@ -30,7 +30,7 @@ struct inet6_options {
 	int16_t hops, mcast_hops; /* -1: the default */
 	uint8_t tclass, pmtudisc;
 	bool v6only, recverr, mcast_loop, mcast_all, dontfrag, recvpathmtu, autoflow;
-	int32_t mcast_if;
+	int32_t mcast_if, unicast_if;
 	int32_t checksum; /* raw: offset of the checksum, -1: none */
 	uint32_t flow;
 	uint32_t fragment_size;	 /* 0: the path's MTU */
@@ -57,7 +57,13 @@ struct inet_sock {
 		uint64_t notes;
 	};
 	bool recverr, freebind, mcast_loop, mcast_all, hdrincl, bind_no_port, transparent;
-	uint8_t min_ttl;     /* less is not for it (RFC 5082) */
+	/* Of TCP: less is not for it (RFC 5082). 'floors' is both, 0: none. */
+	union {
+		struct {
+			uint8_t min_ttl, min_hops;
+		};
+		uint16_t floors;
+	};
 	uint32_t port_range; /* IP_LOCAL_PORT_RANGE: last << 16 | first, 0: the system's */
 	int32_t unicast_if;  /* where IPv4 datagrams go out that are not to a group, 0: any */
 	bool binds_group;    /* laddr may be one: nothing comes from there */
@@ -169,6 +175,17 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
 int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len);
 int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len);
 void inet6_new_flow(struct inet_sock *i);
+/* IP_UNICAST_IF, IPV6_UNICAST_IF: the index in network order. */
+int inet_set_unicast_if(const struct inet_sock *i, int32_t *field, const void *val, uint32_t len);
+/* Where to if nothing else says it, 0: the routes do. */
+static inline int inet_default_if(const struct inet_sock *i, struct ip_addr dst)
+{
+	bool v4 = ip_is_v4(dst);
+
+	if (ip_is_multicast(dst))
+		return v4 ? i->mcast_if : i->v6.mcast_if;
+	return v4 ? i->unicast_if : i->v6.unicast_if;
+}
 int inet_route(struct inet_sock *i, struct ip_addr dst, struct route_cache *out);
 void inet_addr(struct sockaddr_storage *a, uint32_t *len, uint32_t addr, uint16_t port);
 /* As a socket of this family says it; ifindex: of a link's address. */

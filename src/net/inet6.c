@@ -51,6 +51,8 @@ int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 	case IPV6_MULTICAST_HOPS:
 		return opt_put_int(val, len, i->v6.mcast_hops < 0 ? 1 : i->v6.mcast_hops);
 	case IPV6_MULTICAST_IF: return opt_put_int(val, len, i->v6.mcast_if);
+	case IPV6_UNICAST_IF: return opt_put_int(val, len, (int)be32((uint32_t)i->v6.unicast_if));
+	case IPV6_MINHOPCOUNT: return opt_put_int(val, len, i->min_hops);
 	case IPV6_TCLASS: return opt_put_int(val, len, i->v6.tclass);
 	case IPV6_MTU_DISCOVER: return opt_put_int(val, len, i->v6.pmtudisc);
 	case IPV6_ADDR_PREFERENCES: return opt_put_int(val, len, 0x500); /* none said */
@@ -113,6 +115,11 @@ static int set_number(struct inet_sock *i, int name, int v)
 	case IPV6_UNICAST_HOPS: return set_hops(&i->v6.hops, v);
 	case IPV6_MULTICAST_HOPS: return stream ? -ENOPROTOOPT : set_hops(&i->v6.mcast_hops, v);
 	case IPV6_MULTICAST_IF: return set_multicast_if(i, v);
+	case IPV6_MINHOPCOUNT:
+		if (v < 0 || v > 255)
+			return -EINVAL;
+		i->min_hops = (uint8_t)v;
+		return 0;
 	case IPV6_TCLASS:
 		if (v < -1 || v > 255)
 			return -EINVAL;
@@ -148,6 +155,8 @@ int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 
 	if (group_option_is(SOL_IPV6, name))
 		return group_setopt6(i, name, val, len);
+	if (name == IPV6_UNICAST_IF)
+		return inet_set_unicast_if(i, &i->v6.unicast_if, val, len);
 	if (opt_get_int(val, len, &v))
 		return -EINVAL;
 	if (name == IPV6_MULTICAST_LOOP && v != 0 && v != 1)

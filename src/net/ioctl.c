@@ -58,7 +58,31 @@ static long list_addresses(unsigned long arg)
 	return err ? err : copy_to_user((void *)arg, &conf, sizeof(conf));
 }
 
-static int fill(unsigned cmd, struct ifreq *r, struct netdev *d)
+static bool asks_address(unsigned cmd)
+{
+	return cmd == SIOCGIFADDR || cmd == SIOCGIFDSTADDR || cmd == SIOCGIFBRDADDR ||
+	       cmd == SIOCGIFNETMASK;
+}
+
+/* Of an alias there is none: Linux finds those by their label. */
+static int fill_address(unsigned cmd, struct ifreq *r, const struct netdev *d, bool alias)
+{
+	bool lo = d->features & NETDEV_LOOPBACK;
+
+	rcu_read_lock();
+	const struct net_addr *a = alias ? NULL : net_addr_of(net_config(), d);
+
+	if (a && cmd == SIOCGIFNETMASK)
+		put_in(&r->u.addr, a->mask);
+	else if (a && cmd == SIOCGIFBRDADDR)
+		put_in(&r->u.addr, lo ? 0 : a->broadcast);
+	else if (a)
+		put_in(&r->u.addr, ip_v4(a->addr));
+	rcu_read_unlock();
+	return a ? 0 : -EADDRNOTAVAIL;
+}
+
+static int fill(unsigned cmd, struct ifreq *r, const struct netdev *d)
 {
 	switch (cmd) {
 	case SIOCGIFNAME: str_copy(r->ifr_name, d->name, IFNAMSIZ); return 0;
@@ -72,23 +96,19 @@ static int fill(unsigned cmd, struct ifreq *r, struct netdev *d)
 		r->u.hwaddr.family = d->features & NETDEV_LOOPBACK ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 		memcpy(r->u.hwaddr.data, d->mac, 6);
 		return 0;
+	case SIOCGIFMAP: memset(&r->u, 0, sizeof(r->u)); return 0; /* no ISA card */
+	default: return -EINVAL;				   /* SIOCGIFSLAVE */
 	}
-	rcu_read_lock();
-	const struct net_addr *a = net_addr_of(net_config(), d);
-
-	if (a)
-		put_in(&r->u.addr, cmd == SIOCGIFNETMASK ? a->mask
-				   : cmd == SIOCGIFBRDADDR
-					   ? (d->features & NETDEV_LOOPBACK ? 0 : a->broadcast)
-					   : ip_v4(a->addr));
-	rcu_read_unlock();
-	return a ? 0 : -EADDRNOTAVAIL;
 }
 
-long netif_ioctl(unsigned cmd, unsigned long arg)
+/* Linux's order: the family's own calls, then those of any socket; what there is not wants the
+ * program's memory all the same. */
+long netif_ioctl(int family, unsigned cmd, unsigned long arg)
 {
-	struct ifreq r;
+	bool known = true;
 	struct netdev *d;
+	struct ifreq r;
+	char *alias;
 	int err;
 
 	switch (cmd) {
@@ -100,19 +120,32 @@ long netif_ioctl(unsigned cmd, unsigned long arg)
 	case SIOCGIFMETRIC:
 	case SIOCGIFTXQLEN:
 	case SIOCGIFHWADDR:
+	case SIOCGIFSLAVE:
+	case SIOCGIFMAP: break;
+	case SIOCGIFPFLAGS:
 	case SIOCGIFADDR:
 	case SIOCGIFDSTADDR:
 	case SIOCGIFBRDADDR:
-	case SIOCGIFNETMASK: break;
-	default: return -ENOTTY;
+	case SIOCGIFNETMASK: known = family == AF_INET; break;
+	default:
+		if (cmd >> 8 != SIOC_TYPE)
+			return -ENOTTY;
+		known = false;
 	}
 	if (copy_from_user(&r, (void *)arg, sizeof(r)))
 		return -EFAULT;
+	if (!known || cmd == SIOCGIFPFLAGS)
+		return known ? -EINVAL : -ENOTTY;
 	r.ifr_name[IFNAMSIZ - 1] = 0;
+	alias = strchr(r.ifr_name, ':');
+	if (alias && cmd != SIOCGIFNAME)
+		*alias = 0;
 	d = cmd == SIOCGIFNAME ? netdev_by_index(r.u.value) : netdev_by_name(r.ifr_name);
 	if (!d)
 		return -ENODEV;
-	err = fill(cmd, &r, d);
+	if (alias && cmd != SIOCGIFNAME)
+		*alias = ':';
+	err = asks_address(cmd) ? fill_address(cmd, &r, d, alias) : fill(cmd, &r, d);
 	return err ? err : copy_to_user((void *)arg, &r, sizeof(r));
 }
 

@@ -9,7 +9,7 @@ struct netdev;
 struct netdev *netdev_by_index(int index);
 struct netdev *netdev_by_name(const char *name);
 struct netdev *netdev_next(struct netdev *dev); /* NULL: first (lo); NULL after the last */
-long netif_ioctl(unsigned cmd, unsigned long arg);
+long netif_ioctl(int family, unsigned cmd, unsigned long arg);
 /* Runs what loopback has queued; called with no socket lock held. */
 void lo_run(void);
 void net_thread_kick(void);

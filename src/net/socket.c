@@ -13,6 +13,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/stat.h"
+#include "cpu/uaccess.h"
 #include "diag/counter.h"
 #include "lib/bug.h"
 #include "lib/format.h"
@@ -354,7 +355,15 @@ static long socket_file_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 	socket_drain(s);
 	long r = s->ops->ioctl ? s->ops->ioctl(s, cmd, arg) : -ENOIOCTLCMD;
 
-	return r == -ENOIOCTLCMD ? netif_ioctl(cmd, arg) : r;
+	if (r != -ENOIOCTLCMD)
+		return r;
+	switch (cmd) {
+	case FIOSETOWN:
+	case SIOCSPGRP: return get_user(f->owner_pid, (int *)arg);
+	case FIOGETOWN:
+	case SIOCGPGRP: return put_user(f->owner_pid, (int *)arg);
+	default: return netif_ioctl(s->family, cmd, arg);
+	}
 }
 
 static int socket_file_stat(struct file *f, struct stat *st)

@@ -17,6 +17,7 @@ COUNTER(tcp_rx_no_socket);
 COUNTER(tcp_rx_paws);
 COUNTER(tcp_rx_out_of_window);
 COUNTER(tcp_rx_acks_outdone);
+COUNTER(tcp_rx_from_afar);
 COUNTER(tcp_challenge_acks);
 
 /* ---- demultiplexing ---- */
@@ -606,6 +607,12 @@ static bool outdone(const struct tcp_sock *t, const struct packet *p)
 	       (int32_t)(get_be32(next->data + sizeof(*b) + 4) - stamp) >= 0;
 }
 
+/* RFC 5082: it has passed more routers than IP_MINTTL or IPV6_MINHOPCOUNT allow. */
+static bool from_afar(const struct inet_sock *i, const struct pkt_cb *cb)
+{
+	return cb->ttl < (ip_is_v4(cb->dst) ? i->min_ttl : i->min_hops);
+}
+
 /* All packets first, then one look at what is to be sent. */
 void tcp_work(struct socket *s, struct packet *batch)
 {
@@ -616,8 +623,9 @@ void tcp_work(struct socket *s, struct packet *batch)
 		struct packet *p = batch;
 
 		batch = p->next;
-		if (unlikely(pkt_cb(p)->ttl < t->i.min_ttl) && ip_is_v4(pkt_cb(p)->dst)) {
-			packet_free(p); /* IP_MINTTL */
+		if (unlikely(t->i.floors) && from_afar(&t->i, pkt_cb(p))) {
+			counter_inc(tcp_rx_from_afar);
+			packet_free(p);
 			continue;
 		}
 		if (outdone(t, p)) {

@@ -215,6 +215,7 @@ static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
 	s->linger = o->linger;
 	t->i.ttl = l->i.ttl;
 	t->i.tos = l->i.tos;
+	t->i.floors = l->i.floors;
 	t->i.v6.hops = l->i.v6.hops;
 	t->i.v6.tclass = l->i.v6.tclass;
 	t->i.v6.v6only = l->i.v6.v6only;
