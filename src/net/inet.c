@@ -4,7 +4,7 @@
  *
  * A port table has a bucket per few ports; a socket that holds a port is on its bucket's list.
  * Conflicts follow Linux: same port, overlapping families, addresses and interfaces, unless both
- * say SO_REUSEPORT, or both say SO_REUSEADDR and (TCP) none listens.
+ * say SO_REUSEPORT and are one user's, or both say SO_REUSEADDR and (TCP) none listens.
  */
 
 #include "net/inet.h"
@@ -102,11 +102,40 @@ static struct ip_addr bound_addr(struct ip_addr addr)
 	return ip_is_v4(addr) ? ip_map_any(ip_v4(addr)) : addr;
 }
 
+/* Once connected it has one address, and so one family; but an AF_INET socket meets in Linux what
+ * was bound to any of both, whatever has become of it. */
+static uint8_t families_held(const struct inet_sock *i, const struct inet_sock *o)
+{
+	if (ip_is_any(o->laddr))
+		return o->families;
+	if (i->s.family == AF_INET && o->s.family == AF_INET6 && o->bound_any && !o->v6.v6only)
+		return IP_V4 | IP_V6;
+	return ip_family_bit(o->laddr);
+}
+
+/* Of TCP, Linux heeds also what the holder has said before it took the port, towards who does not
+ * want more than it has. */
+static bool shared_before(const struct inet_sock *o, struct ip_addr addr, uint8_t families)
+{
+	bool mapped_any = o->s.family == AF_INET6 && o->families == IP_V4;
+
+	if (!o->bound_reuseport)
+		return false;
+	return ip_is_any(o->laddr) ? !mapped_any || families == IP_V4 : ip_equal(addr, o->laddr);
+}
+
+static bool share_port(
+	const struct inet_sock *i, const struct inet_sock *o, struct ip_addr addr, uint8_t families)
+{
+	return i->s.reuseport && load_relaxed(&i->s.uid) == load_relaxed(&o->s.uid) &&
+	       (load_relaxed(&o->s.reuseport) || shared_before(o, addr, families));
+}
+
 /* Bucket lock held. */
 static bool conflicts(
 	const struct inet_sock *i, const struct inet_sock *o, struct ip_addr addr, uint8_t families)
 {
-	if (!(families & o->families))
+	if (!(families & families_held(i, o)))
 		return false;
 	int bound_if = load_relaxed(&o->s.bound_if);
 
@@ -114,7 +143,7 @@ static bool conflicts(
 		return false;
 	if (!ip_is_any(addr) && !ip_is_any(o->laddr) && !ip_equal(addr, o->laddr))
 		return false;
-	if (i->s.reuseport && load_relaxed(&o->s.reuseport))
+	if (share_port(i, o, addr, families))
 		return false;
 	if (i->s.reuseaddr && load_relaxed(&o->s.reuseaddr) && !load_relaxed(&o->s.listening))
 		return false;
@@ -140,6 +169,7 @@ static bool take_port(
 		i->laddr = addr;
 		i->bound_any = ip_is_any(addr);
 		i->families = families;
+		i->bound_reuseport = i->s.reuseport && i->s.protocol == IPPROTO_TCP;
 		i->bind_bucket = b;
 		list_add(&b->head, &i->bind_link);
 	}

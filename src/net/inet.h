@@ -46,6 +46,7 @@ struct inet_sock {
 	uint16_t lport, rport;	       /* host order, 0: none */
 	uint8_t families;	       /* IP_V4, IP_V6: whose packets it takes; with laddr */
 	bool explicit_port;	       /* bound by bind(2), not by connect or send */
+	bool bound_reuseport;	       /* TCP: SO_REUSEPORT, as it was when the port was taken */
 	bool bound_any;		       /* laddr was left to connect */
 	struct route_cache route;
 	uint8_t ttl, tos, mcast_ttl, pmtudisc;

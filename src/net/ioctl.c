@@ -170,8 +170,8 @@ static void line_of(struct net_text *t, unsigned n, const struct inet_sock *i, u
 	put_hex(r, i->raddr, v6);
 	format(line, sizeof(line),
 		"%4u: %s:%04X %s:%04X %02X %08X:%08X 00:00000000 00000000 %5u %8u %lu %u %016lx\n",
-		n, l, i->lport, r, i->rport, state, tx, rx, 0u, 0u, (unsigned long)i->s.inode,
-		load_relaxed(&i->s.refs), 0ul);
+		n, l, i->lport, r, i->rport, state, tx, rx, load_relaxed(&i->s.uid), 0u,
+		(unsigned long)i->s.inode, load_relaxed(&i->s.refs), 0ul);
 	t->print(t, line);
 }
 

@@ -269,7 +269,11 @@ int socket_check(struct file *f)
 struct file *socket_file(struct socket *s, uint32_t flags)
 {
 	struct file *f = file_create(&socket_file_ops, s, O_RDWR | (flags & SOCK_NONBLOCK));
+	uint32_t pid, uid = 0, gid;
 
+	if (net_credentials)
+		net_credentials(&pid, &uid, &gid);
+	store_relaxed(&s->uid, uid);
 	if (!f) {
 		s->ops->close(s);
 		socket_put(s);

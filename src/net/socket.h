@@ -95,6 +95,7 @@ struct socket {
 	uint32_t rcvbuf, sndbuf;
 	bool rcvbuf_locked, sndbuf_locked;
 	uint32_t rcvlowat, priority, mark;
+	uint32_t uid; /* who made or accepted it */
 	int32_t bound_if;
 	bool reuseaddr, reuseport, keepalive, broadcast, oobinline, passcred, linger_on, debug,
 		dontroute, no_check;

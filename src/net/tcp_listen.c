@@ -207,6 +207,7 @@ static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
 	s->priority = o->priority;
 	s->mark = o->mark;
 	s->bound_if = o->bound_if;
+	s->uid = o->uid;
 	s->reuseaddr = o->reuseaddr;
 	s->reuseport = o->reuseport;
 	s->keepalive = o->keepalive;
@@ -258,6 +259,7 @@ static struct tcp_sock *new_child(
 	if (ip_needs_scope(cb->src))
 		t->i.s.bound_if = cb->ifindex;
 	t->i.families = ip_family_bit(cb->dst);
+	t->i.bound_any = l->i.bound_any;
 	t->i.laddr = cb->dst;
 	t->i.lport = cb->dport;
 	t->i.raddr = cb->src;

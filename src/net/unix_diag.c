@@ -105,7 +105,7 @@ static void put_queues(struct nl_reply *r, const struct unix_sock *u)
 static bool put_socket(struct nl_reply *r, struct unix_sock *u, uint32_t show, uint16_t flags)
 {
 	struct unix_diag_msg *m = nl_begin(r, SOCK_DIAG_BY_FAMILY, flags, sizeof(*m), ROOM);
-	uint32_t inode, uid = 0;
+	uint32_t inode, uid = load_relaxed(&u->s.uid);
 	uint8_t shut;
 
 	if (!m)
