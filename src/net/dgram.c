@@ -259,12 +259,13 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 /* The end of connect's work. Lock held. */
 static int dissolve(struct inet_sock *i)
 {
-	if (!i->explicit_port && i->s.protocol == IPPROTO_UDP) {
+	if (!i->keeps_port && i->s.protocol == IPPROTO_UDP) {
 		inet_withdraw(i);
 		inet_unbind(i);
-		i->lport = 0;
-		i->laddr = i->raddr = IP_ANY;
-		i->rport = 0;
+		i->lport = i->rport = 0;
+		i->raddr = IP_ANY;
+		if (i->bound_any)
+			i->laddr = IP_ANY;
 		return 0;
 	}
 	return inet_publish(i, i->bound_any ? IP_ANY : i->laddr, IP_ANY, 0);
@@ -295,7 +296,9 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 	if (!err && r.broadcast && !s->broadcast)
 		err = -EACCES;
 	if (!err && !i->lport && s->protocol == IPPROTO_UDP)
-		err = udp_take_port(i, IP_ANY, 0);
+		err = udp_take_port(i, inet_bound_addr(i), 0);
+	if (err == -EADDRINUSE)
+		err = -EAGAIN;
 	if (!err)
 		err = inet_publish(i, ip_is_any(i->laddr) ? r.src : i->laddr, dst, port);
 	if (!err)

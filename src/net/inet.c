@@ -38,6 +38,7 @@ void inet_setup(struct inet_sock *i)
 	i->mcast_loop = i->mcast_all = true;
 	i->pmtudisc = IP_PMTUDISC_WANT;
 	i->families = IP_V4;
+	i->bound_any = true;
 	i->v6 = (struct inet6_options){ .hops = -1,
 		.mcast_hops = -1,
 		.pmtudisc = IP_PMTUDISC_WANT,
@@ -150,6 +151,22 @@ static bool conflicts(
 	return true;
 }
 
+static void set_address(struct inet_sock *i, struct ip_addr addr, uint8_t families)
+{
+	i->laddr = addr;
+	i->bound_any = ip_is_any(addr);
+	i->families = families;
+}
+
+bool inet_bind_later(struct inet_sock *i, struct ip_addr addr, uint16_t port)
+{
+	if (port || !i->bind_no_port)
+		return false;
+	i->lport = 0; /* a former connection's may still show */
+	set_address(i, bound_addr(addr), families_of(i, addr));
+	return true;
+}
+
 static bool take_port(
 	struct inet_sock *i, struct inet_bucket *b, struct ip_addr given, uint16_t port)
 {
@@ -166,9 +183,7 @@ static bool take_port(
 		}
 	if (ok) {
 		i->lport = port;
-		i->laddr = addr;
-		i->bound_any = ip_is_any(addr);
-		i->families = families;
+		set_address(i, addr, families);
 		i->bound_reuseport = i->s.reuseport && i->s.protocol == IPPROTO_TCP;
 		i->bind_bucket = b;
 		list_add(&b->head, &i->bind_link);
@@ -186,7 +201,8 @@ int inet_bind_port(
 		return take_port(i, inet_port_bucket(table, port), addr, port) ? 0 : -EADDRINUSE;
 	bool reuseaddr = i->s.reuseaddr, reuseport = i->s.reuseport;
 
-	i->s.reuseaddr = i->s.reuseport = false; /* a port of our own */
+	if (i->s.protocol == IPPROTO_TCP) /* a port of our own */
+		i->s.reuseaddr = i->s.reuseport = false;
 	port = inet_ephemeral(i, &count);
 	bool found = false;
 

@@ -45,7 +45,8 @@ struct inet_sock {
 	struct ip_addr laddr, raddr;   /* any: not bound, not connected */
 	uint16_t lport, rport;	       /* host order, 0: none */
 	uint8_t families;	       /* IP_V4, IP_V6: whose packets it takes; with laddr */
-	bool explicit_port;	       /* bound by bind(2), not by connect or send */
+	bool explicit_port;	       /* taken by bind or listen, not by connect or send */
+	bool keeps_port;	       /* bind said which: it is held beyond a connection */
 	bool bound_reuseport;	       /* TCP: SO_REUSEPORT, as it was when the port was taken */
 	bool bound_any;		       /* laddr was left to connect */
 	struct route_cache route;
@@ -139,9 +140,18 @@ static inline bool inet_flow_draw(const struct pkt_cb *cb, uint64_t *draw, unsig
 
 void inet_setup(struct inet_sock *i);	/* after socket_setup */
 void inet_release(struct inet_sock *i); /* when it is destroyed */
-/* Takes a local port. port 0: any free one. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES. */
+/*
+ * Takes a local port. port 0: any free one, or (bind, with IP_BIND_ADDRESS_NO_PORT) the address
+ * alone until connect, listen or send. -EADDRINUSE.
+ */
 int inet_bind_port(
 	struct inet_sock *i, struct inet_bucket *table, struct ip_addr addr, uint16_t port);
+bool inet_bind_later(struct inet_sock *i, struct ip_addr addr, uint16_t port);
+/* The address that it has, as bind was given it. */
+static inline struct ip_addr inet_bound_addr(const struct inet_sock *i)
+{
+	return i->families == IP_V4 && ip_is_any(i->laddr) ? ip_map(0) : i->laddr;
+}
 /* A child shares its listener's port. */
 void inet_share_port(struct inet_sock *i, struct inet_bucket *table);
 void inet_unbind(struct inet_sock *i);

@@ -228,7 +228,7 @@ static bool op_matches(const struct inet_sock *i, const struct inet_diag_bc_op *
 	case INET_DIAG_BC_S_COND:
 	case INET_DIAG_BC_D_COND:
 		return host_matches(i, op->code == INET_DIAG_BC_S_COND, p + 4, n - 4, sound);
-	case INET_DIAG_BC_AUTO: return !i->explicit_port;
+	case INET_DIAG_BC_AUTO: return !i->keeps_port;
 	case INET_DIAG_BC_NOP: return true;
 	}
 	*sound = n >= 8;

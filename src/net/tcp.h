@@ -372,6 +372,7 @@ int tcp_listen(struct socket *s, int backlog);
 struct socket *tcp_accept(struct socket *s, bool nonblock);
 void tcp_child_ready(struct tcp_sock *t); /* to the accept queue */
 void tcp_child_gone(struct tcp_sock *t);  /* out of its parent's queues */
+int tcp_take_port(struct tcp_sock *t, struct ip_addr addr, uint16_t port); /* of bind, listen */
 void tcp_listen_close(struct tcp_sock *l);
 bool tcp_accept_ready(struct tcp_sock *l);
 

@@ -44,7 +44,7 @@ void tcp_done(struct tcp_sock *t, int err)
 	tcp_unhash(t);
 	if (s->detached)
 		tcp_purge(t);
-	if (s->detached || !t->i.explicit_port) /* the port is free again; its number still shows */
+	if (s->detached || !t->i.keeps_port) /* the port is free again; its number still shows */
 		inet_unbind(&t->i);
 	socket_wake(s, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLHUP | POLLRDHUP |
 			       (err ? POLLERR : 0));
@@ -97,9 +97,9 @@ void tcp_dissolve(struct tcp_sock *t)
 		tcp_purge(t);
 		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
-		if (t->i.bound_any || !t->i.explicit_port)
+		if (t->i.bound_any)
 			inet_set_laddr(&t->i, IP_ANY);
-		if (!t->i.explicit_port)
+		if (!t->i.keeps_port)
 			inet_unbind(&t->i);
 	}
 	t->connecting = t->was_connected = false;

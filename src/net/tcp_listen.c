@@ -54,12 +54,11 @@ static struct tcp_listener *listener_of(struct tcp_sock *t)
 
 static int become_listener(struct tcp_sock *t)
 {
-	struct net_state *n = the_net();
 	struct tcp_listener *l;
 	int err;
 
 	if (!t->i.bind_bucket) { /* never had a port, or lost it with its last connection */
-		err = inet_bind_port(&t->i, n->tcp_bind, t->i.laddr, 0);
+		err = tcp_take_port(t, inet_bound_addr(&t->i), 0);
 		if (err)
 			return err;
 	}
@@ -467,7 +466,7 @@ void tcp_listen_close(struct tcp_sock *l)
 	drop_queue(q, &q->syn_queue);
 	store_relaxed(&q->accept_count, 0);
 	store_relaxed(&q->syn_count, 0);
-	if (!l->i.explicit_port)
+	if (!l->i.keeps_port)
 		inet_unbind(&l->i);
 	socket_wake(&l->i.s, POLLIN | POLLHUP);
 }

@@ -286,6 +286,17 @@ void tcp_init_established(struct tcp_sock *t)
 
 /* ---- calls ---- */
 
+int tcp_take_port(struct tcp_sock *t, struct ip_addr addr, uint16_t port)
+{
+	int err = inet_bind_port(&t->i, the_net()->tcp_bind, addr, port);
+
+	if (!err) {
+		t->i.explicit_port = true;
+		t->i.keeps_port = port != 0;
+	}
+	return err;
+}
+
 static int tcp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c)
 {
@@ -299,10 +310,8 @@ static int tcp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	socket_lock(s);
 	if (t->state != TCP_CLOSE || t->i.bind_bucket)
 		err = -EINVAL;
-	else
-		err = inet_bind_port(&t->i, the_net()->tcp_bind, addr, port);
-	if (!err)
-		t->i.explicit_port = true;
+	else if (!inet_bind_later(&t->i, addr, port))
+		err = tcp_take_port(t, addr, port);
 	socket_unlock(s);
 	return err;
 }
@@ -428,10 +437,11 @@ static int connect_result(struct tcp_sock *t)
 		store_relaxed(&t->i.s.shut, 0); /* as fresh: it may try again, from elsewhere */
 		t->i.raddr = IP_ANY;
 		t->i.rport = 0;
-		if (!t->i.explicit_port) {
+		if (!t->i.keeps_port) {
 			inet_unbind(&t->i);
 			t->i.lport = 0;
-			t->i.laddr = IP_ANY;
+			if (t->i.bound_any)
+				t->i.laddr = IP_ANY;
 		}
 		return err ? err : -ECONNABORTED;
 	}

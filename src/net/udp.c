@@ -291,6 +291,7 @@ int udp_take_port(struct inet_sock *i, struct ip_addr addr, uint16_t port)
 		inet_unbind(i);
 		i->lport = 0;
 		i->laddr = IP_ANY;
+		i->bound_any = true;
 		err = -ENOMEM;
 	}
 	return err;
@@ -307,9 +308,12 @@ static int udp_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 	if (err)
 		return err;
 	socket_lock(s);
-	err = i->lport ? -EINVAL : udp_take_port(i, addr, port);
+	if (i->lport)
+		err = -EINVAL;
+	else if (!inet_bind_later(i, addr, port))
+		err = udp_take_port(i, addr, port);
 	if (!err)
-		i->explicit_port = true;
+		i->keeps_port = port != 0;
 	socket_unlock(s);
 	return err;
 }
@@ -320,7 +324,7 @@ static int autobind(struct inet_sock *i)
 
 	socket_lock(&i->s);
 	if (!i->lport)
-		err = udp_take_port(i, i->laddr, 0);
+		err = udp_take_port(i, inet_bound_addr(i), 0);
 	socket_unlock(&i->s);
 	return err == -EADDRINUSE ? -EAGAIN : err;
 }
