@@ -89,6 +89,12 @@ struct ip6_header {
 	uint8_t src[16], dst[16];
 } __packed;
 
+/* Options of an IPv4 header. */
+#define IPOPT_END  0
+#define IPOPT_NOP  1
+#define IPOPT_LSRR 131
+#define IPOPT_SSRR 137
+
 #define ICMP_ECHO_REPLY	   0
 #define ICMP_UNREACHABLE   3
 #define ICMP_ECHO	   8

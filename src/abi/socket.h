@@ -217,9 +217,12 @@ struct timeval_sock { /* struct timeval */
 #define IP_RECVTOS		  13
 #define IP_MTU			  14
 #define IP_FREEBIND		  15
+#define IP_PASSSEC		  18
 #define IP_TRANSPARENT		  19
 #define IP_RECVORIGDSTADDR	  20
 #define IP_MINTTL		  21
+#define IP_NODEFRAG		  22
+#define IP_CHECKSUM		  23
 #define IP_BIND_ADDRESS_NO_PORT	  24
 #define IP_MULTICAST_IF		  32
 #define IP_MULTICAST_TTL	  33
@@ -233,6 +236,7 @@ struct timeval_sock { /* struct timeval */
 #define IP_MULTICAST_ALL	  49
 #define IP_UNICAST_IF		  50
 #define IP_LOCAL_PORT_RANGE	  51
+#define IP_PROTOCOL		  52
 
 /* What IP_RECVERR and IPV6_RECVERR messages begin with; the offender's address follows. */
 struct sock_extended_err {
@@ -262,6 +266,9 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 };
 
 #define IPV6_2292PKTINFO	 2
+#define IPV6_2292HOPOPTS	 3
+#define IPV6_2292DSTOPTS	 4
+#define IPV6_2292RTHDR		 5
 #define IPV6_CHECKSUM		 7
 #define IPV6_2292HOPLIMIT	 8
 #define IPV6_FLOWINFO		 11
@@ -277,10 +284,17 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 #define IPV6_RECVERR		 25
 #define IPV6_V6ONLY		 26
 #define IPV6_MULTICAST_ALL	 29
+#define IPV6_HDRINCL		 36
 #define IPV6_RECVPKTINFO	 49
 #define IPV6_PKTINFO		 50
 #define IPV6_RECVHOPLIMIT	 51
 #define IPV6_HOPLIMIT		 52
+#define IPV6_RECVHOPOPTS	 53
+#define IPV6_HOPOPTS		 54
+#define IPV6_RECVRTHDR		 56
+#define IPV6_RTHDR		 57
+#define IPV6_RECVDSTOPTS	 58
+#define IPV6_DSTOPTS		 59
 #define IPV6_RECVPATHMTU	 60
 #define IPV6_PATHMTU		 61
 #define IPV6_DONTFRAG		 62
@@ -289,6 +303,8 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 #define IPV6_AUTOFLOWLABEL	 70
 #define IPV6_ADDR_PREFERENCES	 72
 #define IPV6_MINHOPCOUNT	 73
+#define IPV6_RECVORIGDSTADDR	 74
+#define IPV6_TRANSPARENT	 75
 #define IPV6_UNICAST_IF		 76
 #define IPV6_FREEBIND		 78
 #define MCAST_JOIN_GROUP	 42 /* of SOL_IP and SOL_IPV6 */

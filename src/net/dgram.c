@@ -160,74 +160,11 @@ struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err)
 	}
 }
 
-static void put_control4(struct inet_sock *i, const struct pkt_cb *cb, struct socket_message *m)
-{
-	if (i->pktinfo) {
-		struct in_pktinfo info = { .ipi_ifindex = cb->ifindex,
-			.ipi_addr = ip_v4(cb->dst),
-			.ipi_spec_dst =
-				ip_v4(ip_local_kind(cb->dst) == IP_LOCAL ? cb->dst : i->laddr) };
-
-		cmsg_put(m, SOL_IP, IP_PKTINFO, &info, sizeof(info));
-	}
-	if (i->recvttl) {
-		int ttl = cb->ttl;
-
-		cmsg_put(m, SOL_IP, IP_TTL, &ttl, sizeof(ttl));
-	}
-	if (i->recvtos)
-		cmsg_put(m, SOL_IP, IP_TOS, &cb->tos, 1);
-	if (i->recvorigdst) {
-		struct sockaddr_storage a;
-		uint32_t n;
-
-		inet_addr(&a, &n, ip_v4(cb->dst), cb->dport);
-		cmsg_put(m, SOL_IP, IP_RECVORIGDSTADDR, &a, n);
-	}
-}
-
-static void put_control6(struct inet_sock *i, const struct pkt_cb *cb, struct socket_message *m)
-{
-	int hops = cb->ttl, tclass = cb->tos;
-
-	if (i->recvhops)
-		cmsg_put(m, SOL_IPV6, IPV6_HOPLIMIT, &hops, sizeof(hops));
-	if (i->recvtclass)
-		cmsg_put(m, SOL_IPV6, IPV6_TCLASS, &tclass, sizeof(tclass));
-}
-
 static inline void put_control(struct socket *s, const struct packet *p, struct socket_message *m)
 {
-	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
-	struct inet_sock *i = inet_sk(s);
-
-	if (likely(!(load_relaxed(&s->notes) | load_relaxed(&i->notes)) &&
-		    p->gso_type != PACKET_GSO_UDP_L4))
-		return;
-	if (s->timestamp || s->ts_flags)
-		cmsg_put_timestamp(s, m, cb->time);
-	if (p->gso_type == PACKET_GSO_UDP_L4) {
-		int size = p->gso_size;
-
-		cmsg_put(m, SOL_UDP, UDP_GRO, &size, sizeof(size));
-	}
-	if (i->pktinfo6) {
-		struct in6_pktinfo info = { .ipi6_ifindex = cb->ifindex };
-
-		memcpy(info.ipi6_addr, cb->dst.b, 16);
-		cmsg_put(m, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
-	}
-	if (ip_is_v4(cb->dst))
-		put_control4(i, cb, m);
-	else
-		put_control6(i, cb, m);
-	if (s->rxq_ovfl) {
-		uint32_t drops =
-			load_relaxed(&dgram_sk(s)->drops) + load_relaxed(&s->channel.dropped);
-
-		if (drops)
-			cmsg_put(m, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
-	}
+	if (unlikely(load_relaxed(&s->notes) | load_relaxed(&inet_sk(s)->notes)) ||
+		p->gso_type == PACKET_GSO_UDP_L4)
+		dgram_put_notes(s, p, m);
 }
 
 ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *m)
@@ -383,7 +320,7 @@ void dgram_destroy(struct socket *s)
 
 int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 {
-	if (level == SOL_IP)
+	if (level == SOL_IP && !(s->type == SOCK_RAW && s->family == AF_INET6))
 		return inet_getopt(inet_sk(s), name, val, len);
 	if (level == SOL_IPV6 && s->family == AF_INET6)
 		return inet6_getopt(inet_sk(s), name, val, len);
@@ -392,7 +329,7 @@ int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len
 
 int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
 {
-	if (level == SOL_IP)
+	if (level == SOL_IP && !(s->type == SOCK_RAW && s->family == AF_INET6))
 		return inet_setopt(inet_sk(s), name, val, len);
 	if (level == SOL_IPV6 && s->family == AF_INET6)
 		return inet6_setopt(inet_sk(s), name, val, len);
@@ -569,6 +506,7 @@ int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_
 	t->how.src = i->laddr;
 	t->how.dst = i->raddr;
 	t->how.protocol = (uint8_t)s->protocol;
+	t->how.complete = false;
 	t->port = i->rport;
 	t->segment = dgram_sk(s)->segment;
 	if (m->name_len && !(s->family == AF_INET6 && m->name.ss_family == AF_UNSPEC)) {

@@ -62,6 +62,8 @@ void dgram_take_error(struct dgram_sock *d, struct packet *p); /* lock held */
 struct packet *dgram_wait(struct socket *s, uint32_t flags, int *err);
 /* Hands p's bytes and ancillary data to m and finishes what dgram_wait began. */
 ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *m);
+/* dgram_notes.c: the ancillary data that s has asked for. */
+void dgram_put_notes(struct socket *s, const struct packet *p, struct socket_message *m);
 void dgram_purge(struct dgram_sock *d);
 int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t len, bool nonblock,
 	const struct path_context *c);

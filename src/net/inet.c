@@ -35,7 +35,8 @@ void inet_setup(struct inet_sock *i)
 	list_init(&i->bind_link);
 	i->ttl = 64;
 	i->mcast_ttl = 1;
-	i->mcast_loop = i->mcast_all = true;
+	i->mcast_loop = true;
+	i->mcast_all = i->s.family == AF_INET; /* as Linux: IPv4's of an AF_INET6 socket is off */
 	i->pmtudisc = IP_PMTUDISC_WANT;
 	i->families = IP_V4;
 	i->bound_any = true;
@@ -533,12 +534,14 @@ static bool *ip_flag(struct inet_sock *i, int name)
 	case IP_RECVTTL: return &i->recvttl;
 	case IP_RECVTOS: return &i->recvtos;
 	case IP_RECVERR: return &i->recverr;
-	case IP_RECVORIGDSTADDR: return &i->recvorigdst;
+	case IP_PASSSEC: return &i->passsec;
+	case IP_CHECKSUM: return &i->checksum;
 	case IP_FREEBIND: return &i->freebind;
 	case IP_MULTICAST_LOOP: return &i->mcast_loop;
 	case IP_MULTICAST_ALL: return &i->mcast_all;
 	case IP_TRANSPARENT: return &i->transparent;
 	case IP_HDRINCL: return i->s.type == SOCK_RAW ? &i->hdrincl : NULL;
+	case IP_NODEFRAG: return i->s.type == SOCK_RAW ? &i->nodefrag : NULL;
 	case IP_BIND_ADDRESS_NO_PORT: return &i->bind_no_port;
 	default: return NULL;
 	}
@@ -560,7 +563,12 @@ int inet_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 
 	if (flag)
 		return put_number(val, len, *flag);
+	if (inet_note_of(SOL_IP, name))
+		return put_number(val, len, !!(i->rare_notes & inet_note_of(SOL_IP, name)));
 	switch (name) {
+	case IP_HDRINCL:
+	case IP_NODEFRAG: return put_number(val, len, 0); /* of raw sockets only */
+	case IP_PROTOCOL: return put_number(val, len, i->s.type == SOCK_RAW ? i->s.protocol : 0);
 	case IP_TOS: return put_number(val, len, i->tos);
 	case IP_TTL: return put_number(val, len, i->ttl);
 	case IP_MINTTL: return put_number(val, len, i->min_ttl);
@@ -676,8 +684,12 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 		v = *(const uint8_t *)val;
 	else if (needs_value(name))
 		return -EINVAL;
-	if (name == IP_MULTICAST_ALL && v != 0 && v != 1)
+	if ((name == IP_MULTICAST_ALL || name == IP_CHECKSUM) && v != 0 && v != 1)
 		return -EINVAL;
+	if (inet_note_of(SOL_IP, name)) {
+		inet_set_note(i, inet_note_of(SOL_IP, name), v != 0);
+		return 0;
+	}
 	if (flag) {
 		*flag = v != 0;
 		return 0;

@@ -54,11 +54,13 @@ struct inet_sock {
 	/* What a message is received with, as socket.notes; the last three are IPV6_* options. */
 	union {
 		struct {
-			bool pktinfo, recvttl, recvtos, recvorigdst, pktinfo6, recvhops, recvtclass;
+			bool pktinfo, recvttl, recvtos, pktinfo6, recvhops, recvtclass;
+			uint16_t rare_notes; /* by inet_note_of */
 		};
 		uint64_t notes;
 	};
 	bool recverr, freebind, mcast_loop, mcast_all, hdrincl, bind_no_port, transparent;
+	bool passsec, checksum, nodefrag; /* only read back: there is nothing to tell of them */
 	/* Of TCP: less is not for it (RFC 5082). 'floors' is both, 0: none. */
 	union {
 		struct {
@@ -136,6 +138,28 @@ static inline bool inet_flow_draw(const struct pkt_cb *cb, uint64_t *draw, unsig
 		*draw = inet_hash(&the_net()->hash_key, IP_ANY, cb->dport, cb->src, cb->sport);
 	*draw = *draw * 6364136223846793005u + 1442695040888963407u;
 	return ((*draw >> 32) * count) >> 32 == 0;
+}
+
+/* The rarely wanted ancillary data: which option asks for which. */
+enum {
+	NOTE_OPTIONS = 1,
+	NOTE_ORIGDST = 2,
+	NOTE_ORIGDST6 = 4,
+	NOTE_FLOWINFO = 8,
+	NOTE_HOPOPTS = 16,
+	NOTE_DSTOPTS = 32,
+	NOTE_RTHDR = 64,
+	/* likewise, with RFC 2292's numbers */
+	NOTE_OLD_PKTINFO = 128,
+	NOTE_OLD_HOPLIMIT = 256,
+	NOTE_OLD_HOPOPTS = 512,
+	NOTE_OLD_DSTOPTS = 1024,
+	NOTE_OLD_RTHDR = 2048
+};
+uint16_t inet_note_of(int level, int name); /* 0: none */
+static inline void inet_set_note(struct inet_sock *i, uint16_t note, bool on)
+{
+	i->rare_notes = on ? i->rare_notes | note : i->rare_notes & (uint16_t)~note;
 }
 
 void inet_setup(struct inet_sock *i);	/* after socket_setup */

@@ -24,6 +24,8 @@ static bool *ip6_flag(struct inet_sock *i, int name)
 	case IPV6_MULTICAST_ALL: return &i->v6.mcast_all;
 	case IPV6_AUTOFLOWLABEL: return &i->v6.autoflow;
 	case IPV6_FREEBIND: return &i->freebind;
+	case IPV6_TRANSPARENT: return &i->transparent;
+	case IPV6_HDRINCL: return i->s.type == SOCK_RAW ? &i->hdrincl : NULL;
 	default: return NULL;
 	}
 }
@@ -45,6 +47,8 @@ int inet6_getopt(struct inet_sock *i, int name, void *val, uint32_t *len)
 
 	if (flag)
 		return opt_put_int(val, len, *flag);
+	if (inet_note_of(SOL_IPV6, name))
+		return opt_put_int(val, len, !!(i->rare_notes & inet_note_of(SOL_IPV6, name)));
 	switch (name) {
 	case IPV6_V6ONLY: return opt_put_int(val, len, i->v6.v6only);
 	case IPV6_UNICAST_HOPS: return opt_put_int(val, len, i->v6.hops < 0 ? 64 : i->v6.hops);
@@ -161,6 +165,10 @@ int inet6_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 		return -EINVAL;
 	if (name == IPV6_MULTICAST_LOOP && v != 0 && v != 1)
 		return -EINVAL;
+	if (inet_note_of(SOL_IPV6, name)) {
+		inet_set_note(i, inet_note_of(SOL_IPV6, name), v != 0);
+		return 0;
+	}
 	if (!flag)
 		return set_number(i, name, v);
 	*flag = v != 0;

@@ -18,6 +18,7 @@ COUNTER(ip_rx_malformed);
 COUNTER(ip_rx_martian);
 COUNTER(ip_rx_not_mine);
 COUNTER(ip_rx_bad_checksum);
+COUNTER(ip_rx_options_refused);
 COUNTER(ip_tx_fragments);
 COUNTER(ip_tx_software_checksum);
 
@@ -77,6 +78,29 @@ static unsigned check_header(struct packet *p)
 	if (have > total && !(pkt_cb(p)->flags & PKT_LOOPBACK))
 		pkt_truncate(p, total);
 	return hlen;
+}
+
+/*
+ * What a header's options ask of who is not a router: nothing. Malformed ones the sender hears of;
+ * source routes are not taken (RFC 7126, 4.3 and 4.4), as by default in Linux.
+ */
+static bool options_ok(struct packet *p, const uint8_t *header, unsigned hlen)
+{
+	unsigned at = sizeof(struct ip_header);
+
+	while (at < hlen && header[at] != IPOPT_END) {
+		unsigned n = header[at] == IPOPT_NOP ? 1 : at + 1 < hlen ? header[at + 1] : 0;
+
+		if (header[at] == IPOPT_LSRR || header[at] == IPOPT_SSRR)
+			return false;
+		if (!n || (n == 1 && header[at] != IPOPT_NOP) || at + n > hlen) {
+			packet_pull(p, hlen);
+			icmp_send_error(p, ICMP_PARAMETER, 0, at << 24);
+			return false;
+		}
+		at += n;
+	}
+	return true;
 }
 
 static bool is_martian(const struct rx *rx, const struct ip_header *ip)
@@ -214,6 +238,10 @@ void ip_input(struct rx *rx, struct packet *p)
 	if (!check_addresses(rx, p, ip, hlen))
 		goto drop;
 	take_header(cb, ip, hlen);
+	if (unlikely(hlen > sizeof(*ip)) && !options_ok(p, p->data, hlen)) {
+		counter_inc(ip_rx_options_refused);
+		goto drop;
+	}
 	if (be16(ip->frag) & (IP_MF | IP_OFFSET)) {
 		p = reassemble(p, ip, hlen);
 		if (!p)
@@ -292,6 +320,19 @@ static void fill_header(
 	ip->checksum = header_checksum(ip);
 }
 
+void ip_complete_header(struct packet *p, struct ip_addr src)
+{
+	struct ip_header *ip = (struct ip_header *)p->data;
+
+	if (!ip->src)
+		ip->src = ip_v4(src);
+	if (!ip->id && !(be16(ip->frag) & IP_DF))
+		ip->id = be16((uint16_t)atomic_add(&the_net()->ip_id, 1));
+	ip->total_len = be16((uint16_t)pkt_total(p));
+	ip->checksum = 0;
+	ip->checksum = csum_fold(csum_add(0, ip, (ip->ver_ihl & 15) * 4u));
+}
+
 int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cache *r)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -348,6 +389,8 @@ int ip_output(struct packet *p, const struct ip_send *how, const struct route_ca
 	size_t total = pkt_total(p) + sizeof(struct ip_header);
 	bool merged = p->gso_type != PACKET_GSO_NONE;
 
+	if (unlikely(how->complete))
+		return ip_link_output(p, how->dst, route);
 	if (!ip_is_v4(how->dst))
 		return ip6_output(p, how, route);
 	if (total > IP_MAX_TOTAL && !merged) {

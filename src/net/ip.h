@@ -15,9 +15,12 @@ struct ip_send {
 	uint8_t protocol, tos;
 	uint8_t ttl; /* IPv6: 0 is the route's */
 	bool dont_fragment;
+	bool complete; /* the program wrote the header, too: p->data is at it */
 };
 /* p->data is at the transport header. Ownership passes. -EMSGSIZE, -ENOBUFS, -ENETUNREACH. */
 int ip_output(struct packet *p, const struct ip_send *how, const struct route_cache *route);
+/* A program's own IPv4 header, all of it in the first piece: what Linux fills in or corrects. */
+void ip_complete_header(struct packet *p, struct ip_addr src);
 /* The IP header is there: to loopback, a group, or the next hop. */
 int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cache *r);
 static inline unsigned ip_header_size(struct ip_addr dst)

@@ -5,6 +5,7 @@
 #include "net/rx.h"
 #include "net/transport.h"
 #include "abi/errno.h"
+#include "mem/heap.h"
 
 #define RAW_CHAINS 16 /* by protocol */
 
@@ -108,41 +109,71 @@ static bool wants(const struct inet_sock *i, const struct packet *p)
 	       get_be16(p->data + 4) == i->lport;
 }
 
+/* Those of a protocol whose addresses say that p is for them, each with a reference. */
+static unsigned find_all(const struct pkt_cb *cb, struct socket **who, unsigned room)
+{
+	unsigned found = 0;
+	struct flow *f;
+
+	rcu_read_lock();
+	for_each_flow(f, &the_net()->raw_flows, cb->protocol)
+	{
+		if (!is_for(f, cb) || !socket_get_live(f->s))
+			continue;
+		if (found < room)
+			who[found] = f->s;
+		else
+			socket_put(f->s);
+		found++;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+static void deliver_copy(struct rx *rx, struct socket *s, struct packet *p)
+{
+	unsigned header = pkt_cb(p)->ip_len;
+
+	packet_push(p, header);
+	struct packet *copy = pkt_linearise(p, 0);
+
+	packet_pull(p, header);
+	if (!copy) {
+		socket_put(s);
+		return;
+	}
+	if (s->type != SOCK_RAW || s->family != AF_INET)
+		packet_pull(copy, header); /* IPv4's raw sockets see the header */
+	pkt_cb(copy)->time = clock_realtime();
+	pkt_cb(copy)->sport = 0;
+	rx_to_socket(rx, s, copy, CHANNEL_DATA);
+}
+
 bool raw_input(struct rx *rx, struct packet *p)
 {
 	const struct pkt_cb *cb = pkt_cb(p);
-	struct socket *who[16];
-	unsigned found = 0, count = 0;
-	struct flow *f;
+	struct socket *few[16], **who = few, **more = NULL;
+	unsigned found, count = 0;
 
 	rx_flush(rx); /* so that each has a reference of its own */
-	rcu_read_lock();
-	for_each_flow(f, &the_net()->raw_flows,
-		cb->protocol) if (found < ARRAY_SIZE(who) && is_for(f, cb) && socket_get_live(f->s))
-		who[found++] = f->s;
-	rcu_read_unlock();
-	for (unsigned k = 0; k < found; k++)
-		if (wants(inet_sk(who[k]), p))
-			who[count++] = who[k];
-		else
-			socket_put(who[k]);
-	for (unsigned k = 0; k < count; k++) {
-		unsigned header = who[k]->type == SOCK_RAW && who[k]->family == AF_INET
-					  ? pkt_cb(p)->ip_len
-					  : 0;
+	found = find_all(cb, few, ARRAY_SIZE(few));
+	if (unlikely(found > ARRAY_SIZE(few))) {
+		for (unsigned k = 0; k < ARRAY_SIZE(few); k++)
+			socket_put(few[k]);
+		unsigned room = found + 8; /* some may come meanwhile */
 
-		packet_push(p, header); /* raw sockets see the IPv4 header */
-		struct packet *copy = pkt_linearise(p, 0);
-
-		packet_pull(p, header);
-		if (!copy) {
+		who = more = heap_alloc(room * sizeof(*more));
+		found = who ? MIN(find_all(cb, who, room), room) : 0;
+	}
+	for (unsigned k = 0; k < found; k++) {
+		if (!wants(inet_sk(who[k]), p)) {
 			socket_put(who[k]);
 			continue;
 		}
-		pkt_cb(copy)->time = clock_realtime();
-		pkt_cb(copy)->sport = 0;
-		rx_to_socket(rx, who[k], copy, CHANNEL_DATA);
+		deliver_copy(rx, who[k], p);
+		count++;
 	}
+	heap_free(more);
 	return count != 0;
 }
 
@@ -170,23 +201,23 @@ static int raw_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 }
 
 /* The program wrote the IP header itself. */
-static int send_with_header(struct packet *p, struct dgram_target *t)
+static int take_own_header(const struct inet_sock *i, struct packet *p, struct dgram_target *t)
 {
-	struct ip_header *ip = (struct ip_header *)p->data;
+	const struct ip_header *ip = (const struct ip_header *)p->data;
+	bool v4 = i->s.family == AF_INET;
 
-	if (p->len < sizeof(*ip) || (ip->ver_ihl & 15) * 4u > p->len ||
-		p->len > t->route.link_mtu) {
-		int err = p->len > t->route.link_mtu ? -EMSGSIZE : -EINVAL;
+	if (p->len > t->route.link_mtu)
+		return -EMSGSIZE;
+	if (p->len < (v4 ? sizeof(*ip) : sizeof(struct ip6_header)))
+		return -EINVAL;
+	t->how.complete = true;
+	if (!v4)
+		return 0;
+	unsigned hlen = (ip->ver_ihl & 15) * 4u;
 
-		packet_free(p);
-		return err;
-	}
-	t->how.protocol = ip->protocol;
-	t->how.ttl = ip->ttl;
-	t->how.tos = ip->tos;
-	if (ip->src)
-		t->how.src = ip_map(ip->src);
-	packet_pull(p, (ip->ver_ihl & 15) * 4u);
+	if (hlen < sizeof(*ip) || hlen > p->len)
+		return -EINVAL;
+	ip_complete_header(p, t->how.src);
 	return 0;
 }
 
@@ -232,7 +263,7 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 	struct packet *p;
 	int err;
 
-	if (n > 65515)
+	if (n > (i->hdrincl ? IP_MAX_TOTAL : IP_MAX_TOTAL - sizeof(struct ip_header)))
 		return -EMSGSIZE;
 	if (m->flags & MSG_OOB)
 		return -EOPNOTSUPP;
@@ -246,12 +277,9 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 	p = dgram_copy(m, m->data->left, 0);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	if (i->hdrincl && s->family == AF_INET) {
-		err = send_with_header(p, &t);
-		if (err)
-			return err;
-	}
-	if (s->type == SOCK_DGRAM)
+	if (i->hdrincl)
+		err = take_own_header(i, p, &t);
+	else if (s->type == SOCK_DGRAM)
 		err = finish_ping(i, p, &t);
 	else if (s->family == AF_INET6 && i->v6.checksum >= 0)
 		err = finish_checksum(i, p, &t);
