@@ -168,10 +168,13 @@ struct cmsghdr {
 #define SO_MAX_PACING_RATE  47
 #define SO_INCOMING_CPU	    49
 #define SO_INCOMING_NAPI_ID 56
+#define SO_CNX_ADVICE	    53
 #define SO_COOKIE	    57
 #define SO_PEERGROUPS	    59
 #define SO_ZEROCOPY	    60
 #define SO_BUF_LOCK	    72
+#define SO_BUSY_POLL_BUDGET 70
+#define SO_NETNS_COOKIE	    71
 #define SO_RESERVE_MEM	    73
 #define SO_TXREHASH	    74
 #define SO_RCVTIMEO_NEW	    66
@@ -314,6 +317,8 @@ struct ip_mreqn { /* struct ip_mreq is the first two */
 #define MCAST_JOIN_SOURCE_GROUP	 46
 #define MCAST_LEAVE_SOURCE_GROUP 47
 #define ICMP6_FILTER		 1
+#define SOL_RAW			 255
+#define ICMP_FILTER		 1
 
 #define SIN6_LEN_RFC2133 24 /* of a sockaddr_in6 without its scope: the least that Linux takes */
 
@@ -366,6 +371,7 @@ struct ip6_mtuinfo {
 #define TCP_FASTOPEN_CONNECT	 30
 #define TCP_ULP			 31
 #define TCP_INQ			 36
+#define TCP_IS_MPTCP		 43
 
 /* States as TCP_INFO and /proc/net/tcp number them. */
 enum tcp_state {

@@ -324,7 +324,8 @@ int dgram_getopt(struct socket *s, int level, int name, void *val, uint32_t *len
 		return inet_getopt(inet_sk(s), name, val, len);
 	if (level == SOL_IPV6 && s->family == AF_INET6)
 		return inet6_getopt(inet_sk(s), name, val, len);
-	return s->family == AF_INET && level != SOL_UDP ? -EOPNOTSUPP : -ENOPROTOOPT;
+	return s->family == AF_INET && (level != SOL_UDP || s->type == SOCK_RAW) ? -EOPNOTSUPP
+										 : -ENOPROTOOPT;
 }
 
 int dgram_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)

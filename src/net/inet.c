@@ -684,7 +684,7 @@ int inet_setopt(struct inet_sock *i, int name, const void *val, uint32_t len)
 		v = *(const uint8_t *)val;
 	else if (needs_value(name))
 		return -EINVAL;
-	if ((name == IP_MULTICAST_ALL || name == IP_CHECKSUM) && v != 0 && v != 1)
+	if (name == IP_MULTICAST_ALL && v != 0 && v != 1)
 		return -EINVAL;
 	if (inet_note_of(SOL_IP, name)) {
 		inet_set_note(i, inet_note_of(SOL_IP, name), v != 0);

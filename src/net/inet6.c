@@ -111,7 +111,7 @@ static int set_number(struct inet_sock *i, int name, int v)
 
 	switch (name) {
 	case IPV6_V6ONLY:
-		if (i->lport)
+		if (i->lport || i->s.type == SOCK_RAW)
 			return -EINVAL;
 		i->v6.v6only = v != 0;
 		i->families = v ? IP_V6 : IP_V4 | IP_V6;

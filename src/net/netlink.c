@@ -21,6 +21,8 @@ struct nl_sock {
 	struct socket s;
 	uint32_t port;
 	bool bound;
+	uint32_t flags;	 /* NETLINK_* options that are on, by number */
+	uint64_t groups; /* that it has joined */
 	/* guarded by the lock */
 	struct nl_message *first, *last; /* first: also looked at without */
 	struct nl_dump *dump;		 /* goes on when 'first' is empty; likewise */
@@ -603,9 +605,54 @@ static uint32_t netlink_poll(struct socket *s)
 	return POLLOUT | POLLWRNORM | (readable(nl_sk(s)) ? POLLIN | POLLRDNORM : 0);
 }
 
+/* Those that are on or off. Nothing is lost here, nothing fails to be multicast, and there is one
+ * namespace, so but for CAP_ACK and EXT_ACK the answers are the same with and without. */
+static bool is_flag(int name)
+{
+	return (name >= NETLINK_PKTINFO && name <= NETLINK_NO_ENOBUFS) ||
+	       name == NETLINK_LISTEN_ALL_NSID ||
+	       (name >= NETLINK_CAP_ACK && name <= NETLINK_GET_STRICT_CHK);
+}
+
+static int netlink_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
+{
+	const struct nl_sock *n = nl_sk(s);
+
+	if (level != SOL_NETLINK)
+		return -ENOPROTOOPT;
+	if (name == NETLINK_LIST_MEMBERSHIPS) {
+		if (n->groups)
+			return opt_put(val, len, &n->groups, sizeof(n->groups));
+		*len = 0;
+		return 0;
+	}
+	if (!is_flag(name))
+		return -ENOPROTOOPT;
+	return *len < sizeof(int) ? -EINVAL : opt_put_int(val, len, n->flags >> name & 1);
+}
+
 static int netlink_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
 {
-	return level == SOL_NETLINK && name >= 1 && name <= 12 ? 0 : -ENOPROTOOPT;
+	struct nl_sock *n = nl_sk(s);
+	int v = 0;
+
+	if (level != SOL_NETLINK)
+		return -ENOPROTOOPT;
+	if (len >= sizeof(v))
+		memcpy(&v, val, sizeof(v));
+	if (is_flag(name)) {
+		n->flags = v ? n->flags | 1u << name : n->flags & ~(1u << name);
+		return 0;
+	}
+	if (name != NETLINK_ADD_MEMBERSHIP && name != NETLINK_DROP_MEMBERSHIP)
+		return -ENOPROTOOPT;
+	if (v < 1 || v > NETLINK_GROUPS)
+		return -EINVAL;
+	if (name == NETLINK_ADD_MEMBERSHIP)
+		n->groups |= 1ull << (v - 1);
+	else
+		n->groups &= ~(1ull << (v - 1));
+	return 0;
 }
 
 static void netlink_close(struct socket *s)
@@ -637,6 +684,7 @@ static const struct socket_ops netlink_ops = {
 	.getname = netlink_getname,
 	.send = netlink_send,
 	.recv = netlink_recv,
+	.getopt = netlink_getopt,
 	.setopt = netlink_setopt,
 	.poll = netlink_poll,
 	.close = netlink_close,

@@ -32,6 +32,7 @@ static struct socket *create(const struct socket_ops *ops, int family, int type,
 			type == SOCK_RAW || protocol == IPPROTO_ICMPV6 ? IP_V6 : IP_V4 | IP_V6;
 	if (type == SOCK_RAW && protocol == IPPROTO_ICMPV6)
 		d->i.v6.checksum = 2;
+	d->i.s.reuseaddr = true; /* as Linux; it means nothing here */
 	d->i.bound_any = true;
 	if (inet_publish(&d->i, IP_ANY, IP_ANY, 0)) {
 		socket_put(&d->i.s);
@@ -307,29 +308,48 @@ static ssize_t raw_recv(struct socket *s, struct socket_message *m)
 	return dgram_finish(s, p, m);
 }
 
+/* Whether the level and name mean the filter by ICMP type: 1, 0, or Linux's complaint. */
+static int means_filter(const struct socket *s, int level, int name)
+{
+	if (level == SOL_ICMPV6 && s->type == SOCK_RAW && s->family == AF_INET6) {
+		if (s->protocol != IPPROTO_ICMPV6)
+			return -EOPNOTSUPP;
+		return name == ICMP6_FILTER ? 1 : -ENOPROTOOPT;
+	}
+	if (level == SOL_RAW && s->type == SOCK_RAW && s->family == AF_INET) {
+		if (name != ICMP_FILTER)
+			return -ENOPROTOOPT;
+		return s->protocol == IPPROTO_ICMP ? 1 : -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 static int raw_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 {
-	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && s->protocol == IPPROTO_ICMPV6)
-		return opt_put(val, len, inet_sk(s)->v6.icmp_filter, 32);
-	if (level == 255 && name == 1) /* SOL_RAW, ICMP_FILTER */
+	int filter = means_filter(s, level, name);
+
+	if (filter < 0)
+		return filter;
+	if (filter && level == SOL_RAW)
 		return opt_put(val, len, &inet_sk(s)->icmp_filter, 4);
+	if (filter)
+		return opt_put(val, len, inet_sk(s)->v6.icmp_filter, 32);
 	return dgram_getopt(s, level, name, val, len);
 }
 
 static int raw_setopt(struct socket *s, int level, int name, const void *val, uint32_t len)
 {
-	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && s->protocol == IPPROTO_ICMPV6) {
-		memcpy(inet_sk(s)->v6.icmp_filter, val, MIN(len, 32u));
-		return 0;
-	}
-	if (level == 255 && name == 1) {
-		uint32_t v = 0;
+	int filter = means_filter(s, level, name);
 
-		memcpy(&v, val, MIN(len, 4u));
-		inet_sk(s)->icmp_filter = v;
-		return 0;
-	}
-	return dgram_setopt(s, level, name, val, len);
+	if (filter < 0)
+		return filter;
+	if (filter && level == SOL_RAW) /* what is not given stays */
+		memcpy(&inet_sk(s)->icmp_filter, val, MIN(len, 4u));
+	else if (filter)
+		memcpy(inet_sk(s)->v6.icmp_filter, val, MIN(len, 32u));
+	else
+		return dgram_setopt(s, level, name, val, len);
+	return 0;
 }
 
 #define RAW_OPS                                                                                    \

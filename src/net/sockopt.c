@@ -162,7 +162,9 @@ static int option_applies(const struct socket *s, int name)
 	switch (name) {
 	case SO_PASSCRED:
 	case SO_PASSSEC: return is_inet(s) ? -EOPNOTSUPP : 0;
-	case SO_PEEK_OFF: return is_inet(s) || s->family == AF_UNIX ? 0 : -EOPNOTSUPP;
+	case SO_PEEK_OFF:
+		return (is_inet(s) && s->type != SOCK_RAW) || s->family == AF_UNIX ? 0
+										   : -EOPNOTSUPP;
 	case SO_TXREHASH: return s->protocol == IPPROTO_TCP ? 0 : -EOPNOTSUPP;
 	default: return 0;
 	}
@@ -242,6 +244,13 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 				(s->rcvbuf_locked ? SO_BUF_LOCK_RCV : 0));
 	case SO_TXREHASH: return opt_put_int(val, len, !s->txrehash);
 	case SO_PEERGROUPS: return -ENODATA;
+	case SO_RESERVE_MEM: return opt_put_int(val, len, 0);
+	case SO_NETNS_COOKIE: { /* there is one */
+		uint64_t cookie = 1;
+
+		return *len != sizeof(cookie) ? -EINVAL
+					      : opt_put(val, len, &cookie, sizeof(cookie));
+	}
 	case SO_ACCEPTCONN: return opt_put_int(val, len, s->listening);
 	case SO_BINDTOIFINDEX: return opt_put_int(val, len, s->bound_if);
 	case SO_BINDTODEVICE: return get_device_name(s, val, len);
@@ -388,10 +397,11 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 	case SO_BINDTOIFINDEX:
 		if (v < 0)
 			return -EINVAL;
-		if (v && !netdev_by_index(v))
-			return -ENODEV;
-		s->bound_if = v;
+		s->bound_if = v; /* Linux does not ask whether it is there */
 		return 0;
+	case SO_CNX_ADVICE: return 0; /* a hint to look for another path: there is none */
+	case SO_BUSY_POLL_BUDGET: return v < 0 || v > UINT16_MAX ? -EINVAL : 0;
+	case SO_RESERVE_MEM: return v < 0 ? -EINVAL : -EOPNOTSUPP;
 	case SO_INCOMING_CPU: store_relaxed(&s->incoming_cpu, v); return 0;
 	case SO_BSDCOMPAT: return 0;
 	case SO_TIMESTAMP:

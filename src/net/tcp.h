@@ -189,6 +189,7 @@ struct tcp_sock {
 	uint32_t keep_idle, keep_interval, keep_count, syn_retries, defer_accept, window_clamp,
 		notsent_lowat;
 	int32_t linger2;
+	int32_t fastopen_queue; /* TCP_FASTOPEN: as the program said; there is no fast open */
 	uint32_t user_timeout; /* ms */
 
 	/* what was agreed on */

@@ -44,7 +44,9 @@ int tcp_getopt(struct socket *s, int level, int name, void *val, uint32_t *len)
 	case TCP_QUICKACK: return opt_put_int(val, len, !t->pingpong);
 	case TCP_USER_TIMEOUT: return opt_put_int(val, len, (int)t->user_timeout);
 	case TCP_NOTSENT_LOWAT: return opt_put_int(val, len, (int)t->notsent_lowat);
-	case TCP_FASTOPEN:
+	case TCP_FASTOPEN: return opt_put_int(val, len, t->fastopen_queue);
+	case TCP_ULP: *len = 0; return 0; /* none is there */
+	case TCP_IS_MPTCP:
 	case TCP_THIN_LINEAR_TIMEOUTS:
 	case TCP_THIN_DUPACK:
 	case TCP_REPAIR:
@@ -157,7 +159,11 @@ static int set_locked(struct tcp_sock *t, int name, int v)
 	case TCP_NOTSENT_LOWAT: t->notsent_lowat = (uint32_t)v; return 0;
 	case TCP_THIN_LINEAR_TIMEOUTS:
 	case TCP_THIN_DUPACK: return v < 0 || v > 1 ? -EINVAL : 0;
-	case TCP_FASTOPEN:
+	case TCP_FASTOPEN: /* as in Linux where net.ipv4.tcp_fastopen does not let servers */
+		if (v < 0 || (t->state != TCP_CLOSE && t->state != TCP_LISTEN))
+			return -EINVAL;
+		t->fastopen_queue = MIN(v, 4096);
+		return 0;
 	case TCP_FASTOPEN_CONNECT: return -EOPNOTSUPP;
 	case TCP_REPAIR: return -EPERM;
 	default: return -ENOPROTOOPT;
@@ -178,7 +184,7 @@ int tcp_setopt(struct socket *s, int level, int name, const void *val, uint32_t 
 	if (name == TCP_CONGESTION)
 		return set_congestion(t, val, len);
 	if (name == TCP_ULP)
-		return -ENOENT;
+		return len ? -ENOENT : -EINVAL;
 	if (opt_get_int(val, len, &v))
 		return -EINVAL;
 	socket_lock(s);
