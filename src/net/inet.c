@@ -157,6 +157,8 @@ static void set_address(struct inet_sock *i, struct ip_addr addr, uint8_t famili
 	i->laddr = addr;
 	i->bound_any = ip_is_any(addr);
 	i->families = families;
+	if (i->s.family == AF_INET6 && !i->bound_any && !ip_is_v4(addr))
+		i->v6.v6only = true; /* as Linux says it */
 }
 
 bool inet_bind_later(struct inet_sock *i, struct ip_addr addr, uint16_t port)

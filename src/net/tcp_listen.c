@@ -191,11 +191,9 @@ static bool syn_queue_full(const struct tcp_listener *q)
 	       MIN(MAX(load_relaxed(&q->backlog), TCP_SYN_QUEUE_MIN), TCP_SYN_QUEUE_MAX);
 }
 
-static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
+/* What any socket has; as Linux, all but SO_PRIORITY. */
+static void inherit_common(struct socket *s, const struct socket *o)
 {
-	struct socket *s = &t->i.s;
-	const struct socket *o = &l->i.s;
-
 	s->rcvtimeo = o->rcvtimeo;
 	s->sndtimeo = o->sndtimeo;
 	s->rcvbuf = o->rcvbuf;
@@ -203,28 +201,74 @@ static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
 	s->rcvbuf_locked = o->rcvbuf_locked;
 	s->sndbuf_locked = o->sndbuf_locked;
 	s->rcvlowat = o->rcvlowat;
-	s->priority = o->priority;
 	s->mark = o->mark;
 	s->bound_if = o->bound_if;
 	s->uid = o->uid;
+	s->debug = o->debug;
 	s->reuseaddr = o->reuseaddr;
 	s->reuseport = o->reuseport;
+	s->dontroute = o->dontroute;
+	s->broadcast = o->broadcast;
 	s->keepalive = o->keepalive;
 	s->oobinline = o->oobinline;
+	s->no_check = o->no_check;
 	s->linger_on = o->linger_on;
 	s->linger = o->linger;
-	t->i.ttl = l->i.ttl;
-	t->i.tos = l->i.tos;
-	t->i.floors = l->i.floors;
-	t->i.v6.hops = l->i.v6.hops;
-	t->i.v6.tclass = l->i.v6.tclass;
-	t->i.v6.v6only = l->i.v6.v6only;
+	s->notes = o->notes;
+	s->timestamp_ns = o->timestamp_ns;
+	s->timestamp_new = o->timestamp_new;
+	s->select_err_queue = o->select_err_queue;
+	s->nofcs = o->nofcs;
+	s->lock_filter = o->lock_filter;
+	s->wifi_status = o->wifi_status;
+	s->rcvmark = o->rcvmark;
+	s->rcvpriority = o->rcvpriority;
+	s->prefer_busy_poll = o->prefer_busy_poll;
+	s->txrehash = o->txrehash;
+	s->busy_poll = o->busy_poll;
+	s->max_pacing_rate = o->max_pacing_rate;
+	s->peek_off = o->peek_off;
+	s->zerocopy = o->zerocopy;
+}
+
+static void inherit_inet(struct inet_sock *i, const struct inet_sock *o)
+{
+	uint32_t flow = i->v6.flow; /* its own */
+
+	i->ttl = o->ttl;
+	i->tos = o->tos;
+	i->mcast_ttl = o->mcast_ttl;
+	i->pmtudisc = o->pmtudisc;
+	i->notes = o->notes;
+	i->recverr = o->recverr;
+	i->freebind = o->freebind;
+	i->mcast_loop = o->mcast_loop;
+	i->mcast_all = o->mcast_all;
+	i->bind_no_port = o->bind_no_port;
+	i->transparent = o->transparent;
+	i->passsec = o->passsec;
+	i->checksum = o->checksum;
+	i->floors = o->floors;
+	i->port_range = o->port_range;
+	i->unicast_if = o->unicast_if;
+	i->mcast_addr = o->mcast_addr;
+	i->mcast_if = o->mcast_if;
+	i->bound_any = o->bound_any;
+	i->v6 = o->v6;
+	i->v6.flow = i->v6.autoflow ? flow : 0;
+}
+
+static void inherit(struct tcp_sock *t, const struct tcp_sock *l)
+{
+	inherit_common(&t->i.s, &l->i.s);
+	inherit_inet(&t->i, &l->i);
 	t->nodelay = l->nodelay;
 	t->cork = l->cork;
 	t->user_mss = l->user_mss;
 	t->keep_idle = l->keep_idle;
 	t->keep_interval = l->keep_interval;
 	t->keep_count = l->keep_count;
+	t->syn_retries = l->syn_retries;
 	t->user_timeout = l->user_timeout;
 	t->linger2 = l->linger2;
 	t->cong = l->cong;
@@ -258,7 +302,6 @@ static struct tcp_sock *new_child(
 	if (ip_needs_scope(cb->src))
 		t->i.s.bound_if = cb->ifindex;
 	t->i.families = ip_family_bit(cb->dst);
-	t->i.bound_any = l->i.bound_any;
 	t->i.laddr = cb->dst;
 	t->i.lport = cb->dport;
 	t->i.raddr = cb->src;
