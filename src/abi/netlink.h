@@ -108,6 +108,9 @@ struct ndmsg {
 #define RTN_UNICAST	  1
 #define RTN_LOCAL	  2
 
+#define NLMSG_MIN_TYPE	    16	 /* less: of netlink itself */
+#define NLM_F_DUMP_FILTERED 0x20 /* as the request said */
+
 /* Options of SOL_NETLINK. */
 #define NETLINK_ADD_MEMBERSHIP	 1
 #define NETLINK_DROP_MEMBERSHIP	 2

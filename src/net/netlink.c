@@ -9,13 +9,18 @@
 #include "net/neigh.h"
 #include "net/netlink.h"
 #include "net/packet.h"
+#include "net/netif.h"
 #include "net/route.h"
 #include "net/socket.h"
 #include "abi/errno.h"
 #include "abi/sock_diag.h"
 #include "mem/heap.h"
 
-#define ROOM 512u /* of a message with all attributes */
+/* Of a message with all attributes; so small that whole tables fit one answer. */
+#define ROOM_LINK   512u
+#define ROOM_OTHERS 128u
+#define ROOM_NEIGH  64u
+_Static_assert(NEIGH_COUNT *ROOM_NEIGH <= NL_REPLY_MAX, "all neighbours");
 
 struct nl_sock {
 	struct socket s;
@@ -110,7 +115,7 @@ static void dump_links(struct nl_reply *r, uint16_t flags, int only)
 
 		if (only && d->index != only)
 			continue;
-		i = nl_begin(r, RTM_NEWLINK, flags, sizeof(*i), ROOM);
+		i = nl_begin(r, RTM_NEWLINK, flags, sizeof(*i), ROOM_LINK);
 		if (!i)
 			return;
 		i->ifi_type = lo ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
@@ -160,17 +165,19 @@ static void address_attributes(struct nl_reply *r, const struct net_addr *a)
 	nl_attr(r, IFA_CACHEINFO, life, 16);
 }
 
+/* index: only those of the interface, 0: all. */
 static void dump_addresses(
-	struct nl_reply *r, uint16_t flags, int family, const struct net_config *c)
+	struct nl_reply *r, uint16_t flags, int family, int index, const struct net_config *c)
 {
 	for (unsigned k = 0; k < c->addr_count; k++) {
 		const struct net_addr *a = &c->addr[k];
 		bool lo = a->dev->features & NETDEV_LOOPBACK, v4 = ip_is_v4(a->addr);
 		struct ifaddrmsg *m;
 
-		if (family && family != (v4 ? AF_INET : AF_INET6))
+		if ((family && family != (v4 ? AF_INET : AF_INET6)) ||
+			(index && a->dev->index != index))
 			continue;
-		m = nl_begin(r, RTM_NEWADDR, flags, sizeof(*m), ROOM);
+		m = nl_begin(r, RTM_NEWADDR, flags, sizeof(*m), ROOM_OTHERS);
 		if (!m)
 			return;
 		m->ifa_family = v4 ? AF_INET : AF_INET6;
@@ -198,7 +205,7 @@ static void dump_routes(struct nl_reply *r, uint16_t flags, int family, const st
 		if ((t->dev->features & NETDEV_LOOPBACK) ||
 			(family && family != (t->v4 ? AF_INET : AF_INET6)))
 			continue;
-		m = nl_begin(r, RTM_NEWROUTE, flags, sizeof(*m), ROOM);
+		m = nl_begin(r, RTM_NEWROUTE, flags, sizeof(*m), ROOM_OTHERS);
 		if (!m)
 			return;
 		m->rtm_family = t->v4 ? AF_INET : AF_INET6;
@@ -235,7 +242,8 @@ static void dump_neighbours(struct nl_reply *r, uint16_t flags, int family)
 
 		if (family && family != (v4 ? AF_INET : AF_INET6))
 			continue;
-		m = nl_begin(r, RTM_NEWNEIGH, flags, sizeof(*m), ROOM);
+		m = nl_begin(
+			r, RTM_NEWNEIGH, flags, sizeof(*m), ROOM_NEIGH - sizeof(struct nlmsghdr));
 		if (!m)
 			break;
 		m->ndm_family = v4 ? AF_INET : AF_INET6;
@@ -251,29 +259,39 @@ static void dump_neighbours(struct nl_reply *r, uint16_t flags, int family)
 	heap_free(table);
 }
 
-/* The destination that a request for one route is about; false: it names none. */
-static bool wanted_route(const struct nlmsghdr *h, size_t len, struct ip_addr *dst)
+/* The first attribute of this type behind a request's body, of n bytes at least; NULL: none. */
+static const uint8_t *request_attr(
+	const struct nlmsghdr *h, size_t len, size_t body, uint16_t type, size_t n)
 {
-	size_t at = sizeof(*h) + sizeof(struct rtmsg);
-	bool v4 = len >= at && ((const struct rtmsg *)(h + 1))->rtm_family == AF_INET;
+	size_t at = sizeof(*h) + body;
 
 	while (at + sizeof(struct rtattr) <= len) {
 		struct rtattr a;
-		const uint8_t *data = (const uint8_t *)h + at + sizeof(a);
 
 		memcpy(&a, (const uint8_t *)h + at, sizeof(a));
 		if (a.rta_len < sizeof(a) || a.rta_len > len - at)
-			return false;
-		if (a.rta_type == RTA_DST && a.rta_len >= sizeof(a) + (v4 ? 4u : 16u)) {
-			uint32_t four;
-
-			memcpy(&four, data, 4);
-			*dst = v4 ? ip_map(four) : ip_from_bytes(data);
-			return true;
-		}
+			return NULL;
+		if (a.rta_type == type && a.rta_len >= sizeof(a) + n)
+			return (const uint8_t *)h + at + sizeof(a);
 		at += NLMSG_ALIGN(a.rta_len);
 	}
-	return false;
+	return NULL;
+}
+
+/* The destination that a request for one route is about; false: it names none. */
+static bool wanted_route(const struct nlmsghdr *h, size_t len, struct ip_addr *dst)
+{
+	size_t body = sizeof(struct rtmsg);
+	bool v4 =
+		len >= sizeof(*h) + body && ((const struct rtmsg *)(h + 1))->rtm_family == AF_INET;
+	const uint8_t *data = request_attr(h, len, body, RTA_DST, v4 ? 4 : 16);
+	uint32_t four;
+
+	if (!data)
+		return false;
+	memcpy(&four, data, 4);
+	*dst = v4 ? ip_map(four) : ip_from_bytes(data);
+	return true;
 }
 
 static int get_route(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
@@ -288,7 +306,7 @@ static int get_route(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
 	err = route_lookup(dst, IP_ANY, 0, &c);
 	if (err)
 		return err;
-	m = nl_begin(r, RTM_NEWROUTE, 0, sizeof(*m), ROOM);
+	m = nl_begin(r, RTM_NEWROUTE, 0, sizeof(*m), ROOM_OTHERS);
 	if (!m)
 		return -ENOBUFS;
 	size_t n = ip_is_v4(dst) ? 4 : 16;
@@ -327,41 +345,88 @@ static void enqueue(struct nl_sock *n, struct nl_message *m)
 	socket_unlock(&n->s);
 }
 
-/* RTM_GET*: *err for the end of a dump, or of the answer. */
-static int route_request(
-	struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool dump, uint16_t flags)
+/* The interface by number or by name. -EINVAL: neither is said; -ENODEV. */
+static int get_link(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
+{
+	struct ifinfomsg m;
+	char name[IFNAMSIZ] = { 0 };
+
+	if (len < sizeof(*h) + sizeof(m))
+		return -EINVAL;
+	memcpy(&m, h + 1, sizeof(m));
+	if (!m.ifi_index) {
+		const uint8_t *text = request_attr(h, len, sizeof(m), IFLA_IFNAME, 1);
+
+		if (!text)
+			return -EINVAL;
+		memcpy(name, text, MIN(sizeof(name) - 1, len - (size_t)(text - (uint8_t *)h)));
+		struct netdev *d = netdev_by_name(name);
+
+		m.ifi_index = d ? d->index : -1;
+	}
+	if (!netdev_by_index(m.ifi_index))
+		return -ENODEV;
+	dump_links(r, 0, m.ifi_index);
+	return 0;
+}
+
+/*
+ * NETLINK_GET_STRICT_CHK: a header must make sense, and then the interface in it filters. Without,
+ * what follows the family means nothing, as programs used to send what they liked there.
+ */
+static int get_addresses(struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool strict,
+	uint16_t *flags, const struct net_config *c)
+{
+	struct ifaddrmsg m = { 0 };
+	int err = 0;
+
+	memcpy(&m, h + 1, MIN(sizeof(m), len - sizeof(*h)));
+	if (strict &&
+		(len < sizeof(*h) + sizeof(m) || m.ifa_prefixlen || m.ifa_flags || m.ifa_scope))
+		return -EINVAL;
+	if (!strict)
+		m.ifa_index = 0;
+	if (m.ifa_index) {
+		*flags |= NLM_F_DUMP_FILTERED;
+		err = netdev_by_index((int)m.ifa_index) ? 0 : -ENODEV;
+	}
+	if (!err)
+		dump_addresses(r, *flags, m.ifa_family, (int)m.ifa_index, c);
+	return err;
+}
+
+/* RTM_GET*: what the end of a dump, or of the answer, says. *flags: of a dump's messages. */
+static int route_request(struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool dump,
+	bool strict, uint16_t *flags)
 {
 	struct net_config *c = net_config_copy();
 	uint8_t family = len > sizeof(*h) ? ((const uint8_t *)(h + 1))[0] : 0;
-	int err = 0, index = 0;
+	int err = 0;
 
 	if (!c)
 		return -ENOMEM;
-	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(*h) + sizeof(struct ifinfomsg))
-		index = ((const struct ifinfomsg *)(h + 1))->ifi_index;
-	if (h->nlmsg_type == RTM_GETLINK && (dump || index)) {
-		dump_links(r, flags, dump ? 0 : index);
-		if (!dump && !r->m->size)
-			err = -ENODEV;
-	} else if (h->nlmsg_type == RTM_GETADDR && dump) {
-		dump_addresses(r, flags, family, c);
-	} else if (h->nlmsg_type == RTM_GETROUTE && dump) {
-		dump_routes(r, flags, family, c);
-	} else if (h->nlmsg_type == RTM_GETROUTE) {
+	if (h->nlmsg_type == RTM_GETLINK && dump)
+		dump_links(r, *flags, 0);
+	else if (h->nlmsg_type == RTM_GETLINK)
+		err = get_link(r, h, len);
+	else if (h->nlmsg_type == RTM_GETADDR && dump)
+		err = get_addresses(r, h, len, strict, flags, c);
+	else if (h->nlmsg_type == RTM_GETROUTE && dump)
+		dump_routes(r, *flags, family, c);
+	else if (h->nlmsg_type == RTM_GETROUTE)
 		err = get_route(r, h, len);
-	} else if (h->nlmsg_type == RTM_GETNEIGH && dump) {
-		dump_neighbours(r, flags, family);
-	} else {
+	else if (h->nlmsg_type == RTM_GETNEIGH && dump)
+		dump_neighbours(r, *flags, family);
+	else
 		err = -EOPNOTSUPP;
-	}
 	heap_free(c);
 	return err;
 }
 
 /* The end of a dump. False: r is full. */
-static bool put_done(struct nl_reply *r, int err)
+static bool put_done(struct nl_reply *r, int err, uint16_t flags)
 {
-	int *done = nl_begin(r, NLMSG_DONE, NLM_F_MULTI, sizeof(int), sizeof(int));
+	int *done = nl_begin(r, NLMSG_DONE, flags, sizeof(int), sizeof(int));
 
 	if (!done)
 		return false;
@@ -390,7 +455,7 @@ static struct nl_message *dump_on(const struct nl_sock *n, struct nl_dump *d, bo
 	if (!reply_alloc(&r))
 		return NULL;
 	more = sock_diag_dump(&r, d);
-	*over = more <= 0 && put_done(&r, more);
+	*over = more <= 0 && put_done(&r, more, NLM_F_MULTI);
 	return r.m;
 }
 
@@ -420,34 +485,68 @@ static int start_dump(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 	return err;
 }
 
-static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+/* An error, or (0) that a request has been carried out: a message of its own. */
+static int acknowledge(struct nl_sock *n, const struct nlmsghdr *h, int err)
+{
+	struct nl_reply r = reply_of(n, h->nlmsg_seq);
+
+	if (!reply_alloc(&r))
+		return -ENOMEM;
+	put_error(&r, h, err);
+	enqueue(n, r.m);
+	return 0;
+}
+
+/* A dump that nothing is wrong with ends with NLMSG_DONE and is not acknowledged. */
+static int answer_route(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 {
 	struct nl_reply r = reply_of(n, h->nlmsg_seq);
 	bool dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	bool strict = n->flags >> NETLINK_GET_STRICT_CHK & 1;
+	uint16_t flags = dump ? NLM_F_MULTI : 0;
 	int err;
 
 	if (!reply_alloc(&r))
 		return -ENOMEM;
-	if (n->s.protocol == NETLINK_ROUTE) {
-		err = route_request(&r, h, len, dump, dump ? NLM_F_MULTI : 0);
-	} else if (dump) {
+	err = route_request(&r, h, len, dump, strict, &flags);
+	if (dump && err != -EOPNOTSUPP) {
+		put_done(&r, err, flags);
+		enqueue(n, r.m);
+		return 0;
+	}
+	if (r.m->size)
+		enqueue(n, r.m);
+	else
+		heap_free(r.m);
+	return err || (h->nlmsg_flags & NLM_F_ACK) ? acknowledge(n, h, err) : 0;
+}
+
+static int answer_diag(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+{
+	struct nl_reply r = reply_of(n, h->nlmsg_seq);
+	int err;
+
+	if ((h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
 		err = sock_diag_check(h, len);
 		if (!err)
 			err = start_dump(n, h, len);
-		if (!err) {
-			heap_free(r.m);
-			return 0;
-		}
-		dump = false;
-	} else {
-		err = sock_diag_one(&r, h, len);
+		return err ? acknowledge(n, h, err) : 0;
 	}
-	if (dump && !err)
-		put_done(&r, 0);
-	else if (err || (h->nlmsg_flags & NLM_F_ACK))
-		put_error(&r, h, err);
-	enqueue(n, r.m);
-	return 0;
+	if (!reply_alloc(&r))
+		return -ENOMEM;
+	err = sock_diag_one(&r, h, len);
+	if (!err)
+		enqueue(n, r.m);
+	else
+		heap_free(r.m);
+	return err || (h->nlmsg_flags & NLM_F_ACK) ? acknowledge(n, h, err) : 0;
+}
+
+static int answer(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
+{
+	if (!(h->nlmsg_flags & NLM_F_REQUEST) || h->nlmsg_type < NLMSG_MIN_TYPE)
+		return h->nlmsg_flags & NLM_F_ACK ? acknowledge(n, h, 0) : 0;
+	return n->s.protocol == NETLINK_ROUTE ? answer_route(n, h, len) : answer_diag(n, h, len);
 }
 
 static int autobind(struct nl_sock *n)
@@ -471,6 +570,8 @@ static ssize_t netlink_send(
 		return -EOPNOTSUPP;
 	if (total > 65536)
 		return -EMSGSIZE;
+	if (!total)
+		return -ENODATA;
 	autobind(n);
 	buf = heap_alloc(total + 1);
 	if (!buf)
@@ -483,8 +584,7 @@ static ssize_t netlink_send(
 		memcpy(&h, buf + at, sizeof(h));
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > total - at)
 			break;
-		if ((h.nlmsg_flags & NLM_F_REQUEST) && h.nlmsg_type >= 16)
-			err = answer(n, (const struct nlmsghdr *)(buf + at), h.nlmsg_len);
+		err = answer(n, (const struct nlmsghdr *)(buf + at), h.nlmsg_len);
 		at += MIN((size_t)NLMSG_ALIGN(h.nlmsg_len), total - at);
 	}
 	heap_free(buf);
