@@ -190,7 +190,7 @@ struct tcp_sock {
 		notsent_lowat;
 	int32_t linger2;
 	int32_t fastopen_queue; /* TCP_FASTOPEN: as the program said; there is no fast open */
-	uint32_t user_timeout; /* ms */
+	uint32_t user_timeout;	/* ms */
 
 	/* what was agreed on */
 	bool ts_ok, sack_ok, wscale_ok;
