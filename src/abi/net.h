@@ -141,19 +141,25 @@ struct ip6_fragment {
 #define ICMP6_PARAMETER	    4
 #define ICMP6_ECHO	    128
 #define ICMP6_ECHO_REPLY    129
-#define ICMP6_MLD_QUERY	    130
-#define ICMP6_MLD_REPORT    131
-#define ICMP6_MLD_DONE	    132
-#define ICMP6_ROUTER_SOL    133
-#define ICMP6_ROUTER_ADV    134
-#define ICMP6_NEIGH_SOL	    135
-#define ICMP6_NEIGH_ADV	    136
-#define ICMP6_REDIRECT	    137
-#define ICMP6_MLD2_REPORT   143
-#define ICMP6_PORT_UNREACH  4 /* codes */
-#define ICMP6_BAD_HEADER    0
-#define ICMP6_BAD_NEXT	    1
-#define ICMP6_BAD_OPTION    2
+#define IGMP_QUERY	    0x11 /* RFC 3376 4, 2236 2 */
+#define IGMP1_REPORT	    0x12
+#define IGMP2_REPORT	    0x16
+#define IGMP_LEAVE	    0x17
+#define IGMP3_REPORT	    0x22
+
+#define ICMP6_MLD_QUERY	   130
+#define ICMP6_MLD_REPORT   131
+#define ICMP6_MLD_DONE	   132
+#define ICMP6_ROUTER_SOL   133
+#define ICMP6_ROUTER_ADV   134
+#define ICMP6_NEIGH_SOL	   135
+#define ICMP6_NEIGH_ADV	   136
+#define ICMP6_REDIRECT	   137
+#define ICMP6_MLD2_REPORT  143
+#define ICMP6_PORT_UNREACH 4 /* codes */
+#define ICMP6_BAD_HEADER   0
+#define ICMP6_BAD_NEXT	   1
+#define ICMP6_BAD_OPTION   2
 
 struct nd_neighbour { /* solicitation and advertisement */
 	uint8_t type, code;

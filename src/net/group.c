@@ -6,6 +6,7 @@
  * next until then. Changes hold net_state.group_lock.
  */
 
+#include "net/igmp.h"
 #include "net/inet.h"
 #include "net/ip6.h"
 #include "net/netif.h"
@@ -24,15 +25,12 @@ static bool has_source(const struct inet_group *g, struct ip_addr source)
 
 bool inet_in_group(const struct inet_sock *i, const struct pkt_cb *cb)
 {
-	bool v4 = ip_is_v4(cb->dst), found = false, wanted = false, none;
+	bool found = false, wanted = false;
 	const struct inet_group *g;
 
 	rcu_read_lock();
-	g = rcu_load(&i->groups);
-	none = !g;
-	for (; g; g = rcu_load(&g->next)) {
-		if (!ip_equal(g->group, cb->dst) ||
-			!(v4 || !g->ifindex || g->ifindex == cb->ifindex))
+	for (g = rcu_load(&i->groups); g; g = rcu_load(&g->next)) {
+		if (!ip_equal(g->group, cb->dst) || g->ifindex != cb->ifindex)
 			continue;
 		found = true;
 		wanted |= has_source(g, cb->src) == g->include;
@@ -40,10 +38,10 @@ bool inet_in_group(const struct inet_sock *i, const struct pkt_cb *cb)
 	rcu_read_unlock();
 	if (found)
 		return wanted;
-	if (!v4) /* Linux: by default all groups that the machine is in */
+	/* Linux: by default all groups that the machine is in. For IPv6 ip6.c has looked. */
+	if (!ip_is_v4(cb->dst))
 		return i->v6.mcast_all;
-	/* IPv4 hears what is on the wire: only who joined nothing at all takes that for its own. */
-	return i->mcast_all && (none || ip_v4(cb->dst) == IP4(224, 0, 0, 1));
+	return i->mcast_all && igmp_is_member(cb->ifindex, cb->dst);
 }
 
 /* group_lock held. Where (group, ifindex) is linked: *result is NULL if nowhere. ifindex 0: any. */
@@ -51,8 +49,7 @@ static struct inet_group **find(struct inet_sock *i, struct ip_addr group, int i
 {
 	struct inet_group **at = &i->groups;
 
-	while (*at && !(ip_equal((*at)->group, group) &&
-			      (ip_is_v4(group) || !ifindex || (*at)->ifindex == ifindex)))
+	while (*at && !(ip_equal((*at)->group, group) && (!ifindex || (*at)->ifindex == ifindex)))
 		at = &(*at)->next;
 	return at;
 }
@@ -88,6 +85,7 @@ static int join_group(struct inet_sock *i, struct ip_addr group, int ifindex, bo
 	return err;
 }
 
+/* The interface that it was joined on, or an error. */
 static int leave_group(struct inet_sock *i, struct ip_addr group, int ifindex)
 {
 	struct inet_group **at, *g;
@@ -102,16 +100,33 @@ static int leave_group(struct inet_sock *i, struct ip_addr group, int ifindex)
 	mutex_unlock(&the_net()->group_lock);
 	if (!g)
 		return -EADDRNOTAVAIL;
+	ifindex = g->ifindex;
 	rcu_call(&g->rcu, free_group);
-	return 0;
+	return ifindex;
+}
+
+/* What the machine as a whole listens to follows. */
+static int tell_link(int ifindex, struct ip_addr group, bool join)
+{
+	struct netdev *dev = netdev_by_index(ifindex);
+
+	return ip_is_v4(group) ? igmp_change(dev, group, join) : mld_change(dev, group, join);
 }
 
 static int change(struct inet_sock *i, bool join, struct ip_addr group, int ifindex, bool include)
 {
-	int err = join ? join_group(i, group, ifindex, include) : leave_group(i, group, ifindex);
+	int err;
 
-	if (!err && !ip_is_v4(group))
-		mld_change(netdev_by_index(ifindex), group, join);
+	if (!join) {
+		ifindex = leave_group(i, group, ifindex);
+		return ifindex < 0 ? ifindex : tell_link(ifindex, group, false);
+	}
+	err = join_group(i, group, ifindex, include);
+	if (err)
+		return err;
+	err = tell_link(ifindex, group, true);
+	if (err)
+		leave_group(i, group, ifindex);
 	return err;
 }
 
@@ -205,18 +220,30 @@ bool group_option_is(int level, int name)
 	}
 }
 
-/* IPv4: an interface by its number or its address. */
-static int join4(struct inet_sock *i, bool join, uint32_t group, int ifindex)
+/* IPv4: an interface by its number, its address, or where the group's route leads; 0: none. */
+static int interface4(uint32_t group, uint32_t addr, int ifindex)
 {
 	struct route_cache r;
 
+	if (ifindex)
+		return netdev_by_index(ifindex) ? ifindex : 0;
+	if (addr)
+		return inet_interface_of(addr);
+	return route_lookup(ip_map(group), IP_ANY, 0, &r) ? 0 : r.dev->index;
+}
+
+static int join4(struct inet_sock *i, bool join, const struct ip_mreqn *m)
+{
+	int ifindex;
+
 	if (i->s.type == SOCK_STREAM)
 		return -EPROTO;
-	if (!ip4_is_multicast(group))
+	if (!ip4_is_multicast(m->imr_multiaddr))
 		return join ? -EINVAL : -EADDRNOTAVAIL;
-	if (join && route_lookup(ip_map(group), IP_ANY, ifindex, &r))
-		return -ENODEV;
-	return inet_change_group(i, join, ip_map(group), ifindex);
+	ifindex = interface4(m->imr_multiaddr, m->imr_address, m->imr_ifindex);
+	if (!ifindex)
+		return !join && m->imr_address ? -EADDRNOTAVAIL : -ENODEV;
+	return inet_change_group(i, join, ip_map(m->imr_multiaddr), ifindex);
 }
 
 static int membership4(struct inet_sock *i, bool join, const void *val, uint32_t len)
@@ -228,12 +255,7 @@ static int membership4(struct inet_sock *i, bool join, const void *val, uint32_t
 	if (len < 8)
 		return -EINVAL;
 	memcpy(&m, val, MIN(len, (uint32_t)sizeof(m)));
-	if (!m.imr_ifindex && m.imr_address) {
-		m.imr_ifindex = inet_interface_of(m.imr_address);
-		if (!m.imr_ifindex && ip4_is_multicast(m.imr_multiaddr))
-			return -ENODEV;
-	}
-	return join4(i, join, m.imr_multiaddr, m.imr_ifindex);
+	return join4(i, join, &m);
 }
 
 static int source4(struct inet_sock *i, int name, const void *val, uint32_t len)
@@ -247,7 +269,12 @@ static int source4(struct inet_sock *i, int name, const void *val, uint32_t len)
 	memcpy(&m, val, sizeof(m));
 	if (!ip4_is_multicast(m.imr_multiaddr))
 		return -EINVAL;
-	return change_source(i, add, include, ip_map(m.imr_multiaddr), 0, ip_map(m.imr_sourceaddr));
+	int ifindex = interface4(m.imr_multiaddr, m.imr_interface, 0);
+
+	if (!ifindex)
+		return -ENODEV;
+	return change_source(
+		i, add, include, ip_map(m.imr_multiaddr), ifindex, ip_map(m.imr_sourceaddr));
 }
 
 /* The address in a request, if it is of the family. */
@@ -293,8 +320,10 @@ static int any_membership(struct inet_sock *i, int family, bool join, const void
 	memcpy(&g, val, sizeof(g));
 	if (!address_of(&g.gr_group, family, &group))
 		return family == AF_INET ? -EINVAL : -EADDRNOTAVAIL;
-	return family == AF_INET ? join4(i, join, ip_v4(group), (int)g.gr_interface)
-				 : join6(i, join, group, (int)g.gr_interface);
+	if (family == AF_INET6)
+		return join6(i, join, group, (int)g.gr_interface);
+	return join4(
+		i, join, &(struct ip_mreqn){ ip_v4(group), .imr_ifindex = (int)g.gr_interface });
 }
 
 static int any_source(struct inet_sock *i, int family, int name, const void *val, uint32_t len)
@@ -315,9 +344,11 @@ static int any_source(struct inet_sock *i, int family, int name, const void *val
 		return -EINVAL;
 	int ifindex = (int)g.gsr_interface;
 
-	if (family == AF_INET6 && add && !ifindex && !route_lookup(group, IP6_ONE, 0, &r))
+	if (family == AF_INET)
+		ifindex = interface4(ip_v4(group), 0, ifindex);
+	else if (add && !ifindex && !route_lookup(group, IP6_ONE, 0, &r))
 		ifindex = r.dev->index;
-	if (ifindex && !netdev_by_index(ifindex))
+	if ((family == AF_INET && !ifindex) || (ifindex && !netdev_by_index(ifindex)))
 		return -ENODEV;
 	return change_source(i, add, include, group, ifindex, source);
 }

@@ -18,7 +18,7 @@
 struct inet_group {
 	struct inet_group *next; /* atomic */
 	struct ip_addr group;
-	int ifindex;
+	int ifindex; /* never 0 */
 	/* RFC 3376 3.1: only from these, or from all but these. */
 	bool include;
 	uint8_t source_count;

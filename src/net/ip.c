@@ -2,6 +2,7 @@
 /* IPv4 (RFC 791, 1122): input checks, output, fragmentation; and what both families share. */
 
 #include "net/icmp.h"
+#include "net/igmp.h"
 #include "net/ip.h"
 #include "net/ip6.h"
 #include "net/neigh.h"
@@ -142,6 +143,11 @@ static inline bool dispatch(struct rx *rx, struct packet *p, bool v4)
 		if (!v4)
 			break;
 		icmp_input(rx, p);
+		return true;
+	case IPPROTO_IGMP:
+		if (!v4)
+			break;
+		igmp_input(rx, p);
 		return true;
 	case IPPROTO_ICMPV6:
 		if (v4)

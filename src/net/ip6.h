@@ -7,6 +7,7 @@
 #pragma once
 
 #include "net/addr.h"
+#include "net/membership.h"
 #include "net/route.h"
 #include "sched/mutex.h"
 #include "sched/timer.h"
@@ -44,7 +45,6 @@ void icmp6_send_on_link(struct netdev *dev, struct packet *p, struct ip_addr src
 #define ND_PREFIXES  8
 #define ND_REDIRECTS 16
 #define ND_SERVERS   4
-#define MLD_GROUPS   48
 #define ND_FOREVER   UINT64_MAX
 
 enum nd_origin { ND_STATIC, ND_LINK_LOCAL, ND_SLAAC, ND_DHCP };
@@ -67,13 +67,6 @@ struct nd_route { /* an on-link prefix, or a redirected destination */
 	struct route route;
 	uint64_t until; /* 0: a free slot */
 };
-struct mld_group {
-	struct ip_addr group;
-	unsigned refs;	/* sockets and addresses; 0 with left: on its way out */
-	unsigned left;	/* reports to send */
-	uint64_t at;	/* when; 0: none */
-	uint8_t record; /* which kind (RFC 3810 5.2.12) */
-};
 struct nd_link {
 	struct netdev *dev; /* NULL: a free slot */
 	bool on, autoconf;  /* IPv6 runs here; routers are heard */
@@ -95,9 +88,7 @@ struct nd_link {
 	uint64_t search_until;
 	bool managed, other; /* M and O of the last advertisement */
 
-	struct mld_group group[MLD_GROUPS];
-	uint64_t query_at;	/* a general query is to be answered */
-	uint64_t mld_old_until; /* a querier of MLDv1 is there (RFC 3810 8.2.1) */
+	struct membership groups;
 };
 struct nd_state {
 	struct mutex lock;
@@ -154,8 +145,8 @@ bool nd_run_servers(struct nd_link *l, uint64_t now, uint64_t *next);
 void nd_publish_servers(struct nd_link *l);
 
 /* mld.c: which groups we are in, told to the routers and switches (RFC 3810, 2710) */
-void mld_change(struct netdev *dev, struct ip_addr group, bool join); /* dev NULL: nothing */
-void mld_join(struct nd_link *l, struct ip_addr group, bool join);    /* nd_state.lock held */
+int mld_change(struct netdev *dev, struct ip_addr group, bool join); /* dev NULL: nothing */
+int mld_join(struct nd_link *l, struct ip_addr group, bool join);    /* nd_state.lock held */
 bool mld_is_member(const struct netdev *dev, struct ip_addr group);
 void mld_input(struct rx *rx, struct packet *p);
 uint64_t mld_run(struct nd_link *l, uint64_t now); /* what is due; when the next is, 0: never */

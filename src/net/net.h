@@ -119,5 +119,6 @@ void net_show_raw(struct net_text *t);
 void net_show_tcp6(struct net_text *t);
 void net_show_udp6(struct net_text *t);
 void net_show_raw6(struct net_text *t);
+void net_show_igmp(struct net_text *t);
 void net_show_if_inet6(struct net_text *t);
 void net_show_route6(struct net_text *t);

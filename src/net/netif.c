@@ -5,6 +5,7 @@
  */
 
 #include "net/config.h"
+#include "net/igmp.h"
 #include "net/ip6.h"
 #include "net/neigh.h"
 #include "net/netif.h"
@@ -305,6 +306,7 @@ void net_init(void)
 	netdev_registered = device_registered;
 	neigh_init();
 	nd_init();
+	igmp_init();
 	path_mtu_init();
 	ip_frag_init();
 	raw_init();

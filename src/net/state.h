@@ -13,6 +13,7 @@
 #include "sched/wait.h"
 
 struct frag_queue;
+struct igmp_state;
 struct nd_state;
 struct neigh;
 struct net_config;
@@ -77,6 +78,7 @@ struct net_state {
 
 	uint64_t icmp_tokens_time; /* rate limit, atomic */
 	struct nd_state *nd;	   /* IPv6's of the interfaces: ip6.h */
+	struct igmp_state *igmp;   /* IPv4's groups: igmp.h */
 	struct wait_queue configured_wait;
 	uint32_t configured;	  /* atomic: 0 not yet, 1 an address or given up */
 	struct socket *graveyard; /* atomic */

@@ -156,6 +156,7 @@ void socket_hooks_init(void)
 	procfs_add("net/route", 0444, show, NULL, net_show_route);
 	procfs_add("net/arp", 0444, show, NULL, net_show_arp);
 	procfs_add("net/raw", 0444, show, NULL, net_show_raw);
+	procfs_add("net/igmp", 0444, show, NULL, net_show_igmp);
 	procfs_add("net/tcp6", 0444, show, NULL, net_show_tcp6);
 	procfs_add("net/udp6", 0444, show, NULL, net_show_udp6);
 	procfs_add("net/raw6", 0444, show, NULL, net_show_raw6);

@@ -531,6 +531,24 @@ static void mld_says(void)
 		waiting[(waiting_first + waiting_count - 1) % WAITING]->d[21] =
 			(uint8_t)PICK(1, 1, 1, 255);
 }
+static void igmp_says(void)
+{
+	uint8_t m[12 + 64] = { (uint8_t)PICK(IGMP_QUERY, IGMP_QUERY, IGMP2_REPORT, IGMP_LEAVE),
+		(uint8_t)PICK(0, 1, 10, 100, 0x8f, 0xff) };
+	uint32_t group = rnd(2) ? 0 : IP4(224, 0, 0, 1 + rnd(3));
+	unsigned n = (unsigned)PICK(8, 8, 12, 12, 12, 16, 76, 11);
+
+	memcpy(m + 4, &group, 4);
+	uint16_t sum = csum_fold(csum_add(0, m, n));
+
+	memcpy(m + 2, &sum, 2);
+	struct frame *f = peer_say();
+
+	wire_packet(f, peer_any(false), ip_map(group && rnd(2) ? group : IP4(224, 0, 0, 1)),
+		IPPROTO_IGMP, m, n);
+	f->d[22] = (uint8_t)PICK(1, 1, 1, 255);
+	wire_fix_sums(f);
+}
 
 /* ---- what anybody may send ---- */
 
@@ -630,7 +648,12 @@ static void peer_moves(void)
 	case 3: echo_says(); break;
 	case 4: router_says(); break;
 	case 5: redirect_says(); break;
-	case 6: mld_says(); break;
+	case 6:
+		if (rnd(2))
+			mld_says();
+		else
+			igmp_says();
+		break;
 	case 7:
 		nd_says((uint8_t)PICK(ICMP6_NEIGH_SOL, ICMP6_NEIGH_ADV),
 			rnd(8) ? peer_any(true) : IP_ANY,

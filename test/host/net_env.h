@@ -10,6 +10,7 @@
 
 #include "net_base.h"
 #include "abi/net.h"
+#include "net/igmp.h"
 #include "net/ip6.h"
 #include "net/neigh.h"
 #include "net/netif.h"
@@ -590,6 +591,8 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		heap_free(net->neigh);
 		timer_cancel(&net->nd->timer);
 		heap_free(net->nd);
+		timer_cancel(&net->igmp->timer);
+		heap_free(net->igmp);
 		heap_free((void *)net->config);
 	}
 	memset(env_devices, 0, sizeof(env_devices));
