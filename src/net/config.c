@@ -116,26 +116,65 @@ void net_ip6_ready(void)
 
 static int put_server(char *text, size_t size, int at, struct ip_addr a, int ifindex)
 {
-	char addr[IP_TEXT];
+	char addr[IP_TEXT], line[IP_TEXT + IFNAMSIZ + 16];
 	struct netdev *dev = ip_is_link_local(a) ? netdev_by_index(ifindex) : NULL;
 
 	if ((size_t)at >= size)
 		return at;
 	ip_format(a, addr);
-	return at + format(text + at, size - (size_t)at, "nameserver %s%s%s\n", addr,
-			    dev ? "%" : "", dev ? dev->name : "");
+	format(line, sizeof(line), "nameserver %s%s%s\n", addr, dev ? "%" : "",
+		dev ? dev->name : "");
+	if (strstr(text, line)) /* routers and DHCPv6 often name the same */
+		return at;
+	return at + format(text + at, size - (size_t)at, "%s", line);
 }
 
-/* names.lock held. The first domain list wins; the command line's servers are the only ones. */
+static size_t word_length(const char *s)
+{
+	const char *end = strchr(s, ' ');
+
+	return end ? (size_t)(end - s) : strlen(s);
+}
+
+/* Whether the word of this length is in the list. */
+static bool has_word(const char *list, const char *word, size_t len)
+{
+	for (size_t n; *list; list += n + (list[n] != 0)) {
+		n = word_length(list);
+		if (n == len && memcmp(list, word, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The words of more that are not in the list go behind it, while they fit. */
+static void add_words(char *list, size_t size, const char *more)
+{
+	size_t at = strlen(list);
+
+	for (size_t n; *more; more += n + (more[n] != 0)) {
+		n = word_length(more);
+		if (!n || has_word(list, more, n) || at + n + 2 > size)
+			continue;
+		if (at)
+			list[at++] = ' ';
+		memcpy(list + at, more, n);
+		at += n;
+		list[at] = 0;
+	}
+}
+
+/* names.lock held. Everybody's domains; the command line's servers are the only ones. */
 static void write_names(void)
 {
 	struct net_state *n = the_net();
-	const char *search = names.search;
+	char search[sizeof(names.search)] = "";
 	size_t size = sizeof(n->resolv);
 	int at = 0;
 
-	for (unsigned k = 0; k < NAMES_SOURCES && !search[0]; k++)
-		search = names.v6[k].search;
+	add_words(search, sizeof(search), names.search);
+	for (unsigned k = 0; k < NAMES_SOURCES; k++)
+		add_words(search, sizeof(search), names.v6[k].search);
 	n->resolv[0] = 0;
 	if (search[0])
 		at += format(n->resolv, size, "search %s\n", search);

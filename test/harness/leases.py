@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Leases from a real dnsmasq over tap: what the options do, renewing, rebinding, the end of a lease,
-release, decline; and IPv6 addresses from its router advertisements."""
+release, decline; and IPv6 addresses from its router advertisements and its DHCPv6."""
 import os
 import re
 import socket
@@ -233,5 +233,27 @@ def advertised(score):
                 heard(score, "net/advertised/curl", guest, lambda text: text == want)
 
 
-JOBS = {"dhcp-options": options, "dhcp-decline": declined, "advertised": advertised}
+def managed(score):
+    """IPv6 where the router says that addresses come from DHCPv6, and only names: both by dnsmasq."""
+    with Wire() as wire:
+        wire.ip("-6 addr add fd00:6::1/64 dev tap0 nodad")
+        def once(text):
+            return re.findall("^(?:search|nameserver) .*", text, re.M) == [
+                "search example.net six.example.net", "nameserver 10.0.2.2", "nameserver 10.0.2.3", "nameserver fd00:6::1"]
+        names = ["--dhcp-option=option6:dns-server,[fd00:6::1]", "--dhcp-option=option6:domain-search,six.example.net"]
+        with Server(wire, "--enable-ra", "--dhcp-range=fd00:6::50,fd00:6::5f,64,2m", *names, *OFFERS) as server:
+            with before(wire, "addresses", "/usr/sbin/ip", "-6", "addr", options=[]) as guest:
+                heard(score, "net/dhcp6/address", guest, has(r"^    inet6 fd00:6::5[0-9a-f]/128 scope global dynamic"))
+            gone = target.until(lambda: "DHCPRELEASE(tap0)" in server.text()
+                                and not re.search(r"fd00:6::5", open(server.leases).read()))
+            score.result("net/dhcp6/released", gone, server.text())
+            with before(wire, "addresses", "/usr/bin/cat", "/etc/resolv.conf", options=[]) as guest:
+                heard(score, "net/dhcp6/names", guest, once)
+        with Server(wire, "--enable-ra", "--dhcp-range=fd00:6::,ra-stateless,64,10m", *names, *OFFERS):
+            with before(wire, "addresses", "/usr/bin/cat", "/etc/resolv.conf", options=[]) as guest:
+                heard(score, "net/dhcp6/stateless-names", guest, once)
+
+
+JOBS = {"dhcp-options": options, "dhcp-decline": declined, "advertised": advertised,
+        "dhcp6": managed}
 SLOW = {"dhcp-life": life}  # two minutes and more of waiting: beside all others
