@@ -11,6 +11,10 @@ from harness.wire import DIR, GUEST, GUEST6, HOST, HOST6, PORT, Guest, Wire
 
 # A link that is not good, but on which programs are not slow.
 FAIR = ["seed=2", "loss=0.5", "doubled=0.5", "held=1", "hold=2", "delay=0.5"]
+# And on which they are; each way, so a round trip has twice the delay.
+POOR = ["seed=2", "loss=5", "doubled=1", "held=2", "hold=3", "delay=5"]
+LINKS = {"tap": None, "fair": FAIR, "lossy": ["seed=3", "loss=1", "delay=10"],
+         "poor": POOR, "far": ["seed=4", "delay=50"]}
 
 
 def told(score, name, done, check, guest):
@@ -49,9 +53,9 @@ IPERF = [("1", 1, []), ("8", 8, []), ("1-reverse", 1, ["-R"]), ("8-reverse", 8, 
 
 
 def iperf_server(score):
-    for where, rules in (("tap", None), ("fair", FAIR)):
+    for where, rules in LINKS.items():
         with Wire(rules) as wire, Guest(wire, ["iperf3", "-s", "--forceflush"], cpus=2) as guest:
-            for number, (name, streams, more) in enumerate(IPERF if rules is None else IPERF[1::2], 1):
+            for number, (name, streams, more) in enumerate(IPERF, 1):
                 # It listens anew for each test: a client that comes between two is reset.
                 guest.until(rf"Server listening.*#{number}\)")
                 argv = ["iperf3", "-c", GUEST, "-t", "1", "-J", "-P", str(streams)] + more
@@ -64,14 +68,15 @@ def iperf_server(score):
 
 
 def iperf_client(score):
-    with Wire() as wire, open(os.devnull, "w") as nowhere:
-        for name, streams, more in IPERF:
-            wire.start(["iperf3", "-s", "-1"], nowhere)
-            wire.wait_listening(5201)
-            argv = ["iperf3", "-c", HOST, "-t", "1", "-J", "-P", str(streams)] + more
-            with Guest(wire, argv) as guest:
-                heard(score, f"net/iperf3-client/{name}", guest, iperf_result(streams))
-            wire.end_programs()
+    for where, tests in (("tap", IPERF), ("poor", IPERF[1::2])):
+        with Wire(LINKS[where]) as wire, open(os.devnull, "w") as nowhere:
+            for name, streams, more in tests:
+                wire.start(["iperf3", "-s", "-1"], nowhere)
+                wire.wait_listening(5201)
+                argv = ["iperf3", "-c", HOST, "-t", "1", "-J", "-P", str(streams)] + more
+                with Guest(wire, argv) as guest:
+                    heard(score, f"net/iperf3-client-{where}/{name}", guest, iperf_result(streams))
+                wire.end_programs()
 
 
 SOCKPERF = has(r"dropped messages = 0; # duplicated messages = 0; # out-of-order messages = 0",
@@ -203,8 +208,8 @@ def nginx(score):
             f.write(bytes(range(256)) * count)
     files = [os.path.abspath("test/net/nginx.conf") + ":/etc/nginx/nginx.conf", www + ":/www"]
     calm = ["wrk", "-t2", "-c64", "-d1s", "--timeout", "20s"]
-    for where, rules in (("tap", None), ("fair", FAIR)):
-        with Wire(rules) as wire, Guest(wire, ["nginx"], cpus=2, files=files) as guest:
+    for where in ("tap", "fair", "poor"):
+        with Wire(LINKS[where]) as wire, Guest(wire, ["nginx"], cpus=2, files=files) as guest:
             name = f"net/nginx-{where}"
             curl = ["curl", "-s", "--max-time", "50"]
             guest.until(lambda: wire.run(curl + [f"http://{GUEST}/hello"]).out == b"hello\n")
@@ -238,7 +243,7 @@ def redis(score):
     def no_error(out):
         return "rror" not in out and out.count("requests per second") >= 3
 
-    for where, rules, count in (("tap", None, "20000"), ("fair", FAIR, "3000")):
+    for where, rules, count in (("tap", None, "20000"), ("fair", FAIR, "3000"), ("poor", POOR, "500")):
         argv = ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
         with Wire(rules) as wire, Guest(wire, argv) as guest:
             name, client = f"net/redis-{where}", ["-h", GUEST]
@@ -250,7 +255,7 @@ def redis(score):
 
 
 def memcached(score):
-    for where, rules, keys in (("tap", None, "50000"), ("fair", FAIR, "5000")):
+    for where, rules, keys in (("tap", None, "50000"), ("fair", FAIR, "5000"), ("poor", POOR, "500")):
         argv = ["memcached", "-u", "root", "-U", "0", "-m", "100", "-t", "2"]
         with Wire(rules) as wire, Guest(wire, argv, cpus=2) as guest:
             guest.until(lambda: wire.answers(GUEST, 11211))
