@@ -68,6 +68,15 @@ def scheduler(score):
     score.result("boot/spread-cpus4", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
 
 
+def idle(score):
+    """10,000 silent connections cost an event of another one nothing, in instructions."""
+    if target.on_host():
+        return
+    got = start("idle", memory="256M", options=VIRTUAL_TIME)
+    want = b"beside 10000 idle connections an event costs: as much as beside 10\n"
+    score.result("boot/idle-10000", said(got, want), f"{got.out[:300]!r}\n{got.text()}")
+
+
 def entropy(score):
     """Without RDRAND boot waits for the host's bytes, and says so if none come."""
     for machine in ("microvm", "q35"):
@@ -232,7 +241,7 @@ def linux_entry(score):
         score.result(f"boot/linux-entry-{machine}", said(got), f"{got.out[:200]!r}\n{got.text()}")
 
 
-PARTS = [machines, cpus, scheduler, entropy, memory, statuses, streams, signals, queues, linux_entry, many]
+PARTS = [machines, cpus, scheduler, idle, entropy, memory, statuses, streams, signals, queues, linux_entry, many]
 
 
 def run(score, only):
