@@ -24,11 +24,17 @@
 void (*net_resolv_conf)(const char *text);
 void (*net_hostname)(const char *name);
 
+#define OTHER_METRIC 100 /* routers of the first card come before those of others */
+
+/* A fixed address, and the router there, or any. */
+struct fixed {
+	struct ip_addr addr, gateway;
+	unsigned prefix;
+};
 static struct {
 	bool read;						      /* net_configure has run */
 	enum { CONFIG_AUTO, CONFIG_NONE, CONFIG_STATIC } mode, mode6; /* IPv4: AUTO is DHCP */
-	struct ip_addr addr, gateway, addr6, gateway6;
-	unsigned prefix, prefix6;
+	struct fixed ip, ip6;
 	struct ip_addr dns[4];
 	unsigned dns_count;
 } config;
@@ -72,24 +78,41 @@ const char *net_parse_ipv4(const char *s, uint32_t *addr)
 }
 
 /* ADDR/LEN[,GW] of one family */
-static bool parse_static(
-	const char *s, bool v4, struct ip_addr *addr, unsigned *prefix, struct ip_addr *gateway)
+static bool parse_static(const char *s, bool v4, struct fixed *f)
 {
 	uint64_t n;
 
-	s = ip_parse(s, addr);
-	if (!s || *s != '/' || ip_is_v4(*addr) != v4)
+	s = ip_parse(s, &f->addr);
+	if (!s || *s != '/' || ip_is_v4(f->addr) != v4)
 		return false;
 	s = str_to_u64(s + 1, 10, &n);
 	if (!s || n > (v4 ? 32 : 128))
 		return false;
-	*prefix = (unsigned)n;
+	f->prefix = (unsigned)n;
 	if (*s == ',') {
-		s = ip_parse(s + 1, gateway);
-		if (s && ip_is_v4(*gateway) != v4)
+		s = ip_parse(s + 1, &f->gateway);
+		if (s && ip_is_v4(f->gateway) != v4)
 			return false;
 	}
 	return s && !*s;
+}
+
+/* The value of a word that is about this card, without its name, or about the first one (NULL). */
+static bool get_word(
+	const char *cmdline, const char *key, const struct netdev *dev, char *text, size_t size)
+{
+	for (unsigned n = 0; cmdline_get(cmdline, key, n, text, size) >= 0; n++) {
+		const char *name = strncmp(text, "eth", 3) == 0 ? text : NULL;
+		size_t len = dev ? strlen(dev->name) : 0;
+
+		if (!dev && !name && *text)
+			return true;
+		if (dev && name && strncmp(name, dev->name, len) == 0 && name[len] == ':') {
+			memmove(text, name + len + 1, strlen(name + len + 1) + 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 void net_set_configured(void)
@@ -240,33 +263,65 @@ void net_publish_names6(enum names_source from, const struct ip_addr *dns, unsig
 	mutex_unlock(&servers_lock);
 }
 
-static void apply_static(struct netdev *dev)
+static void set_static(struct netdev *dev, const struct fixed *f, uint32_t metric)
 {
-	int err = netif_add_address(dev, ip_v4(config.addr), config.prefix);
+	int err = netif_add_address(dev, ip_v4(f->addr), f->prefix);
 
-	if (!err && ip_v4(config.gateway))
-		err = route_add(0, 0, ip_v4(config.gateway), dev, 0, 3);
+	if (!err && ip_v4(f->gateway))
+		err = route_add(0, 0, ip_v4(f->gateway), dev, metric, 3);
 	if (err)
 		log_err("net: the address cannot be set: %d", -err);
-	arp_announce(dev, ip_v4(config.addr));
+	arp_announce(dev, ip_v4(f->addr));
+}
+
+/* A fixed address stands alone: routers are not listened to. */
+static void set_static6(struct netdev *dev, const struct fixed *f, uint32_t metric)
+{
+	nd_start(dev, false);
+	int err = nd_add_address(dev, f->addr, f->prefix, ND_STATIC, ND_FOREVER, ND_FOREVER);
+
+	if (!err && !ip_is_any(f->gateway))
+		err = route_insert(&(struct route){
+			.gateway = f->gateway, .dev = dev, .protocol = 3, .metric = metric });
+	if (err)
+		log_err("net: the IPv6 address cannot be set: %d", -err);
+}
+
+static void apply_static(struct netdev *dev)
+{
+	set_static(dev, &config.ip, 0);
 	net_publish_names(NULL, 0, NULL, NULL);
 	net_set_configured();
 }
 
-/* A fixed address stands alone: routers are not listened to. */
 static void apply_static6(struct netdev *dev)
 {
-	nd_start(dev, false);
-	int err = nd_add_address(
-		dev, config.addr6, config.prefix6, ND_STATIC, ND_FOREVER, ND_FOREVER);
-
-	if (!err && !ip_is_any(config.gateway6))
-		err = route_insert(&(struct route){
-			.gateway = config.gateway6, .dev = dev, .protocol = 3, .metric = 1024 });
-	if (err)
-		log_err("net: the IPv6 address cannot be set: %d", -err);
+	set_static6(dev, &config.ip6, 1024);
 	if (config.dns_count)
 		net_publish_names(NULL, 0, NULL, NULL);
+}
+
+/* A card behind the first has what ip=NAME:... and ip6=NAME:... say, or nothing. */
+static void configure_other(struct netdev *dev, const char *cmdline)
+{
+	char text[128];
+	struct fixed f = { 0 };
+
+	if (get_word(cmdline, "ip", dev, text, sizeof(text))) {
+		if (parse_static(text, true, &f))
+			set_static(dev, &f, OTHER_METRIC);
+		else
+			log_err("net: ip=%s:%s is not ADDR/LEN[,GW]", dev->name, text);
+	}
+	f = (struct fixed){ 0 };
+	if (!get_word(cmdline, "ip6", dev, text, sizeof(text)))
+		return;
+	if (strcmp(text, "auto") == 0)
+		nd_start(dev, true);
+	else if (parse_static(text, false, &f))
+		set_static6(dev, &f, 1024 + OTHER_METRIC);
+	else
+		log_err("net: ip6=%s:%s is neither auto nor ADDR/LEN[,GW]", dev->name, text);
 }
 
 void net_config_device(struct netdev *dev)
@@ -294,22 +349,22 @@ static void read_addresses(const char *cmdline)
 {
 	char text[128];
 
-	if (cmdline_get(cmdline, "ip", 0, text, sizeof(text)) > 0 && strcmp(text, "dhcp") != 0) {
+	if (get_word(cmdline, "ip", NULL, text, sizeof(text)) && strcmp(text, "dhcp") != 0) {
 		config.mode = CONFIG_NONE;
 		if (strcmp(text, "none") != 0) {
-			if (parse_static(text, true, &config.addr, &config.prefix, &config.gateway))
+			if (parse_static(text, true, &config.ip))
 				config.mode = CONFIG_STATIC;
 			else
 				log_err("net: ip=%s is neither dhcp, none nor ADDR/LEN[,GW]", text);
 		}
 	}
 	config.mode6 = config.mode == CONFIG_NONE ? CONFIG_NONE : CONFIG_AUTO;
-	if (cmdline_get(cmdline, "ip6", 0, text, sizeof(text)) <= 0)
+	if (!get_word(cmdline, "ip6", NULL, text, sizeof(text)))
 		return;
 	config.mode6 = CONFIG_NONE;
 	if (strcmp(text, "auto") == 0)
 		config.mode6 = CONFIG_AUTO;
-	else if (parse_static(text, false, &config.addr6, &config.prefix6, &config.gateway6))
+	else if (parse_static(text, false, &config.ip6))
 		config.mode6 = CONFIG_STATIC;
 	else if (strcmp(text, "none") != 0)
 		log_err("net: ip6=%s is neither auto, none nor ADDR/LEN[,GW]", text);
@@ -333,6 +388,8 @@ void net_configure(const char *cmdline)
 	config.read = true;
 	for (struct netdev *d = netdev_first(); d; d = d->next)
 		if (!(d->features & NETDEV_LOOPBACK)) {
+			if (any)
+				configure_other(d, cmdline);
 			any = true;
 			net_config_device(d);
 		}

@@ -8,7 +8,7 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import crowds, groups, leases, netapps, tap, target
+from harness import cards, crowds, groups, leases, netapps, tap, target
 from harness.guest import wanted
 from harness.wire import DIR, GUEST, GUEST6, PORT, Wire, attempt, serving
 
@@ -131,6 +131,7 @@ def jobs():
     yield from crowds.JOBS.items()
     yield from leases.JOBS.items()
     yield from groups.JOBS.items()
+    yield from cards.JOBS.items()
 
 
 def run(score, only):
