@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kvm.h"
@@ -136,6 +137,19 @@ void qemu_check_installed(void)
 	free(kernel_file());
 }
 
+/* QEMU would start without a word, and the guest would have a network with nobody in it. Whether
+ * somebody listens cannot be asked: passt takes a single connection. */
+static void check_socket(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		die(EXIT_SKIFF, "--net unix=%s: %s; start the program that listens there first",
+			path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		die(EXIT_SKIFF, "--net unix=%s: that is no socket", path);
+}
+
 void qemu_check(struct options *o)
 {
 	const char *why = NULL;
@@ -143,6 +157,8 @@ void qemu_check(struct options *o)
 	check_ports(o);
 	if (o->net == NET_TAP)
 		tap_check(o->tap);
+	if (o->net == NET_UNIX)
+		check_socket(o->unix_socket);
 	if (o->accel == ACCEL_KVM && !kvm_works(false, &why))
 		die(EXIT_SKIFF, "--accel kvm: %s; --accel tcg works everywhere", why);
 	if (o->accel == ACCEL_AUTO) {

@@ -23,6 +23,8 @@ install: all
 	install -D -m 755 skiff $(DESTDIR)$(PREFIX)/bin/skiff
 	install -D -m 644 $(O)/skiff.elf $(DESTDIR)$(PREFIX)/lib/skiff/skiff.elf
 	install -D -m 644 $(O)/libskiff.so $(DESTDIR)$(PREFIX)/lib/skiff/libskiff.so
+	install -D -m 644 include/skiff.h $(DESTDIR)$(PREFIX)/include/skiff.h
+	install -D -m 644 doc/skiff_packets.7 $(DESTDIR)$(PREFIX)/share/man/man7/skiff_packets.7
 
 # On all CPUs, unless whoever called make said how many.
 AT_ONCE		= $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))

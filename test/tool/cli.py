@@ -333,6 +333,8 @@ def option_errors():
             ("use at least -m 11M", "run", "-m", "2M", "--accel", "tcg", "--dry-run", "true"),
             ("not the network's own or its broadcast", "run", "--ip", "10.0.2.255/24", "true"),
             ("not the network's own or its broadcast", "run", "--ip", "10.0.2.0/24", "true"),
+            ("No such file or directory; start the program", "run", "--net", "unix=/nosuch", "true"),
+            ("that is no socket", "run", "--net", "unix=/etc/passwd", "true"),
             ("lo is no tap interface", "run", "--net", "tap=lo", "true"),
             ("not an EROFS image", "inspect", "/bin/true"), ("not a file", "inspect", "/usr"),
             ("host's end; use another", "run", "--ip", "10.0.2.3/24", "--accel", "tcg", "--dry-run", "true")):
@@ -394,8 +396,10 @@ def dry_run_options():
     check("ipv6-net=2001:db8::/64,ipv6-host=2001:db8::2,ipv6-dns=2001:db8::3" in line, line)
     check("ip6=2001:db8::7/64,2001:db8::2 ip=dhcp" in line, line)
     check(re.search(r"hostfwd=tcp::\d+-:80", line), line)
-    words = dry("--net", "unix=/run/passt", "--ip", "10.9.8.7/24,10.9.8.1", "true")
-    check("stream,id=net0,server=off,addr.type=unix,addr.path=/run/passt" in words, words)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(tmp / "passt"))
+        words = dry("--net", f"unix={tmp}/passt", "--ip", "10.9.8.7/24,10.9.8.1", "true")
+    check(f"stream,id=net0,server=off,addr.type=unix,addr.path={tmp}/passt" in words, words)
     check("ip=10.9.8.7/24,10.9.8.1" in appended(words).split(), appended(words))
 
 
@@ -731,6 +735,19 @@ def guest_terminal():
 
 # ---- installing ----
 
+
+def example(tmp, d):
+    """The example of the manual page compiles with what is installed, without a warning."""
+    page = (d / "usr/share/man/man7/skiff_packets.7").read_text()
+    body = re.search(r"^\.Sh EXAMPLES$.*?^\.Bd .*?$\n(.*?)^\.Ed$", page, re.M | re.S).group(1)
+    file = tmp / "example.c"
+    file.write_text("#include <skiff.h>\nint serve_by_calls(int fd);\nint serve(int fd);\nint serve(int fd)\n{\n"
+                    + body + "}\n")
+    r = subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-c", "-o", tmp / "example.o",
+                        f"-I{d}/usr/include", file], capture_output=True, text=True)
+    check(r.returncode == 0, r.stderr)
+
+
 @test
 def install():
     d = tmp / "dest"
@@ -744,6 +761,8 @@ def install():
                        capture_output=True, text=True)
     check(r.returncode == 0 and "lib/skiff/skiff.elf" in r.stdout, r)
     check((d / "usr/lib/skiff/libskiff.so").exists(), "libskiff.so is not installed")
+    check((d / "usr/share/man/man7/skiff_packets.7").exists(), "the manual page is not installed")
+    example(tmp, d)
     image = tmp / "installed.img"
     r = subprocess.run([str(d / "usr/bin/skiff"), "build", "-o", str(image), "true"], env=env, capture_output=True)
     check(r.returncode == 0 and "libskiff.so" in inspect(image), r.stderr)
