@@ -5,6 +5,7 @@
  * and SO_BINDTODEVICE, for what the first socket may be doing. A line is a pair of addresses, a
  * letter the second one's answer (see 'letter'), in groups of eight for the first one's options.
  */
+#include <sys/prctl.h>
 #include "net6.h"
 
 struct place {
@@ -223,5 +224,6 @@ int main(void)
 		}
 		different_users(type);
 	}
+	prctl(PR_SET_DUMPABLE, 1); /* which a change of the user takes away, for tests to come */
 	return 0;
 }
