@@ -58,7 +58,7 @@ fuzz: $(O)/test/host/net_fuzz_test
 # keeps what it finds in $(O)/fuzz/corpus.
 FUZZ_CORPUS	:= $(O)/fuzz/corpus
 HOST_SOURCES_net_fuzz_guided := $(patsubst %_test.c,%_guided.c,$(HOST_SOURCES_net_fuzz_test))
-HOST_FLAGS_net_fuzz_guided   := $(HOST_FLAGS_net_fuzz_test)
+HOST_FLAGS_net_fuzz_guided   := $(HOST_FLAGS_net_fuzz_test) -Wno-unused-but-set-variable
 $(eval $(call host_build,$(O)/fuzz/net_fuzz_guided,net_fuzz_guided,$(HOST_ASAN) -fsanitize=fuzzer,clang))
 $(FUZZ_CORPUS)/seed-1: $(O)/test/host/net_fuzz_test
 	@mkdir -p $(@D)
