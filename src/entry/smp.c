@@ -33,11 +33,12 @@ void smp_enter(uint32_t id)
 	apic_init_cpu();
 	clocks_init_cpu();
 	kvm_guest_init_cpu();
+	sched_init_cpu(); /* once it is counted, others give it threads */
 	if (atomic_add(&ready, 1) + 1 == expected) {
 		store_release(&cpu_online_count, expected + 1);
 		thread_wake(starter);
 	}
-	sched_init_cpu();
+	sched_start_cpu();
 }
 
 static bool prepare(uint32_t id)

@@ -687,6 +687,10 @@ void sched_init_cpu(void)
 	uint32_t cpu = cpu_id();
 
 	init_runqueue(cpu, &idle_threads[cpu]);
+}
+
+void sched_start_cpu(void)
+{
 	irq_enable();
 	sched_idle(NULL);
 }

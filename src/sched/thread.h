@@ -94,7 +94,8 @@ struct thread {
 };
 
 void sched_init(void);	   /* boot CPU; turns the boot flow into thread 'boot' */
-void sched_init_cpu(void); /* each other CPU, on its boot stack; never returns: becomes idle */
+void sched_init_cpu(void); /* each other CPU, on its boot stack, before others know of it */
+__noreturn void sched_start_cpu(void); /* then: becomes idle */
 
 static inline struct thread *thread_current(void)
 {
