@@ -75,7 +75,7 @@ static void measure(const char *what, void (*fn)(void), double least, double mos
 		struct parts b = used(who), c;
 		double user = 0, system = 0, sum = 0;
 		int back = 0, n = 0;
-		for (; sum < 0.6 && n < LENGTH(bursts); b = c, n++) {
+		for (; sum < 0.6 && n < (int)LENGTH(bursts); b = c, n++) {
 			fn();
 			c = used(who);
 			back += c.user < b.user || c.system < b.system;
