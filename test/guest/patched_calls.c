@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <sys/time.h>
 #include <ucontext.h>
+#include "prod.h"
 #include "t.h"
 
 #ifndef PATCHED
@@ -165,21 +166,6 @@ static void stepping(void)
 /* ---- interruption ---- */
 
 static int pipes[2];
-static pthread_t main_thread;
-
-static void on_user(int sig, siginfo_t *info, void *context)
-{
-	hits++;
-}
-
-static void *poke(void *arg)
-{
-	for (int i = 0; i < 3; i++) {
-		t_sleep_ms(20);
-		pthread_kill(main_thread, SIGUSR1);
-	}
-	return NULL;
-}
 
 static void interrupted(void)
 {
@@ -187,7 +173,7 @@ static void interrupted(void)
 		int fd;
 		short events, revents;
 	} p = { pipes[0], 1, 0 };
-	pthread_t id;
+	struct prod prod;
 	long r, begin;
 	int bad = 0;
 	NEED(pipe(pipes) == 0);
@@ -195,19 +181,15 @@ static void interrupted(void)
 	for (int i = 0; i < HOT; i++)
 		bad += site_poll((long)&p, 1, 0) != 0;
 	printf("poll: wrong %d\n", bad);
-	main_thread = pthread_self();
-	hits = 0;
-	t_handle(SIGUSR1, on_user, SA_RESTART);
-	id = t_thread(poke, NULL);
-	r = site_poll((long)&p, 1, 5000);
+	prod_begin(&prod, false);
+	r = site_poll((long)&p, 1, 60000);
 	printf("poll: %s\n", t_errno((int)-r));
-	pthread_join(id, NULL);
-	signal(SIGUSR1, SIG_IGN); /* continues by restart_syscall or repeats */
-	id = t_thread(poke, NULL);
+	IS(prod_end(&prod));
+	prod_begin(&prod, true); /* continues by restart_syscall or repeats */
 	begin = t_now_ms();
 	r = site_poll((long)&p, 1, 100);
 	printf("poll: %ld, %s\n", r, t_now_ms() - begin >= 100 ? "after its time" : "too early");
-	pthread_join(id, NULL);
+	IS(prod_end(&prod));
 }
 
 /* ---- threads ---- */

@@ -7,6 +7,7 @@
 /* options: --cpus 2 --memory 512M --no-preload */
 #include <dlfcn.h>
 #include <poll.h>
+#include "prod.h"
 #include "t.h"
 
 #define HOT 2000 /* calls after which a site has certainly been looked at often enough */
@@ -47,35 +48,16 @@ static void answers(void)
 
 /* ---- waiting there ---- */
 
-static volatile int handled;
-
-static void on_user(int sig, siginfo_t *info, void *context)
-{
-	handled++;
-}
-
-static void *prod(void *arg)
-{
-	for (int i = 0; i < 3; i++) {
-		t_sleep_ms(20);
-		pthread_kill(*(pthread_t *)arg, SIGUSR1);
-	}
-	return NULL;
-}
-
 static void interrupted(void)
 {
 	struct pollfd p = { pipes[0], POLLIN, 0 };
-	pthread_t self = pthread_self(), id;
-	t_handle(SIGUSR1, on_user, SA_RESTART);
-	id = t_thread(prod, &self);
-	RET(poll(&p, 1, 10000)); /* never restarted */
-	pthread_join(id, NULL);
-	printf("handled: %d\n", handled);
-	signal(SIGUSR1, SIG_IGN);
-	id = t_thread(prod, &self);
+	struct prod prod;
+	prod_begin(&prod, false);
+	RET(poll(&p, 1, 60000)); /* never restarted */
+	IS(prod_end(&prod));
+	prod_begin(&prod, true);
 	RET(poll(&p, 1, 100));
-	pthread_join(id, NULL);
+	IS(prod_end(&prod));
 }
 
 static volatile int cleaned, waiting;
