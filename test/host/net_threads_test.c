@@ -156,6 +156,7 @@ uint64_t random_u64(void)
 
 static struct netdev card;
 void (*netdev_registered)(struct netdev *dev);
+uint32_t netdev_waiters;
 static struct netdev *first_dev;
 
 void netdev_register(struct netdev *dev)
