@@ -17,8 +17,11 @@ void cputime_sample_end(void)
 {
 	struct thread *t = thread_current();
 
-	if (t->sample_began) /* else the call took its frame apart and began anew */
-		charge(t, (thread_cpu_time(t) + 1 - t->sample_began) * CPUTIME_SAMPLE);
+	if (t->sample_began) { /* else the call took its frame apart and began anew */
+		uint64_t took = thread_cpu_time(t) + 1 - t->sample_began;
+
+		charge(t, took + MIN(took, CPUTIME_STOPPED) * (CPUTIME_SAMPLE - 1));
+	}
 	t->sample_began = 0;
 }
 

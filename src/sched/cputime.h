@@ -4,7 +4,9 @@
  * are not: a clock read at every call would cost more than many calls do. So
  *
  *	what takes long is measured: page faults, transfers and mappings of CPUTIME_LONG and more;
- *	of all other calls each CPU measures one in CPUTIME_SAMPLE and counts it that many times.
+ *	of all other calls each CPU measures one in CPUTIME_SAMPLE and counts it that many times,
+ *	but what it took beyond CPUTIME_STOPPED once: that was not the call as a rule, but a
+ *	hypervisor that ran something else. Long calls of a kind that is not measured count short.
  *
  * Linux's parts are estimates as well, from where its tick finds the thread. All but cputime_split
  * is for the running thread, which alone writes these words of its own; any thread may read them.
@@ -15,10 +17,9 @@
 #include "sched/clock.h"
 #include "sched/thread.h"
 
-#define CPUTIME_SAMPLE 61 /* syscall.S counts down from one less */
-#define CPUTIME_LONG                                                                               \
-	(64u << 10) /* bytes: clearing or copying them takes longer than two clocks                \
-		     */
+#define CPUTIME_SAMPLE	61 /* syscall.S counts down from one less */
+#define CPUTIME_STOPPED (100 * NSEC_PER_USEC)
+#define CPUTIME_LONG	(64u << 10) /* bytes: to clear or copy them takes longer than two clocks */
 
 /* Around the call that is measured for those that are not. */
 void cputime_sample_begin(void);
