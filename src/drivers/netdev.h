@@ -26,6 +26,7 @@ struct packet {
 	uint16_t looped;		  /* loopback: ifindex it was sent to, 0: lo itself */
 	bool lent;			  /* some of it is the program's memory: sent, not kept */
 	bool bounded;			  /* its sender bounds what it has out: see netdev.send */
+	uint32_t looped_seq;		  /* loopback: the least ISN that may answer it, 0: any */
 	struct packet *frags;		  /* further payload pieces, linked by next, or NULL */
 	void (*free)(struct packet *p);
 	void *owner;	/* of free */
@@ -66,6 +67,7 @@ static inline void packet_init(struct packet *p, uint8_t *head, uint8_t *data, u
 	p->gso_type = PACKET_GSO_NONE;
 	p->gso_size = 0;
 	p->csum_start = p->csum_offset = p->header_len = p->looped = 0;
+	p->looped_seq = 0;
 	p->frags = NULL;
 	p->free = free;
 	p->owner = owner;

@@ -342,6 +342,8 @@ int tcp_conn_insert(struct tcp_sock *t, bool active); /* -EADDRINUSE, -ENOMEM */
 int tcp_listen_insert(struct tcp_sock *t);	      /* -ENOMEM */
 void tcp_unhash(struct tcp_sock *t);
 uint32_t tcp_initial_seq(const struct tcp_sock *t, uint64_t now);
+uint32_t tcp_seq_beyond(
+	const struct tcp_sock *old); /* where a later connection of the two begins */
 uint32_t tcp_ts_offset(const struct tcp_sock *t);
 void tcp_set_state(struct tcp_sock *t, enum tcp_state state);
 void tcp_init_established(struct tcp_sock *t); /* by a segment */

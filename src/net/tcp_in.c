@@ -364,6 +364,7 @@ static void reopen(struct tcp_sock *t, struct packet *p, unsigned hlen)
 {
 	struct netdev *lo = &the_net()->lo;
 
+	p->looped_seq = MAX(tcp_seq_beyond(t), 1u);
 	tcp_done(t, 0);
 	p->looped = pkt_cb(p)->ifindex; /* from the IP layer once more: to the listener */
 	packet_push(p, hlen + pkt_cb(p)->ip_len);

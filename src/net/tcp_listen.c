@@ -347,13 +347,18 @@ static bool adopt(struct tcp_sock *l, struct tcp_sock *t)
 	return true;
 }
 
-static void make_child(struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg)
+/* least: what an earlier connection of the two ends leaves, which may have outrun the clock of
+ * initial numbers; 0: nothing. */
+static void make_child(
+	struct tcp_sock *l, const struct pkt_cb *cb, const struct tcp_seg *seg, uint32_t least)
 {
 	struct tcp_sock *t = new_child(l, cb, seg, seg->seq);
+	uint32_t seq;
 
 	if (!t)
 		return;
-	set_iss(t, tcp_initial_seq(t, l->last_rx));
+	seq = tcp_initial_seq(t, l->last_rx);
+	set_iss(t, least && seq_gt(least, seq) ? least : seq);
 	if (!adopt(l, t))
 		return;
 	tcp_send_syn(t, l->last_rx);
@@ -460,7 +465,7 @@ void tcp_listen_segment(
 	if (syn_queue_full(l->listener))
 		answer_with_cookie(l, cb, seg);
 	else
-		make_child(l, cb, seg);
+		make_child(l, cb, seg, p->looped_seq);
 drop:
 	packet_free(p);
 }

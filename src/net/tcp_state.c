@@ -120,7 +120,7 @@ int tcp_conn_insert(struct tcp_sock *t, bool active)
 	if (o) {
 		counter_inc(tcp_time_wait_reused);
 		old = tcp_sk(o->s);
-		t->reused_seq = old->snd_nxt + 65535 + 2;
+		t->reused_seq = tcp_seq_beyond(old);
 		flow_unlink(table, o);
 	}
 	mutex_unlock(lock);
@@ -226,6 +226,12 @@ uint32_t tcp_initial_seq(const struct tcp_sock *t, uint64_t now)
 	return (uint32_t)inet_hash(
 		       &the_net()->isn_key, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport) +
 	       (uint32_t)(now >> 6);
+}
+
+/* RFC 1122, 4.2.2.13: beyond all that the old connection can have sent; as far as Linux goes. */
+uint32_t tcp_seq_beyond(const struct tcp_sock *old)
+{
+	return old->snd_nxt + 65535 + 2;
 }
 
 /* RFC 7323, 5.4 and 7.1: different for each pair of hosts, but one clock for all connections of a

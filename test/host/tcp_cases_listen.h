@@ -613,6 +613,39 @@ TEST(time_wait_reopens_by_the_table_of_rfc_6191)
 		close_all();
 	}
 }
+/* RFC 1122, 4.2.2.13 (1): also if the old connection was faster than the clock of initial numbers.
+ */
+TEST(time_wait_reopens_beyond_all_that_was_sent)
+{
+	for (unsigned fast = 0; fast < 2; fast++) {
+		struct seg s;
+		uint8_t o[40];
+
+		open_with(0, 1);
+		for (unsigned k = 0; k < 5 * fast; k++) {
+			write_segments(10);
+			SENT(10 * k, 10 * k + 10);
+			SEND(.flags = TCP_ACK, .seq = 1001, .ack = iss + 1 + (k + 1) * 10 * SEG);
+		}
+		uint32_t end = sk_of(c)->snd_nxt;
+
+		socket_shutdown(c, SHUT_WR);
+		out_clear();
+		SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1001, .ack = end + 1);
+		CHECK_EQ(state(), TCP_TIME_WAIT);
+		out_clear();
+		if (!fast)
+			after(1000);
+		SEND(.flags = TCP_SYN, .seq = 5000, .opt = o, .opt_len = put_syn(o, 0));
+		REQUIRE(sent(&s));
+		CHECK_EQ(s.flags, TCP_SYN | TCP_ACK);
+		if (fast)
+			CHECK_EQ(s.seq, end + 1 + 65535 + 2);
+		else
+			CHECK(seq_gt(s.seq, iss + (uint32_t)(NSEC_PER_SEC / 64)));
+		close_all();
+	}
+}
 TEST(time_wait_answers_an_old_syn_with_an_ack)
 {
 	struct seg s;
