@@ -84,7 +84,7 @@ static void put_memory(struct nl_reply *r, const struct inet_sock *i, uint8_t ex
 {
 	const struct tcp_sock *t = i->s.type == SOCK_STREAM ? tcp_sk((struct socket *)&i->s) : NULL;
 	const struct dgram_sock *d = t ? NULL : dgram_sk((struct socket *)&i->s);
-	uint32_t held = t ? t->rq_truesize + t->ooo_bytes : d->rx_bytes;
+	uint32_t held = t ? t->rq_truesize + t->ooo.bytes : d->rx_bytes;
 	uint32_t queued = t && t->state != TCP_LISTEN ? t->write_seq - t->snd_base : 0;
 	uint32_t sk[SK_MEMINFO_VARS] = { [SK_MEMINFO_RMEM_ALLOC] = held,
 		[SK_MEMINFO_RCVBUF] = i->s.rcvbuf,

@@ -33,6 +33,7 @@
 #include "cpu/barrier.h"
 #include "lib/list.h"
 #include "net/inet.h"
+#include "net/tcp_ooo.h"
 #include "sched/mutex.h"
 #include "sched/timer.h"
 
@@ -56,7 +57,6 @@ struct tcp_header;
 #define TCP_RETRIES	   15
 #define TCP_ORPHAN_RETRIES 8
 #define TCP_MAX_SENT	   2048	   /* runs */
-#define TCP_MAX_OOO	   1024	   /* packets */
 #define TCP_LITTLE	   KIB(16) /* bytes that every connection may queue */
 
 static inline bool seq_lt(uint32_t a, uint32_t b)
@@ -271,11 +271,9 @@ struct tcp_sock {
 		copied_seq;		   /* rcv_wup: rcv_nxt of the last ACK sent */
 	struct packet *rq_first, *rq_last; /* in order; cb->seq, end_seq */
 	uint32_t rq_truesize;
-	struct packet *ooo; /* ascending, not overlapping */
-	unsigned ooo_count;
-	uint32_t ooo_bytes;
-	uint32_t charged; /* of what the queues hold, to all connections' account */
-	struct tcp_range last_ooo, dsack;
+	struct tcp_ooo ooo; /* beyond rcv_nxt */
+	uint32_t charged;   /* of what the queues hold, to all connections' account */
+	struct tcp_range dsack;
 	bool dsack_due, ack_now, ack_pending, fin_received;
 	unsigned quick;		   /* so many segments are acknowledged at once */
 	uint32_t reader_waits_for; /* bytes: one sleeps until there are so many; 0: none does */
@@ -543,7 +541,7 @@ bool tcp_count_pressure(void);
 /* After its queues have changed; the socket's lock is held. */
 static inline void tcp_charge(struct tcp_sock *t)
 {
-	uint32_t now = t->rq_truesize + t->ooo_bytes + (t->write_seq - t->snd_base);
+	uint32_t now = t->rq_truesize + t->ooo.bytes + (t->write_seq - t->snd_base);
 
 	if (now - t->charged + TCP_LITTLE > 2 * TCP_LITTLE || (!now && t->charged))
 		tcp_charge_now(t, now);

@@ -13,9 +13,9 @@ COUNTER(tcp_reset_sent);
 void tcp_purge(struct tcp_sock *t)
 {
 	pkt_free_list(t->rq_first);
-	pkt_free_list(t->ooo);
-	t->rq_first = t->rq_last = t->ooo = NULL;
-	t->rq_truesize = t->ooo_bytes = t->ooo_count = 0;
+	t->rq_first = t->rq_last = NULL;
+	t->rq_truesize = 0;
+	tcp_ooo_free(&t->ooo);
 	tcp_sent_free(t);
 	tcp_free_chunks(t);
 	tcp_charge(t);
@@ -33,9 +33,7 @@ void tcp_done(struct tcp_sock *t, int err)
 	store_relaxed(&s->shut, SHUT_RCV | SHUT_SND);
 	if (err)
 		store_relaxed(&s->error, err);
-	pkt_free_list(t->ooo);
-	t->ooo = NULL;
-	t->ooo_count = t->ooo_bytes = 0;
+	tcp_ooo_free(&t->ooo);
 	tcp_sent_free(t);
 	tcp_free_chunks(t);
 	tcp_charge(t);

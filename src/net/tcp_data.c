@@ -81,74 +81,39 @@ static void append(struct tcp_sock *t, struct packet *p)
 
 static void take_from_ooo(struct tcp_sock *t)
 {
-	while (t->ooo && seq_le(pkt_cb(t->ooo)->seq, t->rcv_nxt)) {
-		struct packet *p = t->ooo;
-		struct pkt_cb *cb = pkt_cb(p);
+	struct packet *p = tcp_ooo_take(&t->ooo, t->rcv_nxt);
 
-		t->ooo = p->next;
+	while (p) {
+		struct packet *next = p->next;
+
 		p->next = NULL;
-		t->ooo_count--;
-		t->ooo_bytes -= cb->truesize;
-		if (seq_le(cb->end_seq, t->rcv_nxt)) {
-			packet_free(p);
-			continue;
-		}
-		pkt_trim_front(p, t->rcv_nxt - cb->seq);
-		cb->seq = t->rcv_nxt;
 		append(t, p);
+		p = next;
 	}
 }
 
-/* Keeps the list ascending and free of overlaps; what is already there wins. */
-static void insert_ooo(struct tcp_sock *t, struct packet *p)
+/* By itself: its range on the stack is guarded, which each segment in order would pay for. */
+static __noinline void insert_ooo(struct tcp_sock *t, struct packet *p)
 {
-	struct pkt_cb *cb = pkt_cb(p);
-	struct packet **at = &t->ooo;
-	uint32_t size;
+	uint32_t most = 2 * MIN(t->i.s.rcvbuf, 1u << 30) + 65536; /* much memory for few bytes */
+	struct tcp_range known;
 
 	counter_inc(tcp_rx_out_of_order);
 	t->rcv_ooopack++;
-	if (t->ooo_count >= TCP_MAX_OOO || t->ooo_bytes > 2 * t->i.s.rcvbuf + 65536 ||
-		(t->ooo_bytes > TCP_LITTLE && tcp_pressure())) {
+	if (t->ooo.bytes > most || (t->ooo.bytes > TCP_LITTLE && tcp_pressure())) {
 		counter_inc(tcp_rx_pruned);
 		packet_free(p);
 		return;
 	}
-	while (*at && seq_le(pkt_cb(*at)->seq, cb->seq)) {
-		if (seq_ge(pkt_cb(*at)->end_seq, cb->end_seq))
-			goto duplicate;
-		if (seq_gt(pkt_cb(*at)->end_seq, cb->seq)) {
-			pkt_trim_front(p, pkt_cb(*at)->end_seq - cb->seq);
-			cb->seq = pkt_cb(*at)->end_seq;
-		}
-		at = &(*at)->next;
+	switch (tcp_ooo_add(&t->ooo, p, &known)) {
+	case TCP_OOO_HELD: break;
+	case TCP_OOO_KNOWN: counter_inc(tcp_rx_duplicate); break;
+	case TCP_OOO_PRUNED: counter_inc(tcp_rx_pruned); break;
 	}
-	while (*at && seq_lt(pkt_cb(*at)->seq, cb->end_seq)) {
-		struct packet *old = *at;
-
-		if (seq_gt(pkt_cb(old)->end_seq, cb->end_seq)) { /* only its start is covered */
-			pkt_truncate(p, pkt_cb(old)->seq - cb->seq);
-			cb->end_seq = pkt_cb(old)->seq;
-			break;
-		}
-		*at = old->next;
-		t->ooo_count--;
-		t->ooo_bytes -= pkt_cb(old)->truesize;
-		packet_free(old);
+	if (known.start != known.end) { /* partly, too: RFC 2883 */
+		t->dsack = known;
+		t->dsack_due = t->sack_ok;
 	}
-	size = pkt_truesize(p);
-	cb->truesize = size;
-	t->last_ooo = (struct tcp_range){ cb->seq, cb->end_seq };
-	p->next = *at;
-	*at = p;
-	t->ooo_count++;
-	t->ooo_bytes += size;
-	return;
-duplicate:
-	t->dsack = (struct tcp_range){ cb->seq, cb->end_seq };
-	t->dsack_due = t->sack_ok;
-	counter_inc(tcp_rx_duplicate);
-	packet_free(p);
 }
 
 /* ---- acknowledging: RFC 9293 3.8.6.3, RFC 5681 4.2 ---- */
@@ -183,7 +148,8 @@ static void schedule_ack(struct tcp_sock *t, uint32_t size)
 	if (t->quick && !t->pingpong) {
 		t->quick--;
 		t->ack_now = true;
-	} else if (t->ooo || (t->rcv_nxt - t->rcv_wup > t->rcv_mss && !reader_acks(t))) {
+	} else if (tcp_ooo_any(&t->ooo) ||
+		   (t->rcv_nxt - t->rcv_wup > t->rcv_mss && !reader_acks(t))) {
 		t->ack_now = true;
 	} else {
 		uint64_t due = t->last_rx + TCP_DELACK;
@@ -246,8 +212,6 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 		t->ack_now = true; /* a duplicate ACK, with SACK */
 		return;
 	}
-	bool filled = t->ooo != NULL;
-
 	if (t->rq_truesize > TCP_LITTLE && tcp_pressure()) {
 		counter_inc(tcp_rx_pruned);
 		t->ack_now = true;
@@ -255,9 +219,10 @@ void tcp_receive_data(struct tcp_sock *t, struct packet *p, const struct tcp_seg
 		return;
 	}
 	append(t, p);
-	take_from_ooo(t);
-	if (filled)
+	if (unlikely(tcp_ooo_any(&t->ooo))) { /* a hole is filled, or its beginning */
+		take_from_ooo(t);
 		t->ack_now = true;
+	}
 	schedule_ack(t, size);
 	wake_reader(t);
 	if (t->parent && !t->queued_accept)
@@ -272,9 +237,7 @@ void tcp_receive_fin(struct tcp_sock *t)
 	store_relaxed(&t->i.s.shut, t->i.s.shut | SHUT_RCV);
 	if (seq_lt(t->rcv_adv, t->rcv_nxt))
 		t->rcv_adv = t->rcv_nxt;
-	pkt_free_list(t->ooo); /* nothing can follow */
-	t->ooo = NULL;
-	t->ooo_count = t->ooo_bytes = 0;
+	tcp_ooo_free(&t->ooo); /* nothing can follow */
 	socket_wake(&t->i.s, POLLIN | POLLRDNORM | POLLRDHUP);
 	switch (t->state) {
 	case TCP_ESTABLISHED: tcp_set_state(t, TCP_CLOSE_WAIT); break;

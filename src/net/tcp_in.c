@@ -89,7 +89,7 @@ bool tcp_eager(const struct socket *s)
 	const struct tcp_sock *t = tcp_sk((struct socket *)s);
 
 	return (t->state != TCP_ESTABLISHED && t->state != TCP_CLOSE_WAIT) ||
-	       t->write_seq != t->snd_nxt || t->ca_state != CA_OPEN || t->ooo ||
+	       t->write_seq != t->snd_nxt || t->ca_state != CA_OPEN || tcp_ooo_any(&t->ooo) ||
 	       !load_relaxed(&s->file) || s->rcvlowat > 1 || t->sent_bytes_lost || t->retransmits;
 }
 
@@ -297,8 +297,6 @@ static bool in_window(const struct tcp_sock *t, const struct tcp_seg *seg)
  */
 static bool resets(const struct tcp_sock *t, const struct tcp_seg *seg)
 {
-	const struct packet *p = t->sack_ok ? t->ooo : NULL;
-
 	if (seg->seq == t->rcv_nxt)
 		return true;
 	switch (t->state) {
@@ -306,9 +304,7 @@ static bool resets(const struct tcp_sock *t, const struct tcp_seg *seg)
 	case TCP_CLOSING:
 	case TCP_LAST_ACK: return seg->seq == t->rcv_nxt - 1;
 	}
-	while (p && p->next)
-		p = p->next;
-	return p && seg->seq == pkt_cb((struct packet *)p)->end_seq;
+	return t->sack_ok && tcp_ooo_ends_at(&t->ooo, seg->seq);
 }
 
 /* Not acceptable: an ACK tells the peer where we are. */

@@ -118,7 +118,7 @@ unsigned tcp_write_options(struct tcp_sock *t, uint8_t *o, uint8_t flags, uint32
 		return put_syn_options(t, o, flags);
 	if (t->ts_ok)
 		n += put_timestamps(t, o, flags);
-	if (!t->sack_ok || !(t->ooo || t->dsack_due))
+	if (!t->sack_ok || !(tcp_ooo_any(&t->ooo) || t->dsack_due))
 		return n;
 	if (room < 12)
 		return n;

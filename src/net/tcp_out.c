@@ -53,7 +53,7 @@ static uint16_t window_field(struct tcp_sock *t, uint8_t flags)
 
 static void acked_with_this(struct tcp_sock *t, uint32_t len)
 {
-	if (len && t->sack_ok && (t->ooo || t->dsack_due) && t->ack_now)
+	if (len && t->sack_ok && (tcp_ooo_any(&t->ooo) || t->dsack_due) && t->ack_now)
 		return; /* the duplicate ACK with its SACK blocks is still due */
 	t->rcv_wup = t->rcv_nxt;
 	t->ack_now = t->ack_pending = false;

@@ -45,7 +45,10 @@ void tcp_sack_update(struct tcp_sock *t, const struct tcp_seg *seg, struct tcp_d
 	}
 }
 
-/* The blocks to report: D-SACK, the newest, then the others (RFC 2018, section 4). */
+/*
+ * The blocks to report: D-SACK, then the run of the latest segment, then those that were reported
+ * last (RFC 2018, section 4): as the ACKs go on each is told several times, however many there are.
+ */
 unsigned tcp_sack_blocks(struct tcp_sock *t, struct tcp_range out[4], unsigned max)
 {
 	unsigned n = 0;
@@ -54,23 +57,5 @@ unsigned tcp_sack_blocks(struct tcp_sock *t, struct tcp_range out[4], unsigned m
 		out[n++] = t->dsack;
 		t->dsack_due = false;
 	}
-	if (!t->ooo)
-		return n;
-
-	for (int pass = 0; pass < 2; pass++) { /* first the block that holds the newest segment */
-		struct packet *p = t->ooo;
-
-		while (p && n < max) {
-			struct tcp_range r = { pkt_cb(p)->seq, pkt_cb(p)->end_seq };
-
-			for (p = p->next; p && pkt_cb(p)->seq == r.end; p = p->next)
-				r.end = pkt_cb(p)->end_seq;
-			bool is_newest = seq_le(r.start, t->last_ooo.start) &&
-					 seq_lt(t->last_ooo.start, r.end);
-
-			if (is_newest == (pass == 0))
-				out[n++] = r;
-		}
-	}
-	return n;
+	return n + tcp_ooo_recent(&t->ooo, out + n, max - n);
 }

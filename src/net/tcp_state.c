@@ -59,6 +59,7 @@ struct tcp_sock *tcp_alloc(int family)
 	t->ts_ok = t->sack_ok = t->wscale_ok = true;
 	list_init(&t->queue_link);
 	tcp_sent_init(t);
+	tcp_ooo_init(&t->ooo);
 	tcp_timer_init(t);
 	return t;
 }

@@ -16,7 +16,7 @@ HOST_VM		:= $(filter-out src/vm/tlb.c,$(sort $(wildcard src/vm/*.c))) \
 		   $(addprefix src/mem/,page.c page_boot.c pool.c pagetable.c heap.c) \
 		   $(addprefix src/lib/,rbtree.c string.c)
 # The whole network stack, for /* sources: $(HOST_NET) */
-HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c) \
+HOST_NET	:= $(sort $(wildcard src/net/*.c)) $(addprefix src/lib/,hash.c string.c format.c cmdline.c rbtree.c) \
 		   src/file/iter.c src/file/piece.c
 # Merging of received segments, for /* sources: $(HOST_GRO) */
 HOST_GRO	:= $(addprefix src/net/,gro.c packet.c checksum.c)

@@ -18,6 +18,7 @@
 #include "net/tcp.h"
 #include "sched/random.h"
 #include "t.h"
+#include "tcp_early.h"
 
 /* ---- time and events ---- */
 
@@ -600,7 +601,7 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 	host_net = NULL;
 }
 
-/* The invariants of tcp.h about what is in flight. */
+/* The invariants of tcp.h about what is in flight, and of what came early. */
 static void env_check_tcp(const struct tcp_sock *t)
 {
 	uint32_t at = t->snd_una, sacked = 0, lost = 0, again = 0;
@@ -626,6 +627,10 @@ static void env_check_tcp(const struct tcp_sock *t)
 	CHECK_EQ(lost, t->sent_bytes_lost);
 	CHECK_EQ(again, t->sent_bytes_retrans);
 	CHECK(seq_le(t->copied_seq, t->rcv_nxt) && seq_le(t->rcv_nxt, t->rcv_adv + 1));
+	/* none of it is next, or it would not wait */
+	CHECK(early_sound(&t->ooo));
+	CHECK(!t->ooo.count ||
+		seq_gt(rb_entry(rb_first(&t->ooo.runs), struct tcp_run, node)->start, t->rcv_nxt));
 	/* something is out, so a clock runs */
 	CHECK(t->snd_una == t->snd_nxt || t->when[TCP_T_RETX]);
 }

@@ -71,8 +71,8 @@ TEST(data_beyond_the_window_is_cut)
 	SEND(.flags = TCP_ACK, .seq = edge, .ack = iss + 1, .text = "x");
 	EXPECT(s, TCP_ACK, iss + 1, 1001, 0);
 	SEND(.flags = TCP_ACK, .seq = edge - 2, .ack = iss + 1, .text = "abcd");
-	CHECK_EQ(sk_of(c)->ooo_count, 1);
-	CHECK_EQ(pkt_cb(sk_of(c)->ooo)->end_seq, edge);
+	CHECK_EQ(sk_of(c)->ooo.count, 1);
+	CHECK(tcp_ooo_ends_at(&sk_of(c)->ooo, edge));
 	close_all();
 }
 TEST(sequence_numbers_wrap)

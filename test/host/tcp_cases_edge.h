@@ -43,7 +43,7 @@ TEST(acks_count_up_to_the_edge_of_the_window)
 			CHECK_EQ(sk_of(c)->snd_una, off <= 0 ? iss + 1 + SEG : iss + 1);
 			CHECK_EQ(sent(&s), at_edge[k].answered || off > 0);
 			CHECK_EQ(sk_of(c)->rcv_nxt, 1001);
-			CHECK_EQ(sk_of(c)->ooo_count, off < 0 && at_edge[k].text ? 1 : 0);
+			CHECK_EQ(sk_of(c)->ooo.count, off < 0 && at_edge[k].text ? 1 : 0);
 			CHECK_EQ(state(), TCP_ESTABLISHED);
 			close_all();
 		}

@@ -376,7 +376,7 @@ TEST(early_segments_are_bounded)
 		SEND(.flags = TCP_ACK, .seq = peer_seq + 3 + 2 * k % 60000, .ack = iss + 1,
 			.text = "x");
 	out_clear();
-	CHECK(sk_of(c)->ooo_count <= TCP_MAX_OOO);
+	CHECK(sk_of(c)->ooo.count == TCP_MAX_RUNS);
 	close_all();
 }
 TEST(sack_blocks_are_at_most_three_with_timestamps)
@@ -618,8 +618,8 @@ TEST(early_segments_of_all_connections_are_bounded)
 				.text = buf, .len = SEG);
 	}
 	for (int k = 0; k < 8; k++) {
-		CHECK(sk_of(all[k])->ooo_bytes >= TCP_LITTLE); /* everybody gets something */
-		sum += sk_of(all[k])->ooo_bytes;
+		CHECK(sk_of(all[k])->ooo.bytes >= TCP_LITTLE); /* everybody gets something */
+		sum += sk_of(all[k])->ooo.bytes;
 	}
 	CHECK(sum <= 200000 + 9 * (TCP_LITTLE + 4096));
 	for (int k = 1; k < 8; k++)

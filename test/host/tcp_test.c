@@ -8,6 +8,7 @@
 #include "tcp_cases_open.h"
 #include "tcp_cases_listen.h"
 #include "tcp_cases_data.h"
+#include "tcp_cases_early.h"
 #include "tcp_cases_place.h"
 #include "tcp_cases_window.h"
 #include "tcp_cases_loss.h"
