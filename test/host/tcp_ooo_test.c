@@ -317,6 +317,28 @@ TEST(the_worst_orders_cost_the_depth_of_the_tree)
 	CHECK_EQ(t_live(), 0);
 }
 
+/* However it may be counted: nothing walks the runs to get to the other end. */
+TEST(the_lowest_run_is_not_looked_at_for_the_highest)
+{
+	struct tcp_range r[4];
+	struct tcp_run *lowest;
+
+	tcp_ooo_init(&q);
+	(void)steps_of(100, 1);
+	lowest = run_after(&q, NULL);
+	for (uint32_t k = 1; k < 500; k++)
+		(void)steps_of(100 + 2 * k, 1);
+	ASAN_POISON_MEMORY_REGION(lowest, sizeof(*lowest));
+	for (uint32_t k = 500; k < TCP_MAX_RUNS; k++)
+		(void)steps_of(100 + 2 * k, 1);
+	(void)steps_of(1101, 1);
+	CHECK_EQ(tcp_ooo_recent(&q, r, 4), 4);
+	CHECK(tcp_ooo_ends_at(&q, 100 + 2 * TCP_MAX_RUNS - 1));
+	ASAN_UNPOISON_MEMORY_REGION(lowest, sizeof(*lowest));
+	CHECK(early_sound(&q));
+	tcp_ooo_free(&q);
+}
+
 /* ---- bounds ---- */
 
 TEST(beyond_the_bound_of_runs_only_what_makes_no_new_one_is_held)
