@@ -321,7 +321,7 @@ static void waiting(int first_how, int how, bool bound)
 	close(l);
 }
 
-/* Others on this machine may have one of them. */
+/* Who is not root shares the network with others, who may have one of them. */
 static bool range_free(void)
 {
 	bool free = true;
@@ -340,6 +340,7 @@ int main(void)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	int before = net_own();
 
 	for (first = (uint16_t)(40000 + getpid() % 2000 * 8); !range_free(); first += RANGE)
 		;
@@ -364,5 +365,6 @@ int main(void)
 		for (int one = 0; one < 4; one++)
 			for (int two = 0; two < 4; two++)
 				waiting(one, two, bound);
+	net_back(before);
 	return 0;
 }

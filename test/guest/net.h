@@ -3,9 +3,11 @@
 #define TEST_GUEST_NET_H
 /* Sockets on the loopback interface, on ports that the kernel chooses. */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -66,6 +68,33 @@ static inline int net_option(int fd, int level, int name)
 	if (getsockopt(fd, level, name, &value, &len) != 0)
 		return -errno;
 	return value;
+}
+
+/*
+ * A network of the test's own, with a loopback interface: on Linux other programs' sockets are not
+ * in it, and settings are the default. What net_back takes to return; -1: there is none (the guest,
+ * which has one network for one program, and Linux for who is not root).
+ */
+static inline int net_own(void)
+{
+	int before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), s;
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (before < 0 || unshare(CLONE_NEWNET)) {
+		close(before);
+		return -1;
+	}
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	NEED(ioctl(s, SIOCSIFFLAGS, &r) == 0);
+	close(s);
+	return before;
+}
+static inline void net_back(int before)
+{
+	if (before < 0)
+		return;
+	NEED(setns(before, CLONE_NEWNET) == 0);
+	close(before);
 }
 
 /* Wait up to ten seconds for these events; what came. */
