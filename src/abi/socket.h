@@ -257,7 +257,8 @@ struct sock_extended_err {
 #define IP_PMTUDISC_WANT      1
 #define IP_PMTUDISC_DO	      2
 #define IP_PMTUDISC_PROBE     3 /* DF, but what routers say is not heeded */
-#define IP_PMTUDISC_INTERFACE 4
+#define IP_PMTUDISC_INTERFACE 4 /* no DF, but nothing longer than the link takes */
+#define IP_PMTUDISC_OMIT      5 /* no DF, cut as the link wants it */
 
 struct in_pktinfo {
 	int32_t ipi_ifindex;

@@ -412,7 +412,7 @@ static int control6(const struct inet_sock *i, const struct cmsghdr *h, const ui
 	case IPV6_DONTFRAG:
 		if (v < 0 || v > 1)
 			return -EINVAL;
-		how->dont_fragment = v != 0;
+		how->whole = v != 0;
 		return 0;
 	default: return -EINVAL;
 	}
@@ -453,11 +453,18 @@ static int parse_control(const struct inet_sock *i, const struct socket_message 
 	return err;
 }
 
+/* Of either family: nothing is cut by ourselves. */
+static bool sends_whole(uint8_t pmtudisc)
+{
+	return pmtudisc >= IP_PMTUDISC_DO && pmtudisc != IP_PMTUDISC_OMIT;
+}
+
 static void fill_headers4(const struct inet_sock *i, struct ip_send *how, bool group)
 {
 	how->ttl = unlikely(group) ? i->mcast_ttl : i->ttl;
 	how->tos = i->tos;
-	how->dont_fragment = i->pmtudisc == IP_PMTUDISC_DO || i->pmtudisc == IP_PMTUDISC_PROBE;
+	how->dont_fragment = i->pmtudisc >= IP_PMTUDISC_WANT && i->pmtudisc <= IP_PMTUDISC_PROBE;
+	how->whole = sends_whole(i->pmtudisc);
 }
 
 static void fill_headers6(const struct inet_sock *i, struct ip_send *how, bool group)
@@ -468,8 +475,7 @@ static void fill_headers6(const struct inet_sock *i, struct ip_send *how, bool g
 		how->ttl = i->v6.hops < 0 ? 0 : (uint8_t)i->v6.hops;
 	how->tos = i->v6.tclass;
 	how->flow = i->v6.flow;
-	how->dont_fragment = i->v6.dontfrag || i->v6.pmtudisc == IP_PMTUDISC_DO ||
-			     i->v6.pmtudisc == IP_PMTUDISC_PROBE;
+	how->whole = i->v6.dontfrag || sends_whole(i->v6.pmtudisc);
 }
 
 void dgram_headers(const struct inet_sock *i, struct ip_send *how, bool group)

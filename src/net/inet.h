@@ -88,7 +88,7 @@ static inline bool inet_takes(const struct inet_sock *i, struct ip_addr addr)
 	return ip_is_any(i->laddr) ? (i->families & ip_family_bit(addr)) != 0
 				   : ip_equal(i->laddr, addr);
 }
-/* Headers of what it sends to raddr, without options of one message. */
+/* Headers of what it sends to raddr, without options of one message; it may be cut anywhere. */
 static inline struct ip_send inet_how(const struct inet_sock *i, uint8_t protocol)
 {
 	if (likely(ip_is_v4(i->raddr)))
@@ -96,15 +96,13 @@ static inline struct ip_send inet_how(const struct inet_sock *i, uint8_t protoco
 			.dst = i->raddr,
 			.protocol = protocol,
 			.ttl = i->ttl,
-			.tos = i->tos,
-			.dont_fragment = i->pmtudisc != IP_PMTUDISC_DONT };
+			.tos = i->tos };
 	return (struct ip_send){ .src = i->laddr,
 		.dst = i->raddr,
 		.flow = i->v6.flow,
 		.protocol = protocol,
 		.ttl = i->v6.hops < 0 ? 0 : (uint8_t)i->v6.hops,
-		.tos = i->v6.tclass,
-		.dont_fragment = true };
+		.tos = i->v6.tclass };
 }
 /* The program wants to hear all that ICMP says of what it sent there. */
 static inline bool inet_recverr(const struct inet_sock *i, struct ip_addr raddr)

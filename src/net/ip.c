@@ -333,7 +333,7 @@ void ip_complete_header(struct packet *p, struct ip_addr src)
 	if (!ip->src)
 		ip->src = ip_v4(src);
 	if (!ip->id && !(be16(ip->frag) & IP_DF))
-		ip->id = be16((uint16_t)atomic_add(&the_net()->ip_id, 1));
+		ip->id = be16(ip_ident(ip->src, ip->dst, ip->protocol, 1));
 	ip->total_len = be16((uint16_t)pkt_total(p));
 	ip->checksum = 0;
 	ip->checksum = csum_fold(csum_add(0, ip, (ip->ver_ihl & 15) * 4u));
@@ -362,7 +362,7 @@ int ip_link_output(struct packet *p, struct ip_addr dst, const struct route_cach
 static int send_fragments(struct packet *p, const struct ip_send *how, const struct route_cache *r)
 {
 	size_t total = pkt_total(p), step = (r->mtu - sizeof(struct ip_header)) & ~7ul;
-	uint16_t id = (uint16_t)atomic_add(&the_net()->ip_id, 1);
+	uint16_t id = ip_ident(ip_v4(how->src), ip_v4(how->dst), how->protocol, 1);
 	int err = 0;
 
 	csum_finish(p);
@@ -390,6 +390,18 @@ static int send_fragments(struct packet *p, const struct ip_send *how, const str
 	return err;
 }
 
+/* One for each packet that a device makes of p. What may not be cut needs none: RFC 6864 4.1. */
+static uint16_t ident_of(const struct packet *p, const struct ip_send *how, bool df)
+{
+	unsigned count = 1;
+
+	if (likely(df))
+		return 0;
+	if (p->gso_type != PACKET_GSO_NONE)
+		count = (unsigned)DIV_ROUND_UP(pkt_total(p) - p->header_len, (size_t)p->gso_size);
+	return ip_ident(ip_v4(how->src), ip_v4(how->dst), how->protocol, count);
+}
+
 int ip_output(struct packet *p, const struct ip_send *how, const struct route_cache *route)
 {
 	size_t total = pkt_total(p) + sizeof(struct ip_header);
@@ -404,17 +416,19 @@ int ip_output(struct packet *p, const struct ip_send *how, const struct route_ca
 		return -EMSGSIZE;
 	}
 	if (!merged && total > route->mtu) {
-		if (how->dont_fragment) {
+		if (how->whole) {
 			packet_free(p);
 			return -EMSGSIZE;
 		}
 		return send_fragments(p, how, route);
 	}
+	/* The path may be narrower than any MTU that is believed of it. */
+	bool df = how->dont_fragment && (how->whole || likely(!route->may_fragment));
+	uint16_t id = ident_of(p, how, df);
+
 	if (p->csum_flags == PACKET_CSUM_PARTIAL && !(route->dev->features & NETDEV_TX_CSUM))
 		csum_finish(p);
-	fill_header(packet_push(p, sizeof(struct ip_header)), how, total,
-		how->dont_fragment && !merged ? 0 : (uint16_t)atomic_add(&the_net()->ip_id, 1),
-		how->dont_fragment ? IP_DF : 0);
+	fill_header(packet_push(p, sizeof(struct ip_header)), how, total, id, df ? IP_DF : 0);
 	p->csum_start += sizeof(struct ip_header);
 	p->header_len += sizeof(struct ip_header);
 	return ip_link_output(p, how->dst, route);

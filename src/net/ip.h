@@ -13,9 +13,10 @@ struct ip_send {
 	struct ip_addr src, dst;
 	uint32_t flow; /* IPv6: 20 bits */
 	uint8_t protocol, tos;
-	uint8_t ttl; /* IPv6: 0 is the route's */
-	bool dont_fragment;
-	bool complete; /* the program wrote the header, too: p->data is at it */
+	uint8_t ttl;	    /* IPv6: 0 is the route's */
+	bool dont_fragment; /* IPv4: routers are told so, of what is sent whole */
+	bool whole;	    /* -EMSGSIZE instead of fragments of our own */
+	bool complete;	    /* the program wrote the header, too: p->data is at it */
 };
 /* p->data is at the transport header. Ownership passes. -EMSGSIZE, -ENOBUFS, -ENETUNREACH. */
 int ip_output(struct packet *p, const struct ip_send *how, const struct route_cache *route);
@@ -27,6 +28,11 @@ static inline unsigned ip_header_size(struct ip_addr dst)
 {
 	return ip_is_v4(dst) ? sizeof(struct ip_header) : sizeof(struct ip6_header);
 }
+
+/* ip_ident.c. The first of 'count' identifications that follow each other; addresses as on the
+ * wire.
+ */
+uint16_t ip_ident(uint32_t src, uint32_t dst, uint8_t protocol, unsigned count);
 
 void ip_input(struct rx *rx, struct packet *p); /* data at the IP header */
 /* IPv6: to raw sockets and the protocol in cb; p's data is at its header. False: nobody knows it.

@@ -374,7 +374,7 @@ int ip6_output(struct packet *p, const struct ip_send *how, const struct route_c
 		return -EMSGSIZE;
 	}
 	if (!merged && payload + sizeof(struct ip6_header) > r->mtu) {
-		if (how->dont_fragment) {
+		if (how->whole) {
 			packet_free(p);
 			return -EMSGSIZE;
 		}

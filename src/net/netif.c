@@ -298,7 +298,7 @@ void net_init(void)
 	n->config = c;
 	n->config_generation = 1;
 	n->hash_key = (struct hash_key){ net_random(), net_random() };
-	n->ip_id = (uint32_t)net_random();
+	n->ident_key = (struct hash_key){ net_random(), net_random() };
 	mutex_init(&n->config_lock, "net_state.config_lock");
 	mutex_init(&n->group_lock, "net_state.group_lock");
 	wait_init(&n->configured_wait);

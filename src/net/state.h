@@ -21,6 +21,7 @@ struct socket;
 struct thread;
 
 #define BIND_BUCKETS 256
+#define IP_IDENTS    1024
 struct inet_bucket {
 	struct mutex lock;
 	struct list_node head;
@@ -53,8 +54,9 @@ struct net_state {
 	uint32_t tcp_time_wait; /* atomic: how many */
 	uint64_t tcp_bytes;	/* atomic: in the queues of all connections */
 	uint64_t tcp_bytes_max;
-	uint32_t ip_id, buffer_max, time_wait_max;
-	struct hash_key hash_key, isn_key;
+	uint32_t buffer_max, time_wait_max;
+	struct hash_key hash_key, isn_key, ident_key;
+	uint64_t idents[IP_IDENTS];	 /* atomic: ip_ident.c */
 	uint64_t cookie_time;		 /* atomic: when the last SYN cookie was sent, 0: never */
 	struct mutex cookie_lock;	 /* who makes a key: once in a minute */
 	struct cookie_key cookie_key[2]; /* of this minute and the last, by the minute's parity */

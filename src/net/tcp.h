@@ -475,9 +475,8 @@ static inline bool tcp_mtu_dont_fragment(const struct tcp_sock *t)
 {
 	if (!ip_is_v4(t->i.raddr))
 		return true;
-	return t->i.pmtudisc == IP_PMTUDISC_WANT
-		       ? !t->i.route.may_fragment
-		       : t->i.pmtudisc == IP_PMTUDISC_DO || t->i.pmtudisc == IP_PMTUDISC_PROBE;
+	return t->i.pmtudisc == IP_PMTUDISC_WANT ? !t->i.route.may_fragment
+						 : t->i.pmtudisc == IP_PMTUDISC_DO;
 }
 uint32_t tcp_mtu_limit(const struct tcp_sock *t, uint32_t mtu);
 static inline bool tcp_mtu_stale(const struct tcp_sock *t)

@@ -72,6 +72,7 @@ static int push_out(struct tcp_sock *t, struct packet *p, struct route_cache *r,
 	struct tcp_header *h = (struct tcp_header *)p->data;
 
 	how.dont_fragment = tcp_mtu_dont_fragment(t);
+	how.whole = how.dont_fragment || !ip_is_v4(how.dst);
 	uint32_t total = (h->offset >> 4) * 4u + len;
 
 	h->checksum = (uint16_t)~csum_fold(csum_pseudo_ip(how.src, how.dst, IPPROTO_TCP, total));
@@ -175,7 +176,8 @@ void tcp_reply_reset(const struct packet *in, const struct tcp_seg *seg)
 		.dst = cb->src,
 		.protocol = IPPROTO_TCP,
 		.ttl = 64,
-		.dont_fragment = true };
+		.dont_fragment = true,
+		.whole = true };
 	struct route_cache r;
 	struct packet *p;
 	struct tcp_header *h;

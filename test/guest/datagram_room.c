@@ -7,43 +7,11 @@
  * is charged while it waits for the neighbour, three seconds. On Linux the link is a tap device in
  * a network of the test's own, which nobody reads; in the guest it is the card's.
  */
-#include "net.h"
+#include "link.h"
 
-#include <linux/if_tun.h>
 #include <linux/sockios.h>
-#include <net/if.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
-
-static void set_address(int s, const char *name, int call, const char *text)
-{
-	struct ifreq r = { 0 };
-	struct sockaddr_in a = { .sin_family = AF_INET };
-
-	strcpy(r.ifr_name, name);
-	inet_pton(AF_INET, text, &a.sin_addr);
-	memcpy(&r.ifr_addr, &a, sizeof(a));
-	NEED(ioctl(s, (unsigned long)call, &r) == 0);
-}
-
-static void make_link(void)
-{
-	struct ifreq r = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	int tun, s;
-
-	if (unshare(CLONE_NEWNET))
-		return; /* the guest: it has one */
-	tun = open("/dev/net/tun", O_RDWR);
-	strcpy(r.ifr_name, "tap0");
-	NEED(tun >= 0 && ioctl(tun, TUNSETIFF, &r) == 0);
-	s = socket(AF_INET, SOCK_DGRAM, 0);
-	set_address(s, "tap0", SIOCSIFADDR, "10.0.2.15");
-	set_address(s, "tap0", SIOCSIFNETMASK, "255.255.255.0");
-	r.ifr_flags = IFF_UP | IFF_RUNNING;
-	NEED(ioctl(s, SIOCSIFFLAGS, &r) == 0);
-	close(s);
-}
 
 static int out(int s)
 {
@@ -113,7 +81,7 @@ int main(void)
 	pthread_t t;
 	double begin;
 
-	make_link();
+	link_make();
 	s = sender("10.0.2.77", size);
 	printf("charged at first %d, %x\n", out(s), writable(s));
 	ep = epoll_create1(0);

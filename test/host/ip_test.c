@@ -304,10 +304,13 @@ TEST(path_mtu_of_datagrams)
 
 	CHECK_EQ(env_dial(f, PEER, 9), 0);
 	CHECK_EQ(env_dial(other, PEER, 10), 0);
-	router_takes(1300, 7000); /* it does not forbid to cut them: a forger speaks */
-	CHECK_EQ(mtu_of(f), 1500);
+	v = IP_PMTUDISC_DONT;
 	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
 	CHECK_EQ(env_write(f, buf, 1472, 0), 1472);
+	router_takes(1300, 7000); /* it does not forbid to cut them: a forger speaks */
+	CHECK_EQ(mtu_of(f), 1500);
+	v = IP_PMTUDISC_DO;
+	socket_setopt(f, SOL_IP, IP_MTU_DISCOVER, &v, 4);
 	router_takes(1300, 7002); /* nobody's */
 	CHECK_EQ(mtu_of(f), 1500);
 	router_takes(1300, 7000);
