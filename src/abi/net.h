@@ -95,11 +95,13 @@ struct ip6_header {
 #define IPOPT_LSRR 131
 #define IPOPT_SSRR 137
 
-#define ICMP_ECHO_REPLY	   0
-#define ICMP_UNREACHABLE   3
-#define ICMP_ECHO	   8
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAMETER	   12
+#define ICMP_ECHO_REPLY	    0
+#define ICMP_UNREACHABLE    3
+#define ICMP_ECHO	    8
+#define ICMP_TIME_EXCEEDED  11
+#define ICMP_PARAMETER	    12
+#define ICMP_EXT_ECHO	    42 /* RFC 8335 */
+#define ICMP_EXT_ECHO_REPLY 43
 /* codes of ICMP_UNREACHABLE */
 #define ICMP_NET_UNREACH  0
 #define ICMP_HOST_UNREACH 1
@@ -135,17 +137,19 @@ struct ip6_fragment {
 } __packed;
 
 /* ICMPv6 (RFC 4443), neighbour discovery (4861), MLD (2710, 3810) */
-#define ICMP6_UNREACHABLE   1
-#define ICMP6_TOO_BIG	    2
-#define ICMP6_TIME_EXCEEDED 3
-#define ICMP6_PARAMETER	    4
-#define ICMP6_ECHO	    128
-#define ICMP6_ECHO_REPLY    129
-#define IGMP_QUERY	    0x11 /* RFC 3376 4, 2236 2 */
-#define IGMP1_REPORT	    0x12
-#define IGMP2_REPORT	    0x16
-#define IGMP_LEAVE	    0x17
-#define IGMP3_REPORT	    0x22
+#define ICMP6_UNREACHABLE    1
+#define ICMP6_TOO_BIG	     2
+#define ICMP6_TIME_EXCEEDED  3
+#define ICMP6_PARAMETER	     4
+#define ICMP6_ECHO	     128
+#define ICMP6_ECHO_REPLY     129
+#define ICMP6_EXT_ECHO	     160 /* RFC 8335 */
+#define ICMP6_EXT_ECHO_REPLY 161
+#define IGMP_QUERY	     0x11 /* RFC 3376 4, 2236 2 */
+#define IGMP1_REPORT	     0x12
+#define IGMP2_REPORT	     0x16
+#define IGMP_LEAVE	     0x17
+#define IGMP3_REPORT	     0x22
 
 #define ICMP6_MLD_QUERY	   130
 #define ICMP6_MLD_REPORT   131

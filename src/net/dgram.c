@@ -196,7 +196,7 @@ ssize_t dgram_finish(struct socket *s, struct packet *p, struct socket_message *
 /* The end of connect's work. Lock held. */
 static int dissolve(struct inet_sock *i)
 {
-	if (!i->keeps_port && i->s.protocol == IPPROTO_UDP) {
+	if (!i->keeps_port && i->s.type == SOCK_DGRAM) {
 		inet_withdraw(i);
 		inet_unbind(i);
 		i->lport = i->rport = 0;
@@ -232,8 +232,9 @@ int dgram_connect(struct socket *s, const struct sockaddr_storage *a, uint32_t l
 	err = inet_route(i, dst, &r);
 	if (!err && r.broadcast && !s->broadcast)
 		err = -EACCES;
-	if (!err && !i->lport && s->protocol == IPPROTO_UDP)
-		err = udp_take_port(i, inet_bound_addr(i), 0);
+	if (!err && !i->lport && s->type == SOCK_DGRAM)
+		err = s->protocol == IPPROTO_UDP ? udp_take_port(i, inet_bound_addr(i), 0)
+						 : ping_take_port(i);
 	if (err == -EADDRINUSE)
 		err = -EAGAIN;
 	if (!err)

@@ -43,9 +43,10 @@ static inline struct dgram_sock *dgram_sk(struct socket *s)
 }
 struct dgram_sock *dgram_create(const struct socket_ops *ops, int family, int type, int protocol);
 void dgram_work(struct socket *s, struct packet *batch);
-/* IP_RECVERR, IPV6_RECVERR: the error with what is quoted behind 'header' bytes, for recv_error. */
-void dgram_queue_error(
-	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu);
+/* ICMP says so of what s sent; 'header': what of the quoted is not the program's. */
+void dgram_icmp_error(struct socket *s, const struct ip_quote *q, unsigned header, int err,
+	bool hard, uint32_t mtu);
+void dgram_icmp(struct socket *s, int err, bool hard, uint32_t mtu); /* socket_ops.icmp */
 /* A message to dst was too long for the path: for who wants to hear of it. */
 void dgram_note_too_long(struct dgram_sock *d, const struct dgram_target *t);
 /* IPV6_RECVPATHMTU: the news instead of a message. -EAGAIN: there is none. */
@@ -82,6 +83,8 @@ struct dgram_target {
 	uint16_t segment; /* UDP: as dgram_sock's, or what the message says */
 	bool group;	  /* how.dst is one */
 };
+/* ping.c: an identifier, for who has none; the socket's lock held. */
+int ping_take_port(struct inet_sock *i);
 int dgram_target(struct socket *s, const struct socket_message *m, struct dgram_target *t);
 /* What the socket's options say of the headers. how->dst is set. */
 void dgram_headers(const struct inet_sock *i, struct ip_send *how, bool group);

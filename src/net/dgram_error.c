@@ -6,6 +6,7 @@
 
 #include "net/dgram.h"
 #include "net/icmp.h"
+#include "net/path_mtu.h"
 #include "abi/errno.h"
 
 /* An error for the error queue: the call that comes next fails with it as well. */
@@ -23,7 +24,7 @@ void dgram_take_error(struct dgram_sock *d, struct packet *p)
 		socket_set_error(&d->i.s, (int)pkt_cb(p)->seq);
 }
 
-void dgram_queue_error(
+static void queue_error(
 	struct socket *s, const struct ip_quote *q, unsigned header, int err, uint32_t mtu)
 {
 	size_t n = q->len > header ? q->len - header : 0;
@@ -35,12 +36,52 @@ void dgram_queue_error(
 	*pkt_cb(p) = (struct pkt_cb){ .flags = PKT_ERROR,
 		.src = q->offender,
 		.dst = q->dst,
-		.dport = get_be16(q->l4 + 2),
+		.dport = q->protocol == IPPROTO_UDP ? get_be16(q->l4 + 2) : 0,
 		.ttl = q->type,
 		.tos = q->code,
 		.seq = (uint32_t)err,
 		.end_seq = mtu };
 	channel_end_run(s, channel_push(s, p, CHANNEL_NOW));
+}
+
+/* IPv4: routers cut what others send, so only a forger has something to say to them; and who probes
+ * does not ask. */
+static bool heeds_path(const struct inet_sock *i, bool v4)
+{
+	return v4 ? i->pmtudisc == IP_PMTUDISC_WANT || i->pmtudisc == IP_PMTUDISC_DO
+		  : i->v6.pmtudisc < IP_PMTUDISC_INTERFACE;
+}
+
+/* What a router says of the path's MTU is an error to the socket, as on Linux; *hard: also without
+ * an error queue. */
+static bool hears_of_path(const struct inet_sock *i, bool v4, bool *hard)
+{
+	uint8_t mode = v4 ? i->pmtudisc : i->v6.pmtudisc;
+
+	*hard = mode != IP_PMTUDISC_DONT;
+	return v4 ? *hard : mode < IP_PMTUDISC_INTERFACE;
+}
+
+void dgram_icmp_error(struct socket *s, const struct ip_quote *q, unsigned header, int err,
+	bool hard, uint32_t mtu)
+{
+	/* There is no number in flight to quote: at least the socket wrote there, and at length. */
+	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)) && dgram_sent_long(dgram_sk(s), q->dst))
+		path_mtu_set(q->dst, mtu);
+	bool hears = !mtu || hears_of_path(inet_sk(s), ip_is_v4(q->dst), &hard);
+
+	if (hears && inet_recverr(inet_sk(s), q->dst))
+		queue_error(s, q, header, err, mtu);
+	else if (hears)
+		socket_icmp(s, err, hard, mtu);
+}
+
+/* Linux: only connected sockets hear of it, and not of passing trouble (but for the error queue).
+ */
+void dgram_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
+{
+	if (hard && !ip_is_any(inet_sk(s)->raddr))
+		socket_set_error(s, err);
 }
 
 /* IP_RECVERR and IPV6_RECVERR: the MTU, on the error queue; no call fails for it. */

@@ -8,6 +8,7 @@
 #include "net/route.h"
 #include "net/rx.h"
 #include "net/state.h"
+#include "net/transport.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
 #include "diag/counter.h"
@@ -208,6 +209,8 @@ void icmp_input(struct rx *rx, struct packet *p)
 	h = (struct icmp_header *)p->data;
 	switch (h->type) {
 	case ICMP_ECHO: echo_reply(p); return;
+	case ICMP_ECHO_REPLY:
+	case ICMP_EXT_ECHO_REPLY: ping_input(rx, p); return;
 	case ICMP_UNREACHABLE:
 	case ICMP_TIME_EXCEEDED:
 	case ICMP_PARAMETER: error_input(p); break;

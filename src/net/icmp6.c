@@ -8,6 +8,7 @@
 #include "net/packet.h"
 #include "net/route.h"
 #include "net/rx.h"
+#include "net/transport.h"
 #include "abi/errno.h"
 #include "abi/socket.h"
 #include "diag/counter.h"
@@ -162,6 +163,8 @@ void icmp6_input(struct rx *rx, struct packet *p)
 	case ICMP6_TIME_EXCEEDED:
 	case ICMP6_PARAMETER: error_input(p); break;
 	case ICMP6_ECHO: echo_reply(p); return;
+	case ICMP6_ECHO_REPLY:
+	case ICMP6_EXT_ECHO_REPLY: ping_input(rx, p); return;
 	case ICMP6_MLD_QUERY: mld_input(rx, p); return;
 	case ICMP6_ROUTER_ADV:
 	case ICMP6_NEIGH_SOL:

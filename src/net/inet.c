@@ -255,8 +255,10 @@ static struct flow_table *table_of(const struct inet_sock *i, bool connected)
 {
 	struct net_state *n = the_net();
 
-	if (i->s.protocol != IPPROTO_UDP || i->s.type != SOCK_DGRAM)
+	if (i->s.type == SOCK_RAW)
 		return &n->raw_flows;
+	if (i->s.protocol != IPPROTO_UDP)
+		return &n->ping_flows;
 	return connected ? &n->udp_conn : &n->udp_bound;
 }
 
@@ -269,6 +271,8 @@ int inet_publish(struct inet_sock *i, struct ip_addr laddr, struct ip_addr raddr
 		return -ENOMEM;
 	if (t == &the_net()->raw_flows)
 		f->hash = i->s.protocol;
+	else if (t == &the_net()->ping_flows)
+		f->hash = i->lport;
 	inet_set_laddr(i, laddr);
 	i->raddr = raddr;
 	i->rport = rport;

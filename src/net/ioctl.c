@@ -259,6 +259,24 @@ void net_show_udp6(struct net_text *t)
 	show_udp(t, AF_INET6);
 }
 
+static void show_ping(struct net_text *t, int family)
+{
+	unsigned row = 0;
+
+	head_of(t, family == AF_INET6, " ref pointer drops\n");
+	show_bucket(t, &the_net()->ping, family, SOCK_DGRAM, &row);
+}
+
+void net_show_icmp(struct net_text *t)
+{
+	show_ping(t, AF_INET);
+}
+
+void net_show_icmp6(struct net_text *t)
+{
+	show_ping(t, AF_INET6);
+}
+
 void net_show_raw(struct net_text *t)
 {
 	unsigned row = 0;

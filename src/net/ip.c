@@ -290,6 +290,8 @@ void ip_quote_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 		tcp_icmp_error(q, err, hard, mtu);
 	else if (q->protocol == IPPROTO_UDP)
 		udp_icmp_error(q, err, hard, mtu);
+	else if (q->protocol == (ip_is_v4(q->dst) ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		ping_icmp_error(q, err, hard, mtu);
 }
 
 /* ---- output ---- */

@@ -116,6 +116,8 @@ void net_show_ntp_servers(struct net_text *t);
 void net_show_route(struct net_text *t);
 void net_show_arp(struct net_text *t);
 void net_show_raw(struct net_text *t);
+void net_show_icmp(struct net_text *t);
+void net_show_icmp6(struct net_text *t);
 void net_show_tcp6(struct net_text *t);
 void net_show_udp6(struct net_text *t);
 void net_show_raw6(struct net_text *t);

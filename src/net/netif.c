@@ -310,6 +310,7 @@ void net_init(void)
 	path_mtu_init();
 	ip_frag_init();
 	raw_init();
+	ping_init();
 	udp_init();
 	tcp_init();
 	init_loopback(n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Raw sockets, and ping sockets (SOCK_DGRAM with IPPROTO_ICMP or IPPROTO_ICMPV6). */
+/* Raw sockets (raw(7)). */
 
 #include "net/dgram.h"
 #include "net/rx.h"
@@ -9,7 +9,7 @@
 
 #define RAW_CHAINS 16 /* by protocol */
 
-static const struct socket_ops raw_ops, ping_ops;
+static const struct socket_ops raw_ops;
 
 void raw_init(void)
 {
@@ -18,20 +18,18 @@ void raw_init(void)
 	flow_table_init(&the_net()->raw_flows, RAW_CHAINS);
 }
 
-static struct socket *create(const struct socket_ops *ops, int family, int type, int protocol)
+struct socket *raw_create(int family, int protocol)
 {
 	struct inet_bucket *b = &the_net()->raw;
-	struct dgram_sock *d = dgram_create(ops, family, type, protocol);
+	struct dgram_sock *d = dgram_create(&raw_ops, family, SOCK_RAW, protocol);
 
 	if (!d)
 		return ERR_PTR(-ENOMEM);
-	if (ops == &ping_ops)
-		d->i.lport = (uint16_t)(net_random() | 1); /* the echo id */
 	if (family == AF_INET6)
-		d->i.families =
-			type == SOCK_RAW || protocol == IPPROTO_ICMPV6 ? IP_V6 : IP_V4 | IP_V6;
-	if (type == SOCK_RAW && protocol == IPPROTO_ICMPV6)
+		d->i.families = IP_V6;
+	if (protocol == IPPROTO_ICMPV6)
 		d->i.v6.checksum = 2;
+	d->i.hdrincl = protocol == IPPROTO_RAW;
 	d->i.s.reuseaddr = true; /* as Linux; it means nothing here */
 	d->i.bound_any = true;
 	if (inet_publish(&d->i, IP_ANY, IP_ANY, 0)) {
@@ -43,21 +41,6 @@ static struct socket *create(const struct socket_ops *ops, int family, int type,
 	list_add(&b->head, &d->i.bind_link);
 	mutex_unlock(&b->lock);
 	return &d->i.s;
-}
-
-struct socket *raw_create(int family, int protocol)
-{
-	struct socket *s = create(&raw_ops, family, SOCK_RAW, protocol);
-
-	if (!IS_ERR(s) && protocol == IPPROTO_RAW)
-		inet_sk(s)->hdrincl = true;
-	return s;
-}
-
-struct socket *ping_create(int family)
-{
-	return create(
-		&ping_ops, family, SOCK_DGRAM, family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
 /* RFC 3542 2.8: a checksum that the socket asked to be looked at. */
@@ -99,15 +82,11 @@ static bool wants(const struct inet_sock *i, const struct packet *p)
 	const struct pkt_cb *cb = pkt_cb((struct packet *)p);
 	bool v4 = ip_is_v4(cb->dst);
 
-	if (i->s.type == SOCK_RAW) {
-		if (cb->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && filtered(i, p))
-			return false;
-		if (!v4 && ip_is_multicast(cb->dst) && !inet_in_group(i, cb))
-			return false;
-		return checksum_ok(i, p, cb);
-	}
-	return p->len >= 8 && p->data[0] == (v4 ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY) &&
-	       get_be16(p->data + 4) == i->lport;
+	if (cb->protocol == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && filtered(i, p))
+		return false;
+	if (!v4 && ip_is_multicast(cb->dst) && !inet_in_group(i, cb))
+		return false;
+	return checksum_ok(i, p, cb);
 }
 
 /* Those of a protocol whose addresses say that p is for them, each with a reference. */
@@ -143,7 +122,7 @@ static void deliver_copy(struct rx *rx, struct socket *s, struct packet *p)
 		socket_put(s);
 		return;
 	}
-	if (s->type != SOCK_RAW || s->family != AF_INET)
+	if (s->family != AF_INET)
 		packet_pull(copy, header); /* IPv4's raw sockets see the header */
 	pkt_cb(copy)->time = clock_realtime();
 	pkt_cb(copy)->sport = 0;
@@ -192,11 +171,8 @@ static int raw_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t
 		return -EADDRNOTAVAIL;
 	socket_lock(s);
 	err = inet_publish(i, addr, i->raddr, i->rport);
-	if (!err) {
+	if (!err)
 		i->bound_any = ip_is_any(addr);
-		if (s->type == SOCK_DGRAM && port)
-			store_relaxed(&i->lport, port);
-	}
 	socket_unlock(s);
 	return err;
 }
@@ -219,23 +195,6 @@ static int take_own_header(const struct inet_sock *i, struct packet *p, struct d
 	if (hlen < sizeof(*ip) || hlen > p->len)
 		return -EINVAL;
 	ip_complete_header(p, t->how.src);
-	return 0;
-}
-
-/* Our id and checksum into an echo request. */
-static int finish_ping(const struct inet_sock *i, struct packet *p, const struct dgram_target *t)
-{
-	bool v4 = ip_is_v4(t->how.dst);
-	uint32_t len = (uint32_t)pkt_total(p);
-
-	if (p->len < 8 || p->data[0] != (v4 ? ICMP_ECHO : ICMP6_ECHO) || p->data[1])
-		return -EINVAL;
-	put_be16(p->data + 4, i->lport);
-	memset(p->data + 2, 0, 2);
-	uint16_t sum = csum_fold(
-		csum_packet(v4 ? 0 : csum_pseudo6(t->how.src, t->how.dst, IPPROTO_ICMPV6, len), p));
-
-	memcpy(p->data + 2, &sum, 2);
 	return 0;
 }
 
@@ -280,8 +239,6 @@ static ssize_t raw_send(struct socket *s, struct socket_message *m, const struct
 		return PTR_ERR(p);
 	if (i->hdrincl)
 		err = take_own_header(i, p, &t);
-	else if (s->type == SOCK_DGRAM)
-		err = finish_ping(i, p, &t);
 	else if (s->family == AF_INET6 && i->v6.checksum >= 0)
 		err = finish_checksum(i, p, &t);
 	if (err) {
@@ -311,12 +268,12 @@ static ssize_t raw_recv(struct socket *s, struct socket_message *m)
 /* Whether the level and name mean the filter by ICMP type: 1, 0, or Linux's complaint. */
 static int means_filter(const struct socket *s, int level, int name)
 {
-	if (level == SOL_ICMPV6 && s->type == SOCK_RAW && s->family == AF_INET6) {
+	if (level == SOL_ICMPV6 && s->family == AF_INET6) {
 		if (s->protocol != IPPROTO_ICMPV6)
 			return -EOPNOTSUPP;
 		return name == ICMP6_FILTER ? 1 : -ENOPROTOOPT;
 	}
-	if (level == SOL_RAW && s->type == SOCK_RAW && s->family == AF_INET) {
+	if (level == SOL_RAW && s->family == AF_INET) {
 		if (name != ICMP_FILTER)
 			return -ENOPROTOOPT;
 		return s->protocol == IPPROTO_ICMP ? 1 : -EOPNOTSUPP;
@@ -352,11 +309,19 @@ static int raw_setopt(struct socket *s, int level, int name, const void *val, ui
 	return 0;
 }
 
-#define RAW_OPS                                                                                    \
-	.bind = raw_bind, .connect = dgram_connect, .getname = inet_getname, .send = raw_send,     \
-	.recv = raw_recv, .shutdown = dgram_shutdown, .getopt = raw_getopt, .setopt = raw_setopt,  \
-	.poll = dgram_poll, .ioctl = dgram_ioctl, .close = dgram_close, .work = dgram_work,        \
-	.destroy = dgram_destroy, .buffer_changed = dgram_buffer_changed
-
-static const struct socket_ops raw_ops = { RAW_OPS };
-static const struct socket_ops ping_ops = { RAW_OPS };
+static const struct socket_ops raw_ops = {
+	.bind = raw_bind,
+	.connect = dgram_connect,
+	.getname = inet_getname,
+	.send = raw_send,
+	.recv = raw_recv,
+	.shutdown = dgram_shutdown,
+	.getopt = raw_getopt,
+	.setopt = raw_setopt,
+	.poll = dgram_poll,
+	.ioctl = dgram_ioctl,
+	.close = dgram_close,
+	.work = dgram_work,
+	.destroy = dgram_destroy,
+	.buffer_changed = dgram_buffer_changed,
+};

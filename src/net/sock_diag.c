@@ -273,8 +273,6 @@ static bool wanted(const struct inet_sock *i, const struct inet_diag_req_v2 *req
 
 	if (req->family != AF_UNSPEC && req->family != i->s.family)
 		return false;
-	if ((req->protocol == IPPROTO_RAW) != (i->s.type == SOCK_RAW)) /* the list has ping's too */
-		return false;
 	if (i->s.type != SOCK_RAW && !(req->states & 1u << state_of(i)))
 		return false;
 	if ((req->id.sport && req->id.sport != be16(sport)) ||
@@ -427,7 +425,6 @@ static struct socket *find_one(const struct inet_diag_req_v2 *req, enum table ta
 			skip += count;
 			for (unsigned i = 0; i < count; i++)
 				if (!one && found[i]->family == req->family &&
-					(found[i]->type == SOCK_RAW) == (table == TABLE_RAW) &&
 					is_asked_for(inet_sk(found[i]), &req->id))
 					one = found[i];
 				else

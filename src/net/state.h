@@ -48,9 +48,9 @@ struct net_state {
 	uint32_t lo_busy;	 /* atomic: somebody works the queue off */
 
 	/* which socket gets a packet */
-	struct flow_table tcp_conn, tcp_listen, udp_conn, udp_bound, raw_flows;
-	/* who holds a local port; every raw socket */
-	struct inet_bucket *tcp_bind, *udp_bind, raw;
+	struct flow_table tcp_conn, tcp_listen, udp_conn, udp_bound, raw_flows, ping_flows;
+	/* who holds a local port, or an identifier of ping; every raw socket */
+	struct inet_bucket *tcp_bind, *udp_bind, ping, raw;
 	uint32_t tcp_time_wait; /* atomic: how many */
 	uint64_t tcp_bytes;	/* atomic: in the queues of all connections */
 	uint64_t tcp_bytes_max;

@@ -23,5 +23,10 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);
 
 void raw_init(void);
 struct socket *raw_create(int family, int protocol);
-struct socket *ping_create(int family);
 bool raw_input(struct rx *rx, struct packet *p); /* copies for raw sockets; true if there was one */
+
+void ping_init(void);
+struct socket *ping_create(int family);
+/* An echo reply, its data at the ICMP header, for who asked; ownership passes. */
+void ping_input(struct rx *rx, struct packet *p);
+void ping_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu);

@@ -243,24 +243,6 @@ void udp_input(struct rx *rx, struct packet *p)
 		deliver(rx, s, p);
 }
 
-/* IPv4: routers cut what others send, so only a forger has something to say to them; and who probes
- * does not ask. */
-static bool heeds_path(const struct inet_sock *i, bool v4)
-{
-	return v4 ? i->pmtudisc == IP_PMTUDISC_WANT || i->pmtudisc == IP_PMTUDISC_DO
-		  : i->v6.pmtudisc < IP_PMTUDISC_INTERFACE;
-}
-
-/* What a router says of the path's MTU is an error to the socket, as on Linux; *hard: also without
- * an error queue. */
-static bool hears_of_path(const struct inet_sock *i, bool v4, bool *hard)
-{
-	uint8_t mode = v4 ? i->pmtudisc : i->v6.pmtudisc;
-
-	*hard = mode != IP_PMTUDISC_DONT;
-	return v4 ? *hard : mode < IP_PMTUDISC_INTERFACE;
-}
-
 void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 {
 	struct pkt_cb cb = {
@@ -275,24 +257,8 @@ void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)
 	rcu_read_unlock();
 	if (!s)
 		return;
-	/* UDP has no number in flight to quote: at least the socket wrote there, and at length. */
-	if (mtu && heeds_path(inet_sk(s), ip_is_v4(q->dst)) && dgram_sent_long(dgram_sk(s), q->dst))
-		path_mtu_set(q->dst, mtu);
-	bool hears = !mtu || hears_of_path(inet_sk(s), ip_is_v4(q->dst), &hard);
-
-	if (hears && inet_recverr(inet_sk(s), q->dst))
-		dgram_queue_error(s, q, sizeof(struct udp_header), err, mtu);
-	else if (hears)
-		socket_icmp(s, err, hard, mtu);
+	dgram_icmp_error(s, q, sizeof(struct udp_header), err, hard, mtu);
 	socket_put(s);
-}
-
-/* Linux: only connected sockets hear of it, and not of passing trouble (but for the error queue).
- */
-static void udp_icmp(struct socket *s, int err, bool hard, uint32_t mtu)
-{
-	if (hard && !ip_is_any(inet_sk(s)->raddr))
-		socket_set_error(s, err);
 }
 
 /* ---- calls ---- */
@@ -544,7 +510,7 @@ static const struct socket_ops udp_ops = {
 	.ioctl = dgram_ioctl,
 	.close = dgram_close,
 	.work = dgram_work,
-	.icmp = udp_icmp,
+	.icmp = dgram_icmp,
 	.destroy = dgram_destroy,
 	.buffer_changed = dgram_buffer_changed,
 };

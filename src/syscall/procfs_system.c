@@ -385,6 +385,7 @@ static const struct constant constants[] = {
 	{ "sys/net/ipv4/tcp_window_scaling", "1\n" },
 	{ "sys/net/ipv4/ip_forward", "0\n" },
 	{ "sys/net/ipv4/ip_default_ttl", "64\n" },
+	{ "sys/net/ipv4/ping_group_range", "0\t2147483647\n" },
 	{ "sys/net/ipv4/ip_unprivileged_port_start", "1024\n" },
 };
 

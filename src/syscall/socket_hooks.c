@@ -159,6 +159,8 @@ void socket_hooks_init(void)
 	procfs_add("net/igmp", 0444, show, NULL, net_show_igmp);
 	procfs_add("net/tcp6", 0444, show, NULL, net_show_tcp6);
 	procfs_add("net/udp6", 0444, show, NULL, net_show_udp6);
+	procfs_add("net/icmp", 0444, show, NULL, net_show_icmp);
+	procfs_add("net/icmp6", 0444, show, NULL, net_show_icmp6);
 	procfs_add("net/raw6", 0444, show, NULL, net_show_raw6);
 	procfs_add("net/if_inet6", 0444, show, NULL, net_show_if_inet6);
 	procfs_add("net/ipv6_route", 0444, show, NULL, net_show_route6);

@@ -238,6 +238,7 @@ static void check_nothing_left(const struct fuzz_block *before)
 	check_empty(&machine.tcp_conn, "connection");
 	check_empty(&machine.tcp_listen, "listener");
 	check_empty(&machine.raw_flows, "raw socket");
+	check_empty(&machine.ping_flows, "ping socket");
 	CHECK(list_empty(&machine.raw.head));
 	CHECK_EQ(machine.tcp_time_wait, 0);
 	CHECK_EQ(machine.tcp_bytes, 0);

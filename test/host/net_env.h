@@ -587,6 +587,7 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 		flow_table_free(&net->udp_conn);
 		flow_table_free(&net->udp_bound);
 		flow_table_free(&net->raw_flows);
+		flow_table_free(&net->ping_flows);
 		heap_free(net->tcp_bind);
 		heap_free(net->udp_bind);
 		heap_free(net->neigh);
