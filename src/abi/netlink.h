@@ -24,12 +24,22 @@ struct nlmsgerr {
 #define NLM_F_ROOT     0x100
 #define NLM_F_MATCH    0x200
 #define NLM_F_DUMP     (NLM_F_ROOT | NLM_F_MATCH)
+#define NLM_F_EXCL     0x200 /* of RTM_NEW* */
+#define NLM_F_CREATE   0x400
+
+/* Groups of NETLINK_ROUTE, by number: bit n - 1 of sockaddr_nl.nl_groups. */
+#define RTNLGRP_IPV4_IFADDR 5
+#define RTNLGRP_IPV4_ROUTE  7
+#define RTNLGRP_IPV6_IFADDR 9
+#define RTNLGRP_IPV6_ROUTE  11
 
 #define RTM_NEWLINK  16
 #define RTM_GETLINK  18
 #define RTM_NEWADDR  20
+#define RTM_DELADDR  21
 #define RTM_GETADDR  22
 #define RTM_NEWROUTE 24
+#define RTM_DELROUTE 25
 #define RTM_GETROUTE 26
 #define RTM_NEWNEIGH 28
 #define RTM_GETNEIGH 30

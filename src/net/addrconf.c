@@ -65,11 +65,14 @@ static struct nd_address *find(struct nd_link *l, struct ip_addr addr)
 
 static void publish_flags(struct nd_link *l, const struct nd_address *a)
 {
-	netif_set_flags(l->dev, a->addr,
-		(uint8_t)((a->dad_at || a->duplicate ? ADDR_TENTATIVE : 0) |
-			  (a->duplicate ? ADDR_DUPLICATE : 0) |
-			  (a->deprecated ? ADDR_DEPRECATED : 0) |
-			  (a->valid_until == ND_FOREVER ? 0 : ADDR_DYNAMIC)));
+	netif_set_flags(&(struct net_addr){ .dev = l->dev,
+		.addr = a->addr,
+		.flags = (uint8_t)((a->dad_at || a->duplicate ? ADDR_TENTATIVE : 0) |
+				   (a->duplicate ? ADDR_DUPLICATE : 0) |
+				   (a->deprecated ? ADDR_DEPRECATED : 0) |
+				   (a->valid_until == ND_FOREVER ? 0 : ADDR_DYNAMIC)),
+		.preferred_until = a->preferred_until,
+		.valid_until = a->valid_until });
 }
 
 static int add_address(struct nd_link *l, struct ip_addr addr, unsigned prefix,
@@ -85,7 +88,9 @@ static int add_address(struct nd_link *l, struct ip_addr addr, unsigned prefix,
 		.addr = addr,
 		.prefix = (uint8_t)prefix,
 		.flags = ADDR_TENTATIVE | (valid_until == ND_FOREVER ? 0 : ADDR_DYNAMIC) |
-			 (origin == ND_SLAAC || origin == ND_DHCP ? ADDR_NO_ROUTE : 0) });
+			 (origin == ND_SLAAC || origin == ND_DHCP ? ADDR_NO_ROUTE : 0),
+		.preferred_until = preferred_until,
+		.valid_until = valid_until });
 	if (err)
 		return err;
 	*a = (struct nd_address){ .addr = addr,

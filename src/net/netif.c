@@ -309,6 +309,7 @@ void net_init(void)
 	igmp_init();
 	path_mtu_init();
 	ip_frag_init();
+	netlink_init();
 	raw_init();
 	ping_init();
 	udp_init();

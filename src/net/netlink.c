@@ -1,34 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AF_NETLINK. NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3) and
- * ip(8) ask for them; everything else is answered with -EOPNOTSUPP in an error message.
- * NETLINK_SOCK_DIAG, as ss(8) asks, is in sock_diag.c.
+ * AF_NETLINK (netlink(7)): the sockets. What NETLINK_ROUTE says is in rtnetlink.c,
+ * NETLINK_SOCK_DIAG, as ss(8) asks, in sock_diag.c.
+ *
+ * What is multicast to a group comes over each member's channel, as packets do, so who changes an
+ * address waits for no reader. Who reads too slowly loses messages, and is told once.
  */
 
-#include "net/ip6.h"
-#include "net/neigh.h"
 #include "net/netlink.h"
 #include "net/packet.h"
-#include "net/netif.h"
-#include "net/route.h"
 #include "net/socket.h"
+#include "net/state.h"
 #include "abi/errno.h"
 #include "abi/sock_diag.h"
 #include "mem/heap.h"
-
-/* Of a message with all attributes; so small that whole tables fit one answer. */
-#define ROOM_LINK   512u
-#define ROOM_OTHERS 128u
-#define ROOM_NEIGH  64u
-_Static_assert(NEIGH_COUNT *ROOM_NEIGH <= NL_REPLY_MAX, "all neighbours");
 
 struct nl_sock {
 	struct socket s;
 	uint32_t port;
 	bool bound;
-	uint32_t flags;	 /* NETLINK_* options that are on, by number */
-	uint64_t groups; /* that it has joined */
+	uint32_t flags; /* NETLINK_* options that are on, by number */
+	/* guarded by net_state.nl_lock */
+	uint64_t groups;       /* that it has joined; atomic */
+	struct list_node link; /* of those who are in some group */
 	/* guarded by the lock */
+	uint32_t queued;    /* bytes of multicast messages */
+	uint32_t lost_seen; /* of the channel's 'dropped' */
+	bool congested;	    /* some were lost, and the queue has not been empty since */
 	struct nl_message *first, *last; /* first: also looked at without */
 	struct nl_dump *dump;		 /* goes on when 'first' is empty; likewise */
 	bool dumping;			 /* somebody has the dump and is at it */
@@ -52,6 +50,7 @@ struct socket *netlink_create(int type, int protocol)
 	n = heap_alloc_zeroed(sizeof(*n));
 	if (!n)
 		return ERR_PTR(-ENOMEM);
+	list_init(&n->link);
 	socket_setup(&n->s, &netlink_ops, AF_NETLINK, type, protocol);
 	return &n->s;
 }
@@ -95,234 +94,12 @@ static struct nl_reply reply_of(const struct nl_sock *n, uint32_t seq)
 {
 	return (struct nl_reply){ .seq = seq, .port = n->port };
 }
-static bool reply_alloc(struct nl_reply *r)
+bool nl_reply_alloc(struct nl_reply *r)
 {
 	r->m = heap_alloc(sizeof(*r->m) + NL_REPLY_MAX);
 	if (r->m)
-		r->m->size = 0;
+		*r->m = (struct nl_message){ 0 };
 	return r->m;
-}
-
-static void dump_links(struct nl_reply *r, uint16_t flags, int only)
-{
-	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, none[6];
-
-	for (struct netdev *d = netdev_first(); d; d = d->next) {
-		bool lo = d->features & NETDEV_LOOPBACK;
-		struct ifinfomsg *i;
-		uint32_t qlen = 1000;
-		uint8_t up = d->link_up ? (lo ? 0 : 6) : 2;
-
-		if (only && d->index != only)
-			continue;
-		i = nl_begin(r, RTM_NEWLINK, flags, sizeof(*i), ROOM_LINK);
-		if (!i)
-			return;
-		i->ifi_type = lo ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
-		i->ifi_index = d->index;
-		i->ifi_flags = IFF_UP | (d->link_up ? IFF_RUNNING | IFF_LOWER_UP : 0) |
-			       (lo ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
-		nl_attr(r, IFLA_IFNAME, d->name, strlen(d->name) + 1);
-		nl_attr(r, IFLA_TXQLEN, &qlen, 4);
-		nl_attr(r, IFLA_OPERSTATE, &up, 1);
-		nl_attr(r, IFLA_MTU, &d->mtu, 4);
-		nl_attr(r, IFLA_QDISC, lo ? "noqueue" : "mq", lo ? 8 : 3);
-		nl_attr(r, IFLA_ADDRESS, lo ? none : d->mac, 6);
-		nl_attr(r, IFLA_BROADCAST, lo ? none : all, 6);
-		struct netdev_stats s = netdev_stats(d);
-		uint64_t stats[24] = { s.rx_packets, s.tx_packets, s.rx_bytes, s.tx_bytes, 0, 0,
-			s.rx_dropped, s.tx_dropped };
-
-		nl_attr(r, IFLA_STATS64, stats, sizeof(stats));
-		nl_finish(r);
-	}
-}
-
-static const void *raw_addr(const struct ip_addr *a)
-{
-	return ip_is_v4(*a) ? a->b + 12 : a->b;
-}
-
-static void address_attributes(struct nl_reply *r, const struct net_addr *a)
-{
-	bool v4 = ip_is_v4(a->addr);
-	uint32_t life[4] = { ~0u, ~0u, 0, 0 }, f;
-
-	f = (a->flags & ADDR_TENTATIVE ? IFA_F_TENTATIVE : 0) |
-	    (a->flags & ADDR_DUPLICATE ? IFA_F_DADFAILED : 0) |
-	    (a->flags & ADDR_DEPRECATED ? IFA_F_DEPRECATED : 0) |
-	    (a->flags & ADDR_DYNAMIC ? 0 : IFA_F_PERMANENT);
-	if (!v4)
-		nd_lifetimes(a, &life[0], &life[1]);
-	nl_attr(r, IFA_ADDRESS, raw_addr(&a->addr), v4 ? 4 : 16);
-	if (v4) {
-		nl_attr(r, IFA_LOCAL, raw_addr(&a->addr), 4);
-		if (!(a->dev->features & NETDEV_LOOPBACK))
-			nl_attr(r, IFA_BROADCAST, &a->broadcast, 4);
-		nl_attr(r, IFA_LABEL, a->dev->name, strlen(a->dev->name) + 1);
-	}
-	nl_attr(r, IFA_FLAGS, &f, 4);
-	nl_attr(r, IFA_CACHEINFO, life, 16);
-}
-
-/* index: only those of the interface, 0: all. */
-static void dump_addresses(
-	struct nl_reply *r, uint16_t flags, int family, int index, const struct net_config *c)
-{
-	for (unsigned k = 0; k < c->addr_count; k++) {
-		const struct net_addr *a = &c->addr[k];
-		bool lo = a->dev->features & NETDEV_LOOPBACK, v4 = ip_is_v4(a->addr);
-		struct ifaddrmsg *m;
-
-		if ((family && family != (v4 ? AF_INET : AF_INET6)) ||
-			(index && a->dev->index != index))
-			continue;
-		m = nl_begin(r, RTM_NEWADDR, flags, sizeof(*m), ROOM_OTHERS);
-		if (!m)
-			return;
-		m->ifa_family = v4 ? AF_INET : AF_INET6;
-		m->ifa_prefixlen = a->prefix;
-		m->ifa_flags = (a->flags & ADDR_DYNAMIC ? 0 : IFA_F_PERMANENT) |
-			       (a->flags & ADDR_TENTATIVE ? IFA_F_TENTATIVE : 0) |
-			       (a->flags & ADDR_DEPRECATED ? IFA_F_DEPRECATED : 0);
-		m->ifa_scope = lo			   ? RT_SCOPE_HOST
-			       : ip_is_link_local(a->addr) ? RT_SCOPE_LINK
-							   : RT_SCOPE_UNIVERSE;
-		m->ifa_index = (uint32_t)a->dev->index;
-		address_attributes(r, a);
-		nl_finish(r);
-	}
-}
-
-static void dump_routes(struct nl_reply *r, uint16_t flags, int family, const struct net_config *c)
-{
-	for (unsigned k = 0; k < c->route_count; k++) {
-		const struct route *t = &c->route[k];
-		struct rtmsg *m;
-		uint32_t table = RT_TABLE_MAIN;
-		size_t n = t->v4 ? 4 : 16;
-
-		if ((t->dev->features & NETDEV_LOOPBACK) ||
-			(family && family != (t->v4 ? AF_INET : AF_INET6)))
-			continue;
-		m = nl_begin(r, RTM_NEWROUTE, flags, sizeof(*m), ROOM_OTHERS);
-		if (!m)
-			return;
-		m->rtm_family = t->v4 ? AF_INET : AF_INET6;
-		m->rtm_dst_len = t->prefix;
-		m->rtm_table = RT_TABLE_MAIN;
-		m->rtm_protocol = t->protocol;
-		m->rtm_scope = t->scope;
-		m->rtm_type = RTN_UNICAST;
-		nl_attr(r, RTA_TABLE, &table, 4);
-		if (t->prefix)
-			nl_attr(r, RTA_DST, raw_addr(&t->dst), n);
-		if (!ip_is_any(t->gateway))
-			nl_attr(r, RTA_GATEWAY, raw_addr(&t->gateway), n);
-		if (!ip_is_any(t->src))
-			nl_attr(r, RTA_PREFSRC, raw_addr(&t->src), n);
-		uint32_t oif = (uint32_t)t->dev->index;
-
-		nl_attr(r, RTA_OIF, &oif, 4);
-		if (t->metric)
-			nl_attr(r, 6 /* RTA_PRIORITY */, &t->metric, 4);
-		nl_finish(r);
-	}
-}
-
-static void dump_neighbours(struct nl_reply *r, uint16_t flags, int family)
-{
-	struct neigh_info *table = heap_alloc(NEIGH_COUNT * sizeof(*table));
-	unsigned count = table ? neigh_list(table, NEIGH_COUNT) : 0;
-
-	for (unsigned k = 0; k < count; k++) {
-		const struct neigh_info *e = &table[k];
-		bool v4 = ip_is_v4(e->ip);
-		struct ndmsg *m;
-
-		if (family && family != (v4 ? AF_INET : AF_INET6))
-			continue;
-		m = nl_begin(
-			r, RTM_NEWNEIGH, flags, sizeof(*m), ROOM_NEIGH - sizeof(struct nlmsghdr));
-		if (!m)
-			break;
-		m->ndm_family = v4 ? AF_INET : AF_INET6;
-		m->ndm_ifindex = e->dev->index;
-		m->ndm_state = e->state;
-		m->ndm_flags = e->router ? NTF_ROUTER : 0;
-		m->ndm_type = RTN_UNICAST;
-		nl_attr(r, NDA_DST, raw_addr(&e->ip), v4 ? 4 : 16);
-		if (e->state != NUD_INCOMPLETE)
-			nl_attr(r, NDA_LLADDR, e->mac, 6);
-		nl_finish(r);
-	}
-	heap_free(table);
-}
-
-/* The first attribute of this type behind a request's body, of n bytes at least; NULL: none. */
-static const uint8_t *request_attr(
-	const struct nlmsghdr *h, size_t len, size_t body, uint16_t type, size_t n)
-{
-	size_t at = sizeof(*h) + body;
-
-	while (at + sizeof(struct rtattr) <= len) {
-		struct rtattr a;
-
-		memcpy(&a, (const uint8_t *)h + at, sizeof(a));
-		if (a.rta_len < sizeof(a) || a.rta_len > len - at)
-			return NULL;
-		if (a.rta_type == type && a.rta_len >= sizeof(a) + n)
-			return (const uint8_t *)h + at + sizeof(a);
-		at += NLMSG_ALIGN(a.rta_len);
-	}
-	return NULL;
-}
-
-/* The destination that a request for one route is about; false: it names none. */
-static bool wanted_route(const struct nlmsghdr *h, size_t len, struct ip_addr *dst)
-{
-	size_t body = sizeof(struct rtmsg);
-	bool v4 =
-		len >= sizeof(*h) + body && ((const struct rtmsg *)(h + 1))->rtm_family == AF_INET;
-	const uint8_t *data = request_attr(h, len, body, RTA_DST, v4 ? 4 : 16);
-	uint32_t four;
-
-	if (!data)
-		return false;
-	memcpy(&four, data, 4);
-	*dst = v4 ? ip_map(four) : ip_from_bytes(data);
-	return true;
-}
-
-static int get_route(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
-{
-	struct route_cache c;
-	struct ip_addr dst;
-	struct rtmsg *m;
-	int err;
-
-	if (!wanted_route(h, len, &dst))
-		return -EINVAL;
-	err = route_lookup(dst, IP_ANY, 0, &c);
-	if (err)
-		return err;
-	m = nl_begin(r, RTM_NEWROUTE, 0, sizeof(*m), ROOM_OTHERS);
-	if (!m)
-		return -ENOBUFS;
-	size_t n = ip_is_v4(dst) ? 4 : 16;
-	uint32_t oif = (uint32_t)c.dev->index;
-
-	m->rtm_family = n == 4 ? AF_INET : AF_INET6;
-	m->rtm_dst_len = (uint8_t)(8 * n);
-	m->rtm_table = RT_TABLE_MAIN;
-	m->rtm_type = c.local ? RTN_LOCAL : RTN_UNICAST;
-	nl_attr(r, RTA_DST, raw_addr(&dst), n);
-	nl_attr(r, RTA_OIF, &oif, 4);
-	nl_attr(r, RTA_PREFSRC, raw_addr(&c.src), n);
-	if (!ip_equal(c.next_hop, dst))
-		nl_attr(r, RTA_GATEWAY, raw_addr(&c.next_hop), n);
-	nl_finish(r);
-	return 0;
 }
 
 /* ---- requests ---- */
@@ -343,84 +120,6 @@ static void enqueue(struct nl_sock *n, struct nl_message *m)
 	append(n, m);
 	socket_wake(&n->s, POLLIN | POLLRDNORM);
 	socket_unlock(&n->s);
-}
-
-/* The interface by number or by name. -EINVAL: neither is said; -ENODEV. */
-static int get_link(struct nl_reply *r, const struct nlmsghdr *h, size_t len)
-{
-	struct ifinfomsg m;
-	char name[IFNAMSIZ] = { 0 };
-
-	if (len < sizeof(*h) + sizeof(m))
-		return -EINVAL;
-	memcpy(&m, h + 1, sizeof(m));
-	if (!m.ifi_index) {
-		const uint8_t *text = request_attr(h, len, sizeof(m), IFLA_IFNAME, 1);
-
-		if (!text)
-			return -EINVAL;
-		memcpy(name, text, MIN(sizeof(name) - 1, len - (size_t)(text - (uint8_t *)h)));
-		struct netdev *d = netdev_by_name(name);
-
-		m.ifi_index = d ? d->index : -1;
-	}
-	if (!netdev_by_index(m.ifi_index))
-		return -ENODEV;
-	dump_links(r, 0, m.ifi_index);
-	return 0;
-}
-
-/*
- * NETLINK_GET_STRICT_CHK: a header must make sense, and then the interface in it filters. Without,
- * what follows the family means nothing, as programs used to send what they liked there.
- */
-static int get_addresses(struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool strict,
-	uint16_t *flags, const struct net_config *c)
-{
-	struct ifaddrmsg m = { 0 };
-	int err = 0;
-
-	memcpy(&m, h + 1, MIN(sizeof(m), len - sizeof(*h)));
-	if (strict &&
-		(len < sizeof(*h) + sizeof(m) || m.ifa_prefixlen || m.ifa_flags || m.ifa_scope))
-		return -EINVAL;
-	if (!strict)
-		m.ifa_index = 0;
-	if (m.ifa_index) {
-		*flags |= NLM_F_DUMP_FILTERED;
-		err = netdev_by_index((int)m.ifa_index) ? 0 : -ENODEV;
-	}
-	if (!err)
-		dump_addresses(r, *flags, m.ifa_family, (int)m.ifa_index, c);
-	return err;
-}
-
-/* RTM_GET*: what the end of a dump, or of the answer, says. *flags: of a dump's messages. */
-static int route_request(struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool dump,
-	bool strict, uint16_t *flags)
-{
-	struct net_config *c = net_config_copy();
-	uint8_t family = len > sizeof(*h) ? ((const uint8_t *)(h + 1))[0] : 0;
-	int err = 0;
-
-	if (!c)
-		return -ENOMEM;
-	if (h->nlmsg_type == RTM_GETLINK && dump)
-		dump_links(r, *flags, 0);
-	else if (h->nlmsg_type == RTM_GETLINK)
-		err = get_link(r, h, len);
-	else if (h->nlmsg_type == RTM_GETADDR && dump)
-		err = get_addresses(r, h, len, strict, flags, c);
-	else if (h->nlmsg_type == RTM_GETROUTE && dump)
-		dump_routes(r, *flags, family, c);
-	else if (h->nlmsg_type == RTM_GETROUTE)
-		err = get_route(r, h, len);
-	else if (h->nlmsg_type == RTM_GETNEIGH && dump)
-		dump_neighbours(r, *flags, family);
-	else
-		err = -EOPNOTSUPP;
-	heap_free(c);
-	return err;
 }
 
 /* The end of a dump. False: r is full. */
@@ -452,7 +151,7 @@ static struct nl_message *dump_on(const struct nl_sock *n, struct nl_dump *d, bo
 	int more;
 
 	*over = true;
-	if (!reply_alloc(&r))
+	if (!nl_reply_alloc(&r))
 		return NULL;
 	more = sock_diag_dump(&r, d);
 	*over = more <= 0 && put_done(&r, more, NLM_F_MULTI);
@@ -490,7 +189,7 @@ static int acknowledge(struct nl_sock *n, const struct nlmsghdr *h, int err)
 {
 	struct nl_reply r = reply_of(n, h->nlmsg_seq);
 
-	if (!reply_alloc(&r))
+	if (!nl_reply_alloc(&r))
 		return -ENOMEM;
 	put_error(&r, h, err);
 	enqueue(n, r.m);
@@ -506,9 +205,9 @@ static int answer_route(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 	uint16_t flags = dump ? NLM_F_MULTI : 0;
 	int err;
 
-	if (!reply_alloc(&r))
+	if (!nl_reply_alloc(&r))
 		return -ENOMEM;
-	err = route_request(&r, h, len, dump, strict, &flags);
+	err = rtnl_request(&r, h, len, dump, strict, &flags);
 	if (dump && err != -EOPNOTSUPP) {
 		put_done(&r, err, flags);
 		enqueue(n, r.m);
@@ -532,7 +231,7 @@ static int answer_diag(struct nl_sock *n, const struct nlmsghdr *h, size_t len)
 			err = start_dump(n, h, len);
 		return err ? acknowledge(n, h, err) : 0;
 	}
-	if (!reply_alloc(&r))
+	if (!nl_reply_alloc(&r))
 		return -ENOMEM;
 	err = sock_diag_one(&r, h, len);
 	if (!err)
@@ -618,50 +317,195 @@ static bool readable(const struct nl_sock *n)
 	return load_acquire(&n->first) || (load_acquire(&n->dump) && !load_relaxed(&n->dumping));
 }
 
+/* Lock held. Something did not fit: said once, until the reader has caught up, as Linux. */
+static void lose(struct nl_sock *n)
+{
+	if (!n->congested && !(n->flags >> NETLINK_NO_ENOBUFS & 1))
+		socket_set_error(&n->s, ENOBUFS);
+	n->congested = true;
+}
+
+/* Lock held. What was lost on its way here. */
+static void count_lost(struct nl_sock *n)
+{
+	uint32_t lost = load_relaxed(&n->s.channel.dropped);
+
+	if (lost == n->lost_seen)
+		return;
+	n->lost_seen = lost;
+	lose(n);
+}
+
+/* Lock held, as on return. The next message; NULL: there is none, or *err. */
+static struct nl_message *next_message(struct nl_sock *n, int *err)
+{
+	count_lost(n);
+	*err = socket_take_error(&n->s);
+	if (!n->first)
+		n->congested = false;
+	while (!*err && !n->first && n->dump && !n->dumping)
+		*err = go_on(n);
+	return *err ? NULL : n->first;
+}
+
+/* Lock held. */
+static void drop_first(struct nl_sock *n)
+{
+	struct nl_message *q = n->first;
+
+	store_relaxed(&n->first, q->next);
+	n->queued -= q->charge;
+	if (!n->first)
+		n->congested = false;
+	heap_free(q);
+}
+
+/* Lock held. */
+static ssize_t hand_over(struct nl_sock *n, struct nl_message *q, struct socket_message *m)
+{
+	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
+	size_t k = MIN((size_t)q->size, m->data->left);
+	ssize_t r = iter_copy_to(m->data, q->data, k) == k ? (ssize_t)k : -EFAULT;
+	uint32_t group = q->group;
+
+	if (group && group <= 32)
+		from.nl_groups = 1u << (group - 1);
+	if (k < q->size)
+		m->flags |= MSG_TRUNC;
+	if (n->flags >> NETLINK_PKTINFO & 1)
+		cmsg_put(m, SOL_NETLINK, NETLINK_PKTINFO, &group, sizeof(group));
+	memcpy(&m->name, &from, sizeof(from));
+	m->name_len = sizeof(from);
+	return r;
+}
+
 static ssize_t netlink_recv(struct socket *s, struct socket_message *m)
 {
 	struct nl_sock *n = nl_sk(s);
 	uint64_t deadline = socket_deadline(s->rcvtimeo);
 	uint32_t flags = m->flags;
-	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
+	struct nl_message *q;
+	int err;
 
 	m->flags = 0;
 	socket_lock(s);
-	while (!n->first) {
-		int err = 0;
-
-		if (n->dump && !n->dumping) {
-			err = go_on(n);
-			if (!err)
-				continue;
-			socket_unlock(s);
-			return err;
-		}
+	while (!(q = next_message(n, &err))) {
 		socket_unlock(s);
-		if (socket_nonblocking(s, flags))
-			return -EAGAIN;
-		err = wait_event_interruptible_timeout(&s->wait, readable(n), deadline);
+		if (!err && socket_nonblocking(s, flags))
+			err = -EAGAIN;
+		if (err)
+			return err;
+		err = socket_wait(s, SOCKET_IN, readable(n) || load_relaxed(&s->error), deadline);
 		if (err)
 			return socket_wait_error(err, s->rcvtimeo);
 		socket_lock(s);
 	}
-	struct nl_message *q = n->first;
-	size_t k = MIN((size_t)q->size, m->data->left);
-	ssize_t r = iter_copy_to(m->data, q->data, k) == k ? (ssize_t)k : -EFAULT;
+	ssize_t r = hand_over(n, q, m);
 
-	if (k < q->size)
-		m->flags |= MSG_TRUNC;
 	if (r >= 0 && (flags & MSG_TRUNC))
 		r = q->size;
-	if (!(flags & MSG_PEEK)) {
-		n->first = q->next;
-		heap_free(q);
-	}
+	if (!(flags & MSG_PEEK))
+		drop_first(n);
 	socket_unlock(s);
-	memcpy(&m->name, &from, sizeof(from));
-	m->name_len = sizeof(from);
 	return r;
 }
+
+/* ---- groups ---- */
+
+void netlink_init(void)
+{
+	mutex_init(&the_net()->nl_lock, "net_state.nl_lock");
+	list_init(&the_net()->nl_members);
+}
+
+static void set_groups(struct nl_sock *n, uint64_t groups)
+{
+	struct net_state *net = the_net();
+	uint64_t all = 0;
+	struct nl_sock *o;
+
+	mutex_lock(&net->nl_lock);
+	if (n->groups)
+		list_del(&n->link);
+	store_relaxed(&n->groups, groups);
+	if (groups)
+		list_add(&net->nl_members, &n->link);
+	list_for_each_entry (o, &net->nl_members, link)
+		if (o->s.protocol == NETLINK_ROUTE)
+			all |= o->groups;
+	store_relaxed(&net->nl_groups, all);
+	mutex_unlock(&net->nl_lock);
+}
+
+/* It has not been closed, so it lives. */
+static void send_copy(struct nl_sock *n, unsigned group, const void *message, size_t size)
+{
+	struct packet *p = packet_alloc(0, size);
+
+	if (!p) {
+		atomic_add(&n->s.channel.dropped, 1);
+		return;
+	}
+	memcpy(packet_put(p, size), message, size);
+	*pkt_cb(p) = (struct pkt_cb){ .sport = (uint16_t)group };
+	channel_end_run(&n->s, channel_push(&n->s, p, CHANNEL_DATA));
+}
+
+void nl_multicast(unsigned group, const void *message, size_t size)
+{
+	struct net_state *net = the_net();
+	struct nl_sock *n;
+
+	mutex_lock(&net->nl_lock);
+	list_for_each_entry (n, &net->nl_members, link)
+		if (n->s.protocol == NETLINK_ROUTE && (n->groups >> (group - 1) & 1))
+			send_copy(n, group, message, size);
+	mutex_unlock(&net->nl_lock);
+}
+
+void nl_lost(void)
+{
+	struct net_state *net = the_net();
+	struct nl_sock *n;
+
+	mutex_lock(&net->nl_lock);
+	list_for_each_entry (n, &net->nl_members, link)
+		atomic_add(&n->s.channel.dropped, 1);
+	mutex_unlock(&net->nl_lock);
+}
+
+#define CHARGE_MORE 704u /* what Linux counts for a message beside its bytes */
+
+static void take_multicast(struct nl_sock *n, const struct packet *p)
+{
+	struct nl_message *m = NULL;
+
+	if (n->queued > load_relaxed(&n->s.rcvbuf))
+		lose(n);
+	if (!n->congested)
+		m = heap_alloc(sizeof(*m) + p->len);
+	if (!m) {
+		lose(n);
+		return;
+	}
+	*m = (struct nl_message){ .size = p->len,
+		.charge = p->len + CHARGE_MORE,
+		.group = pkt_cb((struct packet *)p)->sport };
+	memcpy(m->data, p->data, p->len);
+	n->queued += m->charge;
+	append(n, m);
+	socket_wake(&n->s, POLLIN | POLLRDNORM);
+}
+
+static void netlink_work(struct socket *s, struct packet *batch)
+{
+	count_lost(nl_sk(s));
+	for (struct packet *p = batch; p; p = p->next)
+		take_multicast(nl_sk(s), p);
+	pkt_free_list(batch);
+}
+
+/* ---- calls ---- */
 
 static int netlink_bind(struct socket *s, const struct sockaddr_storage *a, uint32_t len,
 	const struct path_context *c)
@@ -677,6 +521,8 @@ static int netlink_bind(struct socket *s, const struct sockaddr_storage *a, uint
 		n->port = nl->nl_pid;
 		n->bound = true;
 	}
+	if (nl->nl_groups || (uint32_t)load_relaxed(&n->groups))
+		set_groups(n, (load_relaxed(&n->groups) & ~(uint64_t)UINT32_MAX) | nl->nl_groups);
 	return autobind(n);
 }
 
@@ -692,7 +538,12 @@ static int netlink_connect(struct socket *s, const struct sockaddr_storage *a, u
 
 static int netlink_getname(struct socket *s, bool peer, struct sockaddr_storage *a, uint32_t *len)
 {
-	struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_pid = peer ? 0 : nl_sk(s)->port };
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+
+	if (!peer) {
+		nl.nl_pid = nl_sk(s)->port;
+		nl.nl_groups = (uint32_t)load_relaxed(&nl_sk(s)->groups);
+	}
 
 	memset(a, 0, sizeof(*a));
 	memcpy(a, &nl, sizeof(nl));
@@ -702,11 +553,11 @@ static int netlink_getname(struct socket *s, bool peer, struct sockaddr_storage 
 
 static uint32_t netlink_poll(struct socket *s)
 {
-	return POLLOUT | POLLWRNORM | (readable(nl_sk(s)) ? POLLIN | POLLRDNORM : 0);
+	return POLLOUT | POLLWRNORM | (readable(nl_sk(s)) ? POLLIN | POLLRDNORM : 0) |
+	       (load_relaxed(&s->error) ? POLLERR : 0);
 }
 
-/* Those that are on or off. Nothing is lost here, nothing fails to be multicast, and there is one
- * namespace, so but for CAP_ACK and EXT_ACK the answers are the same with and without. */
+/* Those that are on or off. What CAP_ACK, EXT_ACK and BROADCAST_ERROR are about does not happen. */
 static bool is_flag(int name)
 {
 	return (name >= NETLINK_PKTINFO && name <= NETLINK_NO_ENOBUFS) ||
@@ -721,8 +572,10 @@ static int netlink_getopt(struct socket *s, int level, int name, void *val, uint
 	if (level != SOL_NETLINK)
 		return -ENOPROTOOPT;
 	if (name == NETLINK_LIST_MEMBERSHIPS) {
-		if (n->groups)
-			return opt_put(val, len, &n->groups, sizeof(n->groups));
+		uint64_t groups = load_relaxed(&n->groups);
+
+		if (groups)
+			return opt_put(val, len, &groups, sizeof(groups));
 		*len = 0;
 		return 0;
 	}
@@ -748,21 +601,22 @@ static int netlink_setopt(struct socket *s, int level, int name, const void *val
 		return -ENOPROTOOPT;
 	if (v < 1 || v > NETLINK_GROUPS)
 		return -EINVAL;
-	if (name == NETLINK_ADD_MEMBERSHIP)
-		n->groups |= 1ull << (v - 1);
-	else
-		n->groups &= ~(1ull << (v - 1));
+	uint64_t groups = load_relaxed(&n->groups), group = 1ull << (v - 1);
+
+	set_groups(n, name == NETLINK_ADD_MEMBERSHIP ? groups | group : groups & ~group);
 	return 0;
 }
 
 static void netlink_close(struct socket *s)
 {
+	set_groups(nl_sk(s), 0);
 }
 
 static void netlink_destroy(struct socket *s)
 {
 	struct nl_sock *n = nl_sk(s);
 
+	channel_free(&s->channel);
 	while (n->first) {
 		struct nl_message *m = n->first;
 
@@ -771,11 +625,6 @@ static void netlink_destroy(struct socket *s)
 	}
 	heap_free(n->dump);
 	heap_free(n);
-}
-
-static void netlink_work(struct socket *s, struct packet *batch)
-{
-	pkt_free_list(batch);
 }
 
 static const struct socket_ops netlink_ops = {

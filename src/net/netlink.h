@@ -14,6 +14,8 @@
 struct nl_message {
 	struct nl_message *next;
 	uint32_t size;
+	uint32_t charge; /* of the reader's buffer, for what nobody asked for */
+	uint32_t group;	 /* that it was multicast to, 0: an answer */
 	uint8_t data[];
 };
 
@@ -28,6 +30,16 @@ struct nl_reply {
 void *nl_begin(struct nl_reply *r, uint16_t type, uint16_t flags, size_t body, size_t room);
 void nl_attr(struct nl_reply *r, uint16_t type, const void *data, size_t n);
 void nl_finish(struct nl_reply *r);
+bool nl_reply_alloc(struct nl_reply *r); /* its buffer, for heap_free */
+
+/* Of NETLINK_ROUTE: a message to all members of a group (RTNLGRP_*). Waits for no reader. */
+void nl_multicast(unsigned group, const void *message, size_t size);
+void nl_lost(void); /* one to some group cannot be made: they hear ENOBUFS with the next */
+
+/* rtnetlink.c. RTM_GET*: what the end of a dump, or of the answer, says. *flags: of a dump's
+ * messages. */
+int rtnl_request(struct nl_reply *r, const struct nlmsghdr *h, size_t len, bool dump, bool strict,
+	uint16_t *flags);
 
 #define NL_REQUEST_MAX 1024u
 struct nl_dump {

@@ -70,6 +70,7 @@ static int config_finish(struct net_config *c, int err)
 	if (!err) {
 		rcu_store(&n->config, c);
 		atomic_add(&n->config_generation, 1);
+		rtnl_changed(old, c);
 	}
 	mutex_unlock(&n->config_lock);
 	if (!err)
@@ -174,14 +175,17 @@ int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix)
 		&(struct net_addr){ .dev = dev, .addr = ip_map(addr), .prefix = (uint8_t)prefix });
 }
 
-int netif_set_flags(struct netdev *dev, struct ip_addr addr, uint8_t flags)
+int netif_set_flags(const struct net_addr *of)
 {
 	mutex_lock(&the_net()->config_lock);
 	struct net_config *c = config_edit();
-	struct net_addr *a = config_find(c, dev, addr);
+	struct net_addr *a = config_find(c, of->dev, of->addr);
 
-	if (a)
-		a->flags = flags | (a->flags & ADDR_NO_ROUTE);
+	if (a) {
+		a->flags = of->flags | (a->flags & ADDR_NO_ROUTE);
+		a->preferred_until = of->preferred_until;
+		a->valid_until = of->valid_until;
+	}
 	return config_finish(c, a ? 0 : -EADDRNOTAVAIL);
 }
 

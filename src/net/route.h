@@ -22,6 +22,8 @@ struct net_addr {
 	uint32_t mask, broadcast; /* IPv4; netif_add: broadcast 0 is the usual one */
 	uint8_t prefix;		  /* bits, as the family counts them */
 	uint8_t flags;		  /* ADDR_*; IPv6 */
+	/* ADDR_DYNAMIC: ns, when flags were set; routers may have said more since (nd_lifetimes) */
+	uint64_t preferred_until, valid_until;
 };
 struct route {
 	struct ip_addr dst, gateway, src; /* gateway any: on the link; src any: chosen */
@@ -45,7 +47,7 @@ struct net_config {
 
 /* Addresses and routes. -ENOBUFS, -ENOMEM, -EEXIST; what is not there: -EADDRNOTAVAIL, -ESRCH. */
 int netif_add(const struct net_addr *a); /* with the route to its link, but for v6 hosts' /128 */
-int netif_set_flags(struct netdev *dev, struct ip_addr addr, uint8_t flags);
+int netif_set_flags(const struct net_addr *a); /* and when they end */
 int netif_remove(struct netdev *dev, struct ip_addr addr);
 int netif_add_address(struct netdev *dev, uint32_t addr, unsigned prefix); /* IPv4 */
 int netif_remove_addresses(struct netdev *dev); /* IPv4, and its routes */
@@ -56,7 +58,9 @@ int route_add(uint32_t dst, unsigned prefix, uint32_t gateway, struct netdev *de
 /* In an RCU read section. The device's first IPv4 address, or NULL. */
 const struct net_addr *net_addr_of(const struct net_config *c, const struct netdev *dev);
 uint32_t net_addr4(const struct netdev *dev); /* its address, 0: none */
-struct net_config *net_config_copy(void);     /* for heap_free; NULL: no memory */
+/* rtnetlink.c: tells who listens what differs. net_state.config_lock held. */
+void rtnl_changed(const struct net_config *old, const struct net_config *new);
+struct net_config *net_config_copy(void); /* for heap_free; NULL: no memory */
 static inline const struct net_config *net_config(void)
 {
 	return rcu_load(&the_net()->config);

@@ -199,6 +199,7 @@ struct socket *inet_create(int family, int type, int protocol);
 struct socket *unix_create(int type);
 int unix_pair(int type, struct socket *out[2]);
 struct socket *netlink_create(int type, int protocol);
+void netlink_init(void);
 
 /* SO_PEEK_OFF is set: n bytes were looked at, or read. Lock held. */
 void socket_move_peek(struct socket *s, size_t n, bool peek);

@@ -72,6 +72,10 @@ struct net_state {
 	struct timer frag_timer;
 	bool frag_timer_on;
 
+	struct mutex nl_lock;	     /* nl_members and their groups; below config_lock */
+	struct list_node nl_members; /* netlink sockets that are in groups */
+	uint64_t nl_groups;	     /* atomic: of all those of NETLINK_ROUTE */
+
 	struct mutex group_lock; /* the groups of all sockets; below bucket locks */
 
 	struct mutex path_lock; /* path; taken with any other lock held */
