@@ -515,7 +515,7 @@ static int netlink_bind(struct socket *s, const struct sockaddr_storage *a, uint
 
 	if (len < sizeof(*nl) || nl->nl_family != AF_NETLINK)
 		return -EINVAL;
-	if (n->bound && nl->nl_pid && nl->nl_pid != n->port)
+	if (n->bound && nl->nl_pid != n->port)
 		return -EINVAL;
 	if (nl->nl_pid) {
 		n->port = nl->nl_pid;

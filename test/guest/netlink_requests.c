@@ -252,8 +252,60 @@ static void buffers(int fd)
 	RET(recv(fd, b, sizeof(b), MSG_DONTWAIT));
 }
 
+static void show_groups(const char *what, int fd)
+{
+	struct sockaddr_nl a = { 0 };
+	socklen_t len = sizeof(a), n = 8;
+	uint32_t all[2] = { 0 };
+	char b[100];
+	int r;
+
+	NEED(getsockname(fd, (void *)&a, &len) == 0);
+	r = getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, all, &n);
+	printf("%s: groups %x, list %d %x %x; ", what, a.nl_groups, r, all[0], all[1]);
+	r = (int)recv(fd, b, sizeof(b), MSG_DONTWAIT);
+	printf("recv %s\n", t_errno(r < 0 ? errno : 0));
+}
+
+/* Who listens to changes. There are none here. */
+static void groups(void)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR };
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), group = RTNLGRP_IPV6_ROUTE;
+
+	show_groups("new", fd);
+	RET(bind(fd, (void *)&a, sizeof(a)));
+	show_groups("bound", fd);
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+	show_groups("joined", fd);
+	group = 34;
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+	a.nl_groups = RTMGRP_IPV4_ROUTE;
+	RET(bind(fd, (void *)&a, sizeof(a)));
+	show_groups("not bound to others", fd);
+	socklen_t len = sizeof(a);
+
+	NEED(getsockname(fd, (void *)&a, &len) == 0);
+	a.nl_groups = RTMGRP_IPV4_ROUTE;
+	RET(bind(fd, (void *)&a, sizeof(a)));
+	show_groups("bound to others", fd);
+	group = RTNLGRP_IPV4_ROUTE;
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group)));
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group)));
+	show_groups("left", fd);
+	a.nl_groups = 0;
+	RET(bind(fd, (void *)&a, sizeof(a)));
+	show_groups("bound to none", fd);
+	group = 0;
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+	group = 1000;
+	RET(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+	close(fd);
+}
+
 int main(void)
 {
+	int before = net_own(); /* where nobody else changes anything */
 	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), on = 1;
 
 	NEED(fd >= 0);
@@ -266,5 +318,7 @@ int main(void)
 	addresses(fd, true);
 	routes(fd);
 	close(fd);
+	groups();
+	net_back(before);
 	return 0;
 }
