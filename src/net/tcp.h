@@ -275,6 +275,8 @@ struct tcp_sock {
 	uint32_t charged;   /* of what the queues hold, to all connections' account */
 	struct tcp_range dsack;
 	bool dsack_due, ack_now, ack_pending, fin_received;
+	bool fin_early; /* a FIN has come, at early_fin, and something before it has not */
+	uint32_t early_fin;
 	unsigned quick;		   /* so many segments are acknowledged at once */
 	uint32_t reader_waits_for; /* bytes: one sleeps until there are so many; 0: none does */
 	bool pingpong;

@@ -233,6 +233,7 @@ void tcp_receive_fin(struct tcp_sock *t)
 {
 	store_release(&t->rcv_nxt, t->rcv_nxt + 1);
 	store_relaxed(&t->fin_received, true);
+	t->fin_early = false;
 	t->ack_now = true;
 	store_relaxed(&t->i.s.shut, t->i.s.shut | SHUT_RCV);
 	if (seq_lt(t->rcv_adv, t->rcv_nxt))

@@ -450,11 +450,16 @@ static void text_and_fin(struct tcp_sock *t, struct packet *p, const struct tcp_
 		tcp_receive_data(t, p, seg);
 	else
 		packet_free(p);
-	/* A FIN beyond a hole waits until it is sent again behind the data that is missing now. */
-	if (fin && t->rcv_nxt == fin_seq)
-		tcp_receive_fin(t);
-	else if (fin)
+	if (unlikely(fin)) {
 		t->ack_now = true;
+		if (seq_ge(fin_seq, t->rcv_nxt) &&
+			seq_le(fin_seq, seq_max(t->rcv_adv, t->rcv_nxt))) {
+			t->fin_early = true;
+			t->early_fin = fin_seq;
+		}
+	}
+	if (unlikely(t->fin_early) && t->rcv_nxt == t->early_fin)
+		tcp_receive_fin(t);
 }
 
 /*
@@ -474,6 +479,17 @@ static bool crossing_syn_ack(
 	ack->flags &= (uint8_t)~TCP_SYN;
 	ack->wnd >>= t->snd_wscale;
 	return true;
+}
+
+/* Our SYN,ACK was lost. This one is what the peer takes its round trip from, not the first, which
+ * it gave a second and more (RFC 7323, 4.3; Linux echoes the first). */
+static void syn_again(struct tcp_sock *t, const struct tcp_seg *seg)
+{
+	if (t->ts_ok && seg->has_ts) {
+		t->ts_recent = seg->ts_val;
+		t->ts_recent_time = t->last_rx;
+	}
+	tcp_send_syn(t, t->last_rx);
 }
 
 /* RFC 9293 3.10.7.4. Takes p. */
@@ -505,7 +521,7 @@ static void synchronised_segment(
 	}
 	if (seg->flags & TCP_SYN) {
 		if (t->state == TCP_SYN_RECV && seg->seq == t->irs && !(seg->flags & TCP_ACK))
-			tcp_send_syn(t, t->last_rx); /* our SYN,ACK was lost */
+			syn_again(t, seg);
 		else
 			tcp_challenge_ack(t);
 		goto drop;

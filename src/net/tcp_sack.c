@@ -57,5 +57,9 @@ unsigned tcp_sack_blocks(struct tcp_sock *t, struct tcp_range out[4], unsigned m
 		out[n++] = t->dsack;
 		t->dsack_due = false;
 	}
-	return n + tcp_ooo_recent(&t->ooo, out + n, max - n);
+	n += tcp_ooo_recent(&t->ooo, out + n, max - n);
+	for (unsigned k = 0; t->fin_early && k < n; k++)
+		if (out[k].end == t->early_fin) /* held as well, and has a number */
+			out[k].end++;
+	return n;
 }

@@ -382,7 +382,7 @@ static void forget_connection(struct tcp_sock *t)
 	t->last_tx_data = 0;
 	t->snd_urgent = t->was_connected = false;
 	t->urg = URG_NONE;
-	t->fin_queued = t->fin_sent = t->fin_received = false;
+	t->fin_queued = t->fin_sent = t->fin_received = t->fin_early = false;
 }
 
 static int start_connect(struct tcp_sock *t, struct ip_addr dst, uint16_t port, int ifindex)

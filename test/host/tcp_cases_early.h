@@ -70,6 +70,48 @@ TEST(the_first_block_is_of_the_segment_that_is_answered)
 	read_to(220);
 	close_all();
 }
+/* RFC 9293, 3.10.7.4: segments that come early are held, with all that they say. */
+TEST(an_early_fin_is_kept_with_its_data)
+{
+	open_with(O_SACK, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1301, .ack = iss + 1, .text = "fghij");
+	ACKED(0, 300, 306, 0, 0); /* with the FIN's number */
+	arrives(100, 300);
+	ACKED(0, 100, 306, 0, 0);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	arrives(0, 100);
+	ACKED(306, 0, 0);
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	CHECK_EQ(env_read(c, buf, sizeof(buf), 0), 305);
+	CHECK_EQ(env_read(c, buf, sizeof(buf), 0), 0);
+	close_all();
+}
+TEST(an_early_fin_without_data_is_kept)
+{
+	open_with(O_SACK, 0);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = 1101, .ack = iss + 1);
+	ACKED(0, 0, 0);
+	arrives(0, 50);
+	CHECK_EQ(state(), TCP_ESTABLISHED);
+	out_clear();
+	arrives(50, 100);
+	ACKED(101, 0, 0);
+	CHECK_EQ(state(), TCP_CLOSE_WAIT);
+	close_all();
+}
+/* What is beyond the window has not come. */
+TEST(a_fin_beyond_the_window_is_not_kept)
+{
+	open_with(O_SACK, 0);
+	uint32_t edge = sk_of(c)->rcv_adv;
+
+	memset(buf, 'x', SEG);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = edge - 10, .ack = iss + 1, .text = buf, .len = 11);
+	CHECK(!sk_of(c)->fin_early);
+	SEND(.flags = TCP_ACK | TCP_FIN, .seq = edge - 10, .ack = iss + 1, .text = buf, .len = 10);
+	CHECK(sk_of(c)->fin_early);
+	close_all();
+}
 /* A loss of ACKs hides none: each run is told as often as there are blocks. */
 TEST(each_run_is_reported_four_times)
 {

@@ -554,6 +554,29 @@ TEST(the_more_specific_listener_wins)
 	peer_teardown();
 }
 
+/* The peer measures the round trip of the SYN that was answered. */
+TEST(syn_sent_again_is_answered_with_its_own_timestamp)
+{
+	uint8_t o[40];
+	struct seg s;
+
+	open_listener();
+	peer_echo = 0;
+	for (unsigned k = 0; k < 2; k++) {
+		size_t n = put_syn(o, O_TS);
+		uint32_t stamp = peer_clock();
+
+		SEND(.flags = TCP_SYN, .seq = 1000, .opt = o, .opt_len = n);
+		REQUIRE(sent(&s));
+		CHECK_EQ(s.flags, TCP_SYN | TCP_ACK);
+		CHECK_EQ(s.ts_ecr, stamp);
+		after(500);
+		out_clear();
+	}
+	c = NULL;
+	close_all();
+}
+
 /* ---- TIME_WAIT and the next connection ---- */
 
 /* We closed first; the peer's last number is peer_seq - 1. */

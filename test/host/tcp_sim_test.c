@@ -287,6 +287,7 @@ static void goodput(const char *cong, unsigned loss, unsigned reorder, uint64_t 
 
 	env_seed = seed;
 	setup(0);
+	transfer(1, 0); /* a neighbour is asked a second later if the first question is lost */
 	congestion = cong;
 	wire.ns_per_byte = ns_per_byte;
 	wire.delay = delay;
