@@ -418,13 +418,15 @@ void netlink_init(void)
 	list_init(&the_net()->nl_members);
 }
 
-static void set_groups(struct nl_sock *n, uint64_t groups)
+/* Bits of groups: leaves some, then joins some. */
+static void change_groups(struct nl_sock *n, uint64_t leave, uint64_t join)
 {
 	struct net_state *net = the_net();
-	uint64_t all = 0;
+	uint64_t all = 0, groups;
 	struct nl_sock *o;
 
 	mutex_lock(&net->nl_lock);
+	groups = (n->groups & ~leave) | join;
 	if (n->groups)
 		list_del(&n->link);
 	store_relaxed(&n->groups, groups);
@@ -470,7 +472,8 @@ void nl_lost(void)
 
 	mutex_lock(&net->nl_lock);
 	list_for_each_entry (n, &net->nl_members, link)
-		atomic_add(&n->s.channel.dropped, 1);
+		if (n->s.protocol == NETLINK_ROUTE)
+			atomic_add(&n->s.channel.dropped, 1);
 	mutex_unlock(&net->nl_lock);
 }
 
@@ -522,7 +525,7 @@ static int netlink_bind(struct socket *s, const struct sockaddr_storage *a, uint
 		n->bound = true;
 	}
 	if (nl->nl_groups || (uint32_t)load_relaxed(&n->groups))
-		set_groups(n, (load_relaxed(&n->groups) & ~(uint64_t)UINT32_MAX) | nl->nl_groups);
+		change_groups(n, UINT32_MAX, nl->nl_groups);
 	return autobind(n);
 }
 
@@ -601,15 +604,15 @@ static int netlink_setopt(struct socket *s, int level, int name, const void *val
 		return -ENOPROTOOPT;
 	if (v < 1 || v > NETLINK_GROUPS)
 		return -EINVAL;
-	uint64_t groups = load_relaxed(&n->groups), group = 1ull << (v - 1);
+	uint64_t group = 1ull << (v - 1);
 
-	set_groups(n, name == NETLINK_ADD_MEMBERSHIP ? groups | group : groups & ~group);
+	change_groups(n, group, name == NETLINK_ADD_MEMBERSHIP ? group : 0);
 	return 0;
 }
 
 static void netlink_close(struct socket *s)
 {
-	set_groups(nl_sk(s), 0);
+	change_groups(nl_sk(s), UINT64_MAX, 0);
 }
 
 static void netlink_destroy(struct socket *s)

@@ -87,7 +87,7 @@ static void both_ways(int to, int from)
 	printf("-- both ways\n");
 	RET(set(ep, EPOLL_CTL_ADD, to, EPOLLIN | EPOLLET));
 	burst(from, 3);
-	for (int n = 0; n < 30; sched_yield()) /* what comes later is an edge of its own */
+	for (int n = 0; n < 30; t_sleep_ms(1)) /* what comes later is an edge of its own */
 		NEED(ioctl(to, FIONREAD, &n) == 0);
 	show("before", ep, 1000);
 	while (send(to, buf, sizeof(buf), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)

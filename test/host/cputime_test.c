@@ -65,3 +65,22 @@ TEST(a_sample_counts_for_all_but_what_is_measured)
 	cputime_sample_end(); /* of a call that began with the frame taken apart */
 	CHECK_EQ(t.system_time, 700 + 15 * CPUTIME_SAMPLE);
 }
+
+/* A sample stands for the calls that are not measured, what a hypervisor took in it for itself. */
+TEST(a_stop_within_a_sample_counts_once)
+{
+	static struct thread t;
+
+	host_current = &t;
+	used = 1000;
+	cputime_sample_begin();
+	used += 700;
+	cputime_sample_end();
+	CHECK_EQ(t.system_time, 700 * CPUTIME_SAMPLE);
+	t.system_time = 0;
+	cputime_sample_begin();
+	used += 5 * NSEC_PER_MSEC;
+	cputime_sample_end();
+	CHECK_EQ(t.system_time, 5 * NSEC_PER_MSEC + CPUTIME_STOPPED * (CPUTIME_SAMPLE - 1));
+	host_current = NULL;
+}
