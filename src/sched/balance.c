@@ -3,13 +3,15 @@
  * Which CPU gets what: idle CPUs, and threads that wait on one CPU while another is idle or has a
  * shorter queue. A CPU takes threads only out of its own queue. Three occasions:
  *
- *	wake	goes to an idle CPU that has not been given anything yet, but for one who needs
- *		little and is woken by a driver's thread: better_here in schedule.c
+ *	wake	goes to an idle CPU that has not been given anything yet, but for one who is woken
+ *		by a driver's thread and may share its CPU: schedule.c
  *	pull	a CPU that becomes idle asks the one with the longest queue (flag, interrupt)
  *	push	a CPU that queues somebody whom an idle CPU could run ends the running slice
- *		after PUSH_DELAY at the latest, and then gives every idle CPU one who still waits:
- *		it is not worth moving for somebody who only waits for a driver thread's few
- *		microseconds
+ *		after PUSH_DELAY at the latest, and then gives every idle CPU one who still waits
+ *
+ * Nobody is moved who only waits for driver threads' few microseconds, after which he runs where
+ * his packets arrive; unless it is crowded here, or he has got no time PUSH_AGAIN after the first
+ * look either. (The host may have let this CPU stand still: then PUSH_DELAY is over at once.)
  *
  * When all are busy, a CPU with a queue compares the lengths, at most every BALANCE_INTERVAL, at
  * decisions that it makes anyway; one that runs a single thread has no timer and cannot look.
@@ -22,7 +24,15 @@
 
 #define BALANCE_INTERVAL (SCALE_TAU / 4)
 #define PUSH_DELAY	 1000000ull /* ns */
+#define PUSH_AGAIN	 500000ull  /* ns */
+#define PUSH_SOON	 1000ull    /* ns */
 #define PUSH_LOOK	 8	    /* this many of the queue are looked at */
+
+/* Parts of a CPU: how busy it is of late, by R, that of its idle thread being the idle part. */
+#define PARTS	     64
+#define ROOM_TO_COME 8 /* who comes leaves so much idle */
+#define ROOM_TO_STAY 4 /* with less the CPU is full */
+#define DRIVERS_MUCH 4 /* so much would he gain on a CPU of his own */
 
 uint64_t sched_idle_mask[MAX_CPUS / 64];
 
@@ -40,6 +50,23 @@ uint32_t sched_find_idle(const struct thread *t)
 		}
 	}
 	return MAX_CPUS;
+}
+
+static uint64_t parts_of(struct runqueue *rq, struct thread *t)
+{
+	return rq_key(rq, t) / (t->weight * (rq->scale_last / PARTS));
+}
+
+bool balance_room(struct runqueue *rq, struct thread *t)
+{
+	return parts_of(rq, t) + ROOM_TO_COME < parts_of(rq, rq->idle);
+}
+
+bool balance_crowded(struct runqueue *rq, struct thread *t)
+{
+	uint64_t idle = parts_of(rq, rq->idle);
+
+	return unlikely(idle < ROOM_TO_STAY) && idle + parts_of(rq, t) + DRIVERS_MUCH <= PARTS;
 }
 
 /* The other CPU has t on its list: will it look soon enough? */
@@ -85,11 +112,40 @@ static bool give_one(struct runqueue *rq, uint32_t to)
 	return t;
 }
 
-void balance_serve(struct runqueue *rq)
+/*
+ * How many there are for this CPU when the driver threads sleep again, which they do in a few
+ * microseconds: two and more are counted as two. *queued is one of them who is queued, or NULL.
+ */
+static unsigned count_wanting(
+	struct runqueue *rq, const struct thread *prev, bool runnable, struct thread **queued)
+{
+	unsigned n = runnable && !sched_is_driver(prev);
+	struct thread *t;
+
+	*queued = rq->first ? rb_entry(rq->first, struct thread, run_node) : NULL;
+	if (rq->first)
+		n += rb_next(rq->first) ? 2 : 1;
+	list_for_each_entry (t, &rq->realtime, run_link) {
+		if (n >= 2)
+			break;
+		if (!sched_is_driver(t)) {
+			*queued = t;
+			n++;
+		}
+	}
+	return MIN(n, 2u);
+}
+
+/* Who is alone here but for driver threads stays, if they leave him enough. */
+void balance_serve(struct runqueue *rq, const struct thread *prev, bool runnable)
 {
 	uint32_t to = atomic_xchg(&rq->pull_request, 0) - 1;
+	struct thread *queued;
 
-	if (to < cpu_count() && to != cpu_id())
+	if (to >= cpu_count() || to == cpu_id())
+		return;
+	if (count_wanting(rq, prev, runnable, &queued) >= 2 ||
+		(queued && balance_crowded(rq, queued)))
 		give_one(rq, to);
 }
 
@@ -145,16 +201,26 @@ bool balance_wanted(struct runqueue *rq)
 
 uint64_t balance_delay(struct runqueue *rq, uint64_t now)
 {
-	if (rq->next_balance <= now || rq->next_balance > now + PUSH_DELAY)
+	if (rq->first && balance_crowded(rq, rb_entry(rq->first, struct thread, run_node)))
+		rq->next_balance = now + PUSH_SOON;
+	else if (rq->next_balance <= now || rq->next_balance > now + PUSH_DELAY)
 		rq->next_balance = now + PUSH_DELAY;
 	return rq->next_balance - now;
 }
 
-void balance_push(struct runqueue *rq, uint64_t now)
+void balance_push(struct runqueue *rq, const struct thread *prev, bool runnable, uint64_t now)
 {
+	struct thread *queued;
 	uint32_t least, to;
 	bool given = false;
 
+	/* slice_start: when he was last switched to. Did he get no time since the last look? */
+	if (count_wanting(rq, prev, runnable, &queued) < 2 && queued &&
+		!balance_crowded(rq, queued) && rq->push_seen != queued->slice_start) {
+		rq->push_seen = queued->slice_start;
+		rq->next_balance = now + PUSH_AGAIN;
+		return;
+	}
 	rq->next_balance = now + BALANCE_INTERVAL;
 	/* Who has been given one is no taker any more. */
 	while ((to = find_taker(rq)) < MAX_CPUS && give_one(rq, to))

@@ -45,12 +45,25 @@ static inline bool sched_is_idle(uint32_t cpu)
 {
 	return load_relaxed(&sched_idle_mask[cpu / 64]) >> (cpu % 64) & 1;
 }
+/* A thread like that of a card: works off a batch of microseconds and sleeps. */
+static inline bool sched_is_driver(const struct thread *t)
+{
+	return t->kernel_thread && t->class == THREAD_REALTIME;
+}
+
 uint32_t sched_find_idle(const struct thread *t); /* MAX_CPUS: none that it may run on */
 /* Onto the list of a CPU, which hears of it if it would not look soon enough; t is gone then. */
 void sched_give(struct thread *t, uint32_t cpu);
-/* At a decision: an idle CPU asked; it is time to look for one. */
-void balance_serve(struct runqueue *rq);
-void balance_push(struct runqueue *rq, uint64_t now); /* two or more want to run here */
+/*
+ * Of this CPU: is there room for t, of another one? Is it so full that t, of this one, had better
+ * leave it to the driver threads, which take part of it? Who has left does not find room at once.
+ */
+bool balance_room(struct runqueue *rq, struct thread *t);
+bool balance_crowded(struct runqueue *rq, struct thread *t);
+/* At a decision, where prev wants to go on or not: an idle CPU asked. */
+void balance_serve(struct runqueue *rq, const struct thread *prev, bool runnable);
+/* Two or more want to run here, and it is time to look for an idle CPU. */
+void balance_push(struct runqueue *rq, const struct thread *prev, bool runnable, uint64_t now);
 /* Could an idle CPU run somebody queued here? Then in how many ns should this one look again? */
 bool balance_wanted(struct runqueue *rq);
 uint64_t balance_delay(struct runqueue *rq, uint64_t now);

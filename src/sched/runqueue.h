@@ -43,7 +43,8 @@ struct runqueue {
 	bool yielding;
 	bool prev_moves; /* finish_switch gives prev to another CPU */
 	uint64_t next_balance;
-	uint64_t poll_ns; /* how long idle looks before it halts */
+	uint64_t push_seen; /* slice_start of whom a first look let wait */
+	uint64_t poll_ns;   /* how long idle looks before it halts */
 	uint64_t switches, ipis, idle_ns;
 
 	/* atomic, read by others */

@@ -138,19 +138,17 @@ bool sched_free_soon(void)
 {
 	const struct thread *running = thread_current();
 
-	return running->kernel_thread && running->class == THREAD_REALTIME &&
-	       !cpu_local()->irq_depth && !this_cpu(runqueue)->queued;
+	return sched_is_driver(running) && !cpu_local()->irq_depth && !this_cpu(runqueue)->queued;
 }
 
 /*
  * Somebody whose last CPU has halted, woken by a driver's thread that is done here at once: to get
- * that CPU out of its halt costs more than he does, if he needs less than half of one. His key is
- * what he used lately, in units of which weight * scale is a whole CPU.
+ * that CPU out of its halt costs more than he does, if there is room for him.
  */
 static bool better_here(struct runqueue *rq, struct thread *t, uint32_t last)
 {
 	return load_relaxed(&cpu_of(runqueue, last)->mode) == CPU_HALTED && sched_free_soon() &&
-	       thread_may_run_on(t, cpu_id()) && rq_key(rq, t) < t->weight * (rq->scale_last / 2);
+	       thread_may_run_on(t, cpu_id()) && balance_room(rq, t);
 }
 
 /*
@@ -165,7 +163,8 @@ static inline uint32_t choose_cpu(struct thread *t)
 		return last; /* if it may not run there any more, that CPU passes it on */
 	if (unlikely(!thread_may_run_on(t, last)))
 		last = any_allowed(t);
-	if (cpu_count() == 1 || (last == cpu_id() && sched_free_soon()))
+	if (cpu_count() == 1 ||
+		(last == cpu_id() && sched_free_soon() && !balance_crowded(this_cpu(runqueue), t)))
 		return last;
 	if (sched_is_idle(last))
 		return better_here(this_cpu(runqueue), t, last) ? cpu_id() : last;
@@ -369,7 +368,7 @@ static void resort(struct runqueue *rq, struct thread *prev, bool runnable)
 static __noinline void serve_wanted(struct runqueue *rq, struct thread *prev, bool runnable)
 {
 	if (load_relaxed(&rq->pull_request))
-		balance_serve(rq);
+		balance_serve(rq, prev, runnable);
 	if (load_relaxed(&rq->resort))
 		resort(rq, prev, runnable);
 	if (load_relaxed(&rq->quiescent_wanted))
@@ -393,12 +392,11 @@ static inline void charge(struct runqueue *rq, struct thread *t, uint64_t now, u
 {
 	uint64_t ran = now - t->slice_start;
 
-	if (t != rq->idle) {
-		rq_charge(rq, t, scale, ran);
+	rq_charge(rq, t, scale, ran);
+	if (t != rq->idle)
 		store_relaxed(&t->cpu_time, t->cpu_time + ran);
-	} else {
+	else
 		rq->idle_ns += ran;
-	}
 	store_relaxed(&t->slice_start, now);
 	rq->scale_last = scale;
 	rq->now = now;
@@ -522,7 +520,7 @@ static __noinline void serve_others(struct runqueue *rq, struct thread *prev, bo
 		irq_enable();
 		drain_incoming(rq);
 		if (rq->queued + runnable >= 2 && rq->now >= rq->next_balance)
-			balance_push(rq, rq->now);
+			balance_push(rq, prev, runnable, rq->now);
 		if (load_relaxed(&rq->wanted))
 			serve_wanted(rq, prev, runnable);
 		irq_disable();

@@ -8,6 +8,9 @@
  *	stay	a reader that may run anywhere stays where its packets arrive
  *	come	one that was on another CPU, and needs little of it, comes to where they arrive: the
  *		card has a single queue
+ *	busy	a reader that needs most of a CPU, and whose packets keep interrupting it, is not
+ *		moved each time: nobody takes him who only waits for the card's thread
+ *	full	one that could use all of it leaves the CPU where they arrive
  *	hash	connections are spread over the CPUs by the card, and each stays where it is
  *	order	a thread that is moved while it sends: its datagrams stay in order
  *	flood	more packets than there are interrupts
@@ -28,6 +31,9 @@
 #define IN_A_ROW    20
 #define DATAGRAMS   1500
 #define FLOOD	    20000
+#define BUSY	    10000
+#define WORK	    20000
+#define FULL	    200000
 #define CHECK(x)                                                                                   \
 	do {                                                                                       \
 		if (!(x)) {                                                                        \
@@ -139,6 +145,66 @@ static void stay(int away)
 		CHECK(sched_setaffinity(0, sizeof(all), &all) == 0);
 	}
 	printf("read where they arrive: %s\n", elsewhere(fd, 1000, &where) < 250 ? "most" : "few");
+}
+
+/* --- busy, full --- */
+
+static void work(void)
+{
+	for (int n = 0; n < WORK; n++)
+		__asm__ volatile("");
+}
+
+/* Answers a datagram, of which the peer has several under way. */
+static void answer(int fd)
+{
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(peer);
+	char byte;
+
+	CHECK(recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&peer, &len) == 1);
+	work();
+	CHECK(sendto(fd, &byte, 1, 0, (struct sockaddr *)&peer, len) == 1);
+}
+
+static void busy(void)
+{
+	int fd = server(SOCK_DGRAM), before, moved = 0;
+
+	printf("ready\n");
+	fflush(stdout);
+	answer(fd);
+	before = sched_getcpu();
+	for (int i = 0; i < BUSY; i++) {
+		answer(fd);
+		moved += before != sched_getcpu();
+		before = sched_getcpu();
+	}
+	if (moved < BUSY / 500)
+		printf("moved: hardly\n");
+	else
+		printf("moved: %d times\n", moved);
+}
+
+static void full(void)
+{
+	int fd = server(SOCK_DGRAM), where, in_a_row = 0;
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(peer);
+	char message[128];
+
+	printf("ready\n");
+	fflush(stdout);
+	CHECK(recvfrom(fd, message, 1, 0, (struct sockaddr *)&peer, &len) == 1);
+	len = sizeof(where);
+	for (int i = 0; i < FULL && in_a_row < 1000; i++) {
+		CHECK(recv(fd, message, sizeof(message), 0) > 0);
+		work();
+		CHECK(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &where, &len) == 0);
+		in_a_row = where != sched_getcpu() ? in_a_row + 1 : 0;
+	}
+	printf("it %s\n", in_a_row == 1000 ? "left" : "stayed");
+	CHECK(sendto(fd, message, 1, 0, (struct sockaddr *)&peer, sizeof(peer)) == 1);
 }
 
 /* --- hash --- */
@@ -267,6 +333,10 @@ int main(int argc, char **argv)
 		stay(0);
 	else if (argc > 1 && !strcmp(argv[1], "come"))
 		stay(1);
+	else if (argc > 1 && !strcmp(argv[1], "busy"))
+		busy();
+	else if (argc > 1 && !strcmp(argv[1], "full"))
+		full();
 	else if (argc > 1 && !strcmp(argv[1], "hash"))
 		hash();
 	else if (argc > 1 && !strcmp(argv[1], "order"))

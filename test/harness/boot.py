@@ -173,6 +173,24 @@ s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
 s.connect(address)
 s.settimeout(20)
 s.send(b"x")
+if what == "busy":
+    for _ in range(15):
+        s.send(b"x")
+    try:
+        s.settimeout(3)
+        while True:
+            s.recv(1)
+            s.send(b"x")
+    except (TimeoutError, ConnectionError):
+        sys.exit()
+if what == "full":
+    s.setsockopt(socket.IPPROTO_UDP, 103, 100)  # UDP_SEGMENT: many at a time
+    try:
+        while not select.select([s], [], [], 0)[0]:
+            s.send(b"x" * 5000)
+    except ConnectionError:
+        pass
+    sys.exit()
 if what == "order":
     last, got = -1, 0
     while True:
@@ -201,12 +219,14 @@ def queues(score):
             ("stream", "q35", 2, "".join(f"reader on CPU {i % 2}: its packets arrive there\n" for i in range(4))),
             ("stay", "q35", 2, "read where they arrive: most\n"),
             ("come", "q35", 2, "read where they arrive: most\n"),
+            ("busy", "q35", 2, "moved: hardly\n"),
+            ("full", "q35", 2, "it left\n"),
             ("hash", "q35", 3, "on all CPUs, 0 moved\n"),
             ("order", "q35", 3, "sent\n"),
             ("flood", "q35", 2, "interrupts for packets: less than one for eight\n"),
             ("flood", "microvm", 1, "interrupts for packets: less than one for eight\n")):
-        network = tap.Network("" if what == "come" else "multi_queue")
-        more = ["--qemu=-global", "--qemu=virtio-net-pci.rss=on"] if what == "hash" else []
+        network = tap.Network("" if what in ("come", "busy", "full") else "multi_queue")
+        more = {"hash": ("--qemu=-global", "--qemu=virtio-net-pci.rss=on"), "busy": VIRTUAL_TIME}.get(what, ())
         peer = []
 
         def meet(out):
@@ -215,7 +235,7 @@ def queues(score):
                                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
         try:
             got = target.run(network.prefix + target.guest(f"{DIR}/queues", [what], cpus=cpus, machine=machine,
-                                                           net="user", options=network.options + more), watch=meet)
+                                                           net="user", options=[*network.options, *more]), watch=meet)
             said_too = b""
             for p in peer:
                 said_too = p.communicate(timeout=30)[0]
