@@ -4,7 +4,7 @@
 BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
 BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
 		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so $(O)/bench/exits.so \
-		   $(O)/bench/udp_memcached $(O)/bench/udp_load
+		   $(O)/bench/udp_memcached $(O)/bench/udp_load $(O)/bench/widen
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)
@@ -21,6 +21,10 @@ $(O)/bench/gc: $(wildcard bench/gc/*.c) bench/gc/gc.h include/skiff.h
 $(O)/bench/wire $(O)/bench/wire_server: bench/wire.h
 
 $(O)/bench/udp_memcached: $(wildcard bench/memcached/*.c bench/memcached/*.h) include/skiff.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+
+$(O)/bench/widen: bench/widen.c tool/backlog.c tool/backlog.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 

@@ -40,7 +40,9 @@ class Guest:
     def linux_line(self):
         if self.root is None:
             self.root = linux.initrd(self.program, self.modules, self.pack)
-        return linux.line(self.skiff_line(), self.root, [self.program, *self.args], self.env)
+        ports = sum(a == "-p" and not b.endswith("/udp") for a, b in zip(self.options, self.options[1:]))
+        widen = [str(BUILD / "widen"), str(ports)] if ports else []  # as `skiff run` does itself
+        return widen + linux.line(self.skiff_line(), self.root, [self.program, *self.args], self.env)
 
     def line(self, kind):
         return self.skiff_command() if kind == "skiff" else self.linux_line()

@@ -19,6 +19,7 @@ COUNTED, TIMED = "Network, instructions", "Network, wall clock"
 HOST, ADDRESS, TAP = "10.0.2.2", "10.0.2.15", "tap0"  # the user-mode network's, so that both are configured alike
 PLACES = [("user", 1), ("user", 2), ("tap", 1), ("tap", 2)]  # network and CPUs of the guest: --on leaves some out
 ROUNDS = 3
+SECONDS = 2  # of each measure in wall clock: the first tenths are TCP's slow start, the scheduler's averages and the caches
 CONNECTIONS = 20
 
 
@@ -111,9 +112,9 @@ def redis_ask(command, pipeline):
 
 
 def nginx_get(service, count):
-    """wrk goes by time: about as long as that many would take at ten thousand a second."""
+    """wrk goes by time: about as long as that many would take at five thousand a second."""
     host, port = service.where[80]
-    text = sh("wrk", "-t", 1, "-c", CONNECTIONS, "-d", max(1, count // 10000), f"http://{host}:{port}/", timeout=120)
+    text = sh("wrk", "-t", 1, "-c", CONNECTIONS, "-d", max(1, count // 5000), f"http://{host}:{port}/", timeout=120)
     if "Non-2xx" in text or "Socket errors" in text:
         print(f"bench: wrk says: {text}", file=sys.stderr)
     return (int(re.search(r"(\d+) requests in", text).group(1)), float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)))
@@ -171,6 +172,15 @@ def place_words(net, cpus):
     return f"{'tap' if net == 'tap' else 'user-mode'}, {cpus} CPU{'s' * (cpus > 1)}"
 
 
+def lasting(measure, count):
+    """The rate over about SECONDS: measure(n) does n and returns their rate."""
+    part = max(1, count // 4)
+    measure(part)  # QEMU translates what it runs for the first time
+    begin = time.monotonic()
+    measure(part)
+    return measure(max(part, int(part * SECONDS / (time.monotonic() - begin))))
+
+
 def timed(run, make, measures, net, cpus):
     figures = {(title, k): [] for title, *_ in measures for k in KINDS}
     place = place_words(net, cpus)
@@ -183,8 +193,7 @@ def timed(run, make, measures, net, cpus):
                 if not up:
                     continue
                 for title, _, measure, count, *_ in measures:
-                    measure(service, count)  # QEMU translates what it runs for the first time
-                    figures[title, kind].append(measure(service, 3 * count)[1])
+                    figures[title, kind].append(lasting(lambda n, m=measure: m(service, n)[1], count))
     for title, unit, _, _, _, lowest in measures:
         middle = (statistics.median(figures[title, k]) if figures[title, k] else None for k in KINDS)
         run.add(TIMED, f"{title}; {place}", unit, *middle, lowest, more=True)

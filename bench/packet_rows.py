@@ -5,7 +5,7 @@ import socket
 import statistics
 
 from linux import BUILD, sh
-from net_rows import COUNTED, TIMED, Service, counter, place_words
+from net_rows import COUNTED, TIMED, Service, counter, lasting, place_words
 
 OURS, DEBIAN = BUILD / "udp_memcached", "/usr/bin/memcached"
 PORT = 11211
@@ -41,8 +41,9 @@ def figures(kind, name, net, cpus):
     with service.serving(service.guest(net, "-c", cpus), kind, 300) as up:
         if not up:
             return [None] * len(LOADS)
-        sh(BUILD / "udp_load", *service.where[PORT], 4, 4, 4000, timeout=200)  # QEMU translates what it runs for the first time
-        return [float(sh(BUILD / "udp_load", *service.where[PORT], *load, timeout=200)) for load in LOADS]
+        def load(ports, window, count):
+            return float(sh(BUILD / "udp_load", *service.where[PORT], ports, window, count, timeout=200))
+        return [lasting(lambda n, p=ports, w=window: load(p, w, n), count) for ports, window, count in LOADS]
 
 
 def rates(run, net, cpus):

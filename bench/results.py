@@ -25,7 +25,7 @@ SECTIONS = {
     "Network, exits": "What leaves the guest for each transaction, over tap, one CPU: less is better. Counted by a plugin in QEMU (`bench/exits.c`): the kicks of\n"
                       "the card's queues, the APIC's registers, halts, and instructions that a hypervisor serves. What depends on time, as timers, depends on\n"
                       "how fast the machine is.",
-    "Network, wall clock": "Per second, more is better. The client runs on the same two host CPUs as the guest and takes its share of them."
+    "Network, wall clock": "Per second, more is better: medians of three boots of each guest, in turns, with two seconds of each load. The client runs on the same two host CPUs as the guest and takes its share of them."
         " With one request in flight, and where a connection is made by QEMU's user-mode network, most of the time is QEMU's, the host's and the client's (doc/network.md, What a transaction costs outside the guest): the rows in instructions show what the guest costs.",
 }
 HEAD = """# Results
