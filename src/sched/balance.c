@@ -30,7 +30,7 @@
 
 /* Parts of a CPU: how busy it is of late, by R, that of its idle thread being the idle part. */
 #define PARTS	     64
-#define ROOM_TO_COME 8 /* who comes leaves so much idle */
+#define ROOM_TO_COME 8 /* who comes and the driver's thread leave so much idle */
 #define ROOM_TO_STAY 4 /* with less the CPU is full */
 #define DRIVERS_MUCH 4 /* so much would he gain on a CPU of his own */
 
@@ -59,7 +59,7 @@ static uint64_t parts_of(struct runqueue *rq, struct thread *t)
 
 bool balance_room(struct runqueue *rq, struct thread *t)
 {
-	return parts_of(rq, t) + ROOM_TO_COME < parts_of(rq, rq->idle);
+	return parts_of(rq, t) + parts_of(rq, thread_current()) + ROOM_TO_COME <= PARTS;
 }
 
 bool balance_crowded(struct runqueue *rq, struct thread *t)

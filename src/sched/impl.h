@@ -55,8 +55,9 @@ uint32_t sched_find_idle(const struct thread *t); /* MAX_CPUS: none that it may 
 /* Onto the list of a CPU, which hears of it if it would not look soon enough; t is gone then. */
 void sched_give(struct thread *t, uint32_t cpu);
 /*
- * Of this CPU: is there room for t, of another one? Is it so full that t, of this one, had better
- * leave it to the driver threads, which take part of it? Who has left does not find room at once.
+ * Of this CPU: is there room for t, of another one, beside the driver's thread that runs? Is it so
+ * full that t, of this one, had better leave it to the driver threads, which take part of it? Who
+ * has left does not find room at once.
  */
 bool balance_room(struct runqueue *rq, struct thread *t);
 bool balance_crowded(struct runqueue *rq, struct thread *t);
