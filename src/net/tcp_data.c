@@ -312,14 +312,17 @@ static void free_read(struct tcp_sock *t)
 	}
 }
 
-/* ns. What we send may tell better: it has no pauses of the program in it. */
+/*
+ * ns. What we send may tell better: it has no pauses of the program in it. But a handshake on an
+ * idle wire says little of a burst, so it is a tick of the timestamps' clock at least, as on Linux.
+ */
 static uint64_t round_trip(const struct tcp_sock *t)
 {
 	uint32_t us = t->srtt >> 3;
 
 	if (t->rcv_rtt && (!us || t->rcv_rtt < us))
 		us = t->rcv_rtt;
-	return (uint64_t)us * NSEC_PER_USEC;
+	return (uint64_t)MAX(us, 1000u) * NSEC_PER_USEC;
 }
 
 /*

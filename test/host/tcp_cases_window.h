@@ -341,6 +341,32 @@ TEST(receive_buffer_follows_a_fast_sender)
 	CHECK(sk_of(c)->i.s.rcvbuf <= me.net.buffer_max);
 	close_all();
 }
+/* A round trip shorter than a millisecond: what is read in a millisecond counts. */
+TEST(receive_buffer_follows_bursts_on_a_fast_wire)
+{
+	uint32_t before;
+
+	open_with(O_TS | O_WSCALE, 0);
+	before = sk_of(c)->i.s.rcvbuf;
+	for (int round = 0; round < 6; round++) {
+		for (unsigned burst = 0; burst < 5; burst++) {
+			for (unsigned n = 0; n < 13; n++) {
+				uint8_t o[12];
+				size_t len = put_ts(o);
+
+				SEND(.flags = TCP_ACK, .seq = peer_seq, .ack = iss + 1, .text = buf,
+					.len = SEG, .opt = o, .opt_len = len);
+				peer_seq += SEG;
+			}
+			while (env_read(c, buf, sizeof(buf), 0) > 0)
+				;
+			env_run(210000);
+		}
+		out_clear();
+	}
+	CHECK(sk_of(c)->i.s.rcvbuf >= before * 2);
+	close_all();
+}
 TEST(receive_buffer_that_was_set_stays)
 {
 	open_with(0, 20);
