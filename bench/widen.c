@@ -19,8 +19,16 @@
 static void widen(pid_t qemu, int ports)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	for (int i = 0; i < LOOKS && getppid() == qemu && backlog_widen(qemu) < ports; i++)
-		usleep(50000);
+	for (int i = 0; i < LOOKS && getppid() == qemu; i++) {
+		if (backlog_widen(qemu) >= ports)
+			return;
+		usleep(50000); /* nobody tells when QEMU listens */
+	}
+	if (getppid() == qemu)
+		fprintf(stderr,
+			"widen: QEMU does not listen on %d ports, or may not be looked at: "
+			"run as root\n",
+			ports);
 }
 
 int main(int argc, char **argv)

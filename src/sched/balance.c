@@ -28,7 +28,10 @@
 #define PUSH_SOON	 1000ull    /* ns */
 #define PUSH_LOOK	 8	    /* this many of the queue are looked at */
 
-/* Parts of a CPU: how busy it is of late, by R, that of its idle thread being the idle part. */
+/*
+ * Parts of a CPU: how busy it is of late, by R, that of its idle thread being the idle part. R is
+ * its own CPU's, or of a thread that sleeps its waker's.
+ */
 #define PARTS	     64
 #define ROOM_TO_COME 8 /* who comes and the driver's thread leave so much idle */
 #define ROOM_TO_STAY 4 /* with less the CPU is full */

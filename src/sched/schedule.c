@@ -392,7 +392,7 @@ static inline void charge(struct runqueue *rq, struct thread *t, uint64_t now, u
 {
 	uint64_t ran = now - t->slice_start;
 
-	rq_charge(rq, t, scale, ran);
+	rq_charge(rq, t, scale, ran); /* R of the idle thread: balance.c */
 	if (t != rq->idle)
 		store_relaxed(&t->cpu_time, t->cpu_time + ran);
 	else
