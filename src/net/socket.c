@@ -445,7 +445,7 @@ struct file *socket_create(int family, int type, int protocol)
 int socket_pair(int family, int type, int protocol, struct file *out[2])
 {
 	int kind = type & SOCK_TYPE_MASK;
-	struct socket *s[2];
+	struct socket *s[2] = { NULL };
 
 	if (type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return -EINVAL;

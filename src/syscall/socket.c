@@ -47,7 +47,7 @@ SYSCALL_DEFINE3(socket, int, family, int, type, int, protocol)
 SYSCALL_DEFINE4(socketpair, int, family, int, type, int, protocol, int *, ufds)
 {
 	struct fdtable *t = process_current()->fds;
-	struct file *f[2];
+	struct file *f[2] = { NULL };
 	int fd[2], err = socket_pair(family, type, protocol, f);
 
 	if (err)
