@@ -21,7 +21,7 @@
 void (*crash_power_off)(void);
 void (*crash_print_threads)(int level);
 
-/* Only code that the compiler makes refers to these two, and it makes some when the kernel is linked. */
+/* Only code that the compiler makes refers to these two, some of it at the kernel's link. */
 __used uintptr_t __stack_chk_guard = 0x595e9fbd94fda766; /* replaced by entry/main.c at boot */
 __used __noreturn void __stack_chk_fail(void);
 
