@@ -4,7 +4,7 @@
 BENCH_CFLAGS	:= -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -pthread
 BENCH_BIN	:= $(O)/bench/init $(O)/bench/hello $(O)/bench/load $(O)/bench/micro $(O)/bench/gc \
 		   $(O)/bench/wire $(O)/bench/wire_server $(O)/bench/count.so $(O)/bench/exits.so \
-		   $(O)/bench/udp_memcached $(O)/bench/udp_load $(O)/bench/widen
+		   $(O)/bench/udp_memcached $(O)/bench/udp_load $(O)/bench/widen $(O)/bench/floor.elf
 
 $(O)/bench/init: bench/init.c
 	@mkdir -p $(@D)
@@ -27,6 +27,15 @@ $(O)/bench/udp_memcached: $(wildcard bench/memcached/*.c bench/memcached/*.h) in
 $(O)/bench/widen: bench/widen.c tool/backlog.c tool/backlog.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+
+# A kernel: 32 bits, loaded at 1 MiB.
+FLOOR_CFLAGS	:= -m32 -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-pic -fno-pie \
+		   -mgeneral-regs-only -fno-strict-aliasing -fno-stack-protector \
+		   -fno-asynchronous-unwind-tables -fcf-protection=none $(WARN) -Isrc
+$(O)/bench/floor.elf: $(wildcard bench/floor/* src/abi/*.h) src/cpu/io.h src/cpu/barrier.h
+	@mkdir -p $(@D)
+	$(CC) $(FLOOR_CFLAGS) -nostdlib -static -no-pie -Wl,-Ttext-segment=0x100000 \
+		-Wl,--build-id=none -Wl,-e,pvh_entry -o $@ $(filter %.c %.S,$^)
 
 # Plugins go into QEMU, which has the functions that they call.
 $(O)/bench/%.so: bench/%.c bench/plugin.h

@@ -14,6 +14,7 @@ CPU = "max,-erms,-fsrm"  # TCG runs `rep movsb` a byte at a time: see the head o
 ICOUNT = ["--qemu=-icount", "--qemu=shift=0,sleep=off", "--qemu=-cpu", f"--qemu={CPU}"]
 SAME_CPU = ["--qemu=-cpu", f"--qemu={CPU}"]
 KINDS = ("skiff", "linux")
+FLOOR = "floor"  # a third kind: Skiff's line, with the kernel that does the least (bench/floor), which runs no program
 
 
 class Guest:
@@ -45,6 +46,8 @@ class Guest:
         return widen + linux.line(self.skiff_line(), self.root, [self.program, *self.args], self.env)
 
     def line(self, kind):
+        if kind == FLOOR:
+            return ["env", f"SKIFF_KERNEL={BUILD}/floor.elf", *self.skiff_command()]
         return self.skiff_command() if kind == "skiff" else self.linux_line()
 
     def commands(self):

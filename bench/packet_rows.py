@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""memcached over UDP: on packets by reference (bench/memcached), by sockets, and Debian's own, in both guests."""
+"""memcached over UDP: on packets by reference (bench/memcached), by sockets, and Debian's own, in both guests; and
+what a guest that does nothing else would reach (bench/floor)."""
 import contextlib
 import socket
 import statistics
 
+from guest import FLOOR
 from linux import BUILD, sh
 from net_rows import COUNTED, TIMED, Service, counter, lasting, place_words
 
@@ -14,10 +16,11 @@ ROUNDS = 3
 # what it is called: (program, its arguments but for -t); on Linux ours serves by recvmmsg, as there are no rings
 PROGRAMS = {"ours": (OURS, ["-U", PORT]), "calls": (OURS, ["-U", PORT, "--calls"]),
             "debian": (DEBIAN, ["-u", "root", "-U", PORT])}
-# a row: its words, the program in Skiff, the program on Linux, the ratio that is asked for (of rates; None: none)
-ROWS = (("packets by reference, Linux: memcached", "ours", "debian", 4.0),
-        ("memcached", "debian", "debian", 1.5),
-        ("our server by recvmmsg", "calls", "calls", None))
+# a row: its words, kind of guest and program of either side, the ratio that is asked for (of rates; None: none)
+ROWS = (("packets by reference, Linux: memcached", ("skiff", "ours"), ("linux", "debian"), 4.0),
+        ("memcached", ("skiff", "debian"), ("linux", "debian"), 1.5),
+        ("our server by recvmmsg", ("skiff", "calls"), ("linux", "calls"), None),
+        ("the least that a guest can do (bench/floor), Linux: memcached", (FLOOR, "ours"), ("linux", "debian"), None))
 LOADS = ((1, 1, 4000), (4, 4, 12000), (4, 16, 20000))  # ports, requests in flight from each, requests
 
 
@@ -47,7 +50,7 @@ def figures(kind, name, net, cpus):
 
 
 def rates(run, net, cpus):
-    wanted = sorted({(k, name) for _, skiff, linux, _ in ROWS for k, name in (("skiff", skiff), ("linux", linux))})
+    wanted = sorted({side for _, *sides, _ in ROWS for side in sides})
     all_of = {w: [] for w in wanted}
     for name in ("ours", "debian"):
         run.command(f"memcached over UDP, {name}, {place_words(net, cpus)}", udp_memcached(name, cpus).guest(net, "-c", cpus))
@@ -55,13 +58,13 @@ def rates(run, net, cpus):
         for w in wanted:
             all_of[w].append(figures(*w, net, cpus))
 
-    def middle(kind, name, i):
-        values = [f[i] for f in all_of[kind, name] if f[i]]
+    def middle(side, i):
+        values = [f[i] for f in all_of[side] if f[i]]
         return statistics.median(values) if values else None
-    for words, skiff, linux, target in ROWS:
+    for words, ours, linux, target in ROWS:
         for i, (ports, window, _) in enumerate(LOADS):
             run.add(TIMED, f"memcached over UDP, {words}: {ports} ports, {window} in flight; {place_words(net, cpus)}", "requests/s",
-                    middle("skiff", skiff, i), middle("linux", linux, i), target, more=True)
+                    middle(ours, i), middle(linux, i), target, more=True)
 
 
 def instructions(run):
@@ -80,11 +83,11 @@ def instructions(run):
                 spent.append(counter(file) - before)
             return (spent[1] - spent[0]) / (2 * COUNTED_REQUESTS)
     counts = {}
-    for words, skiff, linux, _ in ROWS:
-        for key in (("skiff", skiff), ("linux", linux)):
-            if key not in counts:
-                counts[key] = count(*key)
-        run.add(COUNTED, f"memcached over UDP, {words}: a request", "instructions", counts["skiff", skiff], counts["linux", linux])
+    for words, ours, linux, _ in ROWS:
+        for side in (ours, linux):
+            if side not in counts:
+                counts[side] = count(*side)
+        run.add(COUNTED, f"memcached over UDP, {words}: a request", "instructions", counts[ours], counts[linux])
 
 
 def row_packet(run):
