@@ -14,6 +14,7 @@
 #include "diag/log.h"
 #include "lib/cmdline.h"
 #include "lib/format.h"
+#include "mem/heap.h"
 #include "sched/clock.h"
 #include "sched/random.h"
 #include "sched/thread.h"
@@ -23,8 +24,6 @@
 
 void (*net_resolv_conf)(const char *text);
 void (*net_hostname)(const char *name);
-
-#define OTHER_METRIC 100 /* routers of the first card come before those of others */
 
 /* A fixed address, and the router there, or any. */
 struct fixed {
@@ -39,21 +38,15 @@ static struct {
 	unsigned dns_count;
 } config;
 
-/* Where names were heard of. Guarded by servers_lock. */
+/* Who named servers and domains: by card, then by source. The list is servers_lock's. */
+struct heard {
+	struct heard *next;
+	int ifindex;
+	enum names_source from;
+	struct net_names names;
+};
 static DEFINE_MUTEX(servers_lock);
-static struct {
-	uint32_t dns[4];
-	unsigned count;
-	char search[256]; /* with its keyword's arguments, empty: none */
-	uint32_t ntp[4];
-	unsigned ntp_count;
-	struct {
-		struct ip_addr dns[4];
-		unsigned count;
-		int ifindex;
-		char search[256];
-	} v6[NAMES_SOURCES];
-} names;
+static struct heard *heard;
 
 uint64_t net_random(void)
 {
@@ -142,12 +135,12 @@ static int put_server(char *text, size_t size, int at, struct ip_addr a, int ifi
 	char addr[IP_TEXT], line[IP_TEXT + IFNAMSIZ + 16];
 	struct netdev *dev = ip_is_link_local(a) ? netdev_by_index(ifindex) : NULL;
 
-	if ((size_t)at >= size)
-		return at;
 	ip_format(a, addr);
 	format(line, sizeof(line), "nameserver %s%s%s\n", addr, dev ? "%" : "",
 		dev ? dev->name : "");
 	if (strstr(text, line)) /* routers and DHCPv6 often name the same */
+		return at;
+	if ((size_t)at + strlen(line) >= size) /* half of one would be another */
 		return at;
 	return at + format(text + at, size - (size_t)at, "%s", line);
 }
@@ -187,53 +180,72 @@ static void add_words(char *list, size_t size, const char *more)
 	}
 }
 
-/* names.lock held. Everybody's domains; the command line's servers are the only ones. */
+/* servers_lock held. Everybody's domains; the command line's servers are the only ones. */
 static void write_names(void)
 {
 	struct net_state *n = the_net();
-	char search[sizeof(names.search)] = "";
+	char search[sizeof(heard->names.search)] = "";
 	size_t size = sizeof(n->resolv);
 	int at = 0;
 
-	add_words(search, sizeof(search), names.search);
-	for (unsigned k = 0; k < NAMES_SOURCES; k++)
-		add_words(search, sizeof(search), names.v6[k].search);
+	for (const struct heard *h = heard; h; h = h->next)
+		add_words(search, sizeof(search), h->names.search);
 	n->resolv[0] = 0;
 	if (search[0])
 		at += format(n->resolv, size, "search %s\n", search);
 	for (unsigned i = 0; i < config.dns_count; i++)
 		at = put_server(n->resolv, size, at, config.dns[i], 0);
-	for (unsigned i = 0; i < names.count && !config.dns_count; i++)
-		at = put_server(n->resolv, size, at, ip_map(names.dns[i]), 0);
-	for (unsigned k = 0; k < NAMES_SOURCES && !config.dns_count; k++)
-		for (unsigned i = 0; i < names.v6[k].count; i++)
-			at = put_server(
-				n->resolv, size, at, names.v6[k].dns[i], names.v6[k].ifindex);
+	for (const struct heard *h = heard; h && !config.dns_count; h = h->next)
+		for (unsigned i = 0; i < h->names.dns_count; i++)
+			at = put_server(n->resolv, size, at, h->names.dns[i], h->ifindex);
 	if (net_resolv_conf)
 		net_resolv_conf(n->resolv);
 }
 
-void net_publish_names(const uint32_t *dns, unsigned count, const char *domain, const char *search)
+/* What the command line says alone. */
+static void publish_given(void)
 {
 	mutex_lock(&servers_lock);
-	names.count = MIN(count, (unsigned)ARRAY_SIZE(names.dns));
-	if (names.count)
-		memcpy(names.dns, dns, names.count * sizeof(*dns));
-	str_copy(names.search,
-		search && search[0] ? search
-		: domain	    ? domain
-				    : "",
-		sizeof(names.search));
 	write_names();
 	mutex_unlock(&servers_lock);
 }
 
-void net_publish_ntp(const uint32_t *servers, unsigned count)
+void net_publish_names(
+	const struct netdev *dev, enum names_source from, const struct net_names *names)
 {
+	struct heard *new = names ? heap_alloc(sizeof(*new)) : NULL, *old = NULL, **at = &heard;
+
+	if (new)
+		*new = (struct heard){ .ifindex = dev->index, .from = from, .names = *names };
+	else if (names)
+		log_warn("%s: no memory for the names of servers", dev->name);
 	mutex_lock(&servers_lock);
-	names.ntp_count = MIN(count, (unsigned)ARRAY_SIZE(names.ntp));
-	memcpy(names.ntp, servers, names.ntp_count * sizeof(*servers));
+	while (*at && ((*at)->ifindex < dev->index ||
+			      ((*at)->ifindex == dev->index && (*at)->from < from)))
+		at = &(*at)->next;
+	if (*at && (*at)->ifindex == dev->index && (*at)->from == from) {
+		old = *at;
+		*at = old->next;
+	}
+	if (new) {
+		new->next = *at;
+		*at = new;
+	}
+	write_names();
 	mutex_unlock(&servers_lock);
+	heap_free(old);
+}
+
+/* Whether a server that comes before the i-th of h is the same. */
+static bool ntp_shown(const struct heard *h, unsigned i)
+{
+	for (const struct heard *k = heard;; k = k->next)
+		for (unsigned j = 0; j < k->names.ntp_count; j++) {
+			if (k == h && j == i)
+				return false;
+			if (ip_equal(k->names.ntp[j], h->names.ntp[i]))
+				return true;
+		}
 }
 
 /* As Linux's own DHCP client shows them, in /proc/net/ipconfig/ntp_servers. */
@@ -242,24 +254,14 @@ void net_show_ntp_servers(struct net_text *t)
 	char addr[IP_TEXT];
 
 	mutex_lock(&servers_lock);
-	for (unsigned i = 0; i < names.ntp_count; i++) {
-		ip_format(ip_map(names.ntp[i]), addr);
-		t->print(t, addr);
-		t->print(t, "\n");
-	}
-	mutex_unlock(&servers_lock);
-}
-
-void net_publish_names6(enum names_source from, const struct ip_addr *dns, unsigned count,
-	const char *search, int ifindex)
-{
-	mutex_lock(&servers_lock);
-	names.v6[from].count = MIN(count, (unsigned)ARRAY_SIZE(names.v6[from].dns));
-	for (unsigned i = 0; i < names.v6[from].count; i++)
-		names.v6[from].dns[i] = dns[i];
-	names.v6[from].ifindex = ifindex;
-	str_copy(names.v6[from].search, search, sizeof(names.v6[from].search));
-	write_names();
+	for (const struct heard *h = heard; h; h = h->next)
+		for (unsigned i = 0; i < h->names.ntp_count; i++) {
+			if (ntp_shown(h, i))
+				continue;
+			ip_format(h->names.ntp[i], addr);
+			t->print(t, addr);
+			t->print(t, "\n");
+		}
 	mutex_unlock(&servers_lock);
 }
 
@@ -290,7 +292,7 @@ static void set_static6(struct netdev *dev, const struct fixed *f, uint32_t metr
 static void apply_static(struct netdev *dev)
 {
 	set_static(dev, &config.ip, 0);
-	net_publish_names(NULL, 0, NULL, NULL);
+	publish_given();
 	net_set_configured();
 }
 
@@ -298,20 +300,22 @@ static void apply_static6(struct netdev *dev)
 {
 	set_static6(dev, &config.ip6, 1024);
 	if (config.dns_count)
-		net_publish_names(NULL, 0, NULL, NULL);
+		publish_given();
 }
 
 /* A card behind the first has what ip=NAME:... and ip6=NAME:... say, or nothing. */
-static void configure_other(struct netdev *dev, const char *cmdline)
+static void configure_other(struct netdev *dev, unsigned card, const char *cmdline)
 {
 	char text[128];
 	struct fixed f = { 0 };
 
 	if (get_word(cmdline, "ip", dev, text, sizeof(text))) {
-		if (parse_static(text, true, &f))
-			set_static(dev, &f, OTHER_METRIC);
+		if (strcmp(text, "dhcp") == 0)
+			dhcp_start(dev, card);
+		else if (parse_static(text, true, &f))
+			set_static(dev, &f, card * CARD_METRIC);
 		else
-			log_err("net: ip=%s:%s is not ADDR/LEN[,GW]", dev->name, text);
+			log_err("net: ip=%s:%s is neither dhcp nor ADDR/LEN[,GW]", dev->name, text);
 	}
 	f = (struct fixed){ 0 };
 	if (!get_word(cmdline, "ip6", dev, text, sizeof(text)))
@@ -319,7 +323,7 @@ static void configure_other(struct netdev *dev, const char *cmdline)
 	if (strcmp(text, "auto") == 0)
 		nd_start(dev, true);
 	else if (parse_static(text, false, &f))
-		set_static6(dev, &f, 1024 + OTHER_METRIC);
+		set_static6(dev, &f, 1024 + card * CARD_METRIC);
 	else
 		log_err("net: ip6=%s:%s is neither auto nor ADDR/LEN[,GW]", dev->name, text);
 }
@@ -332,7 +336,7 @@ void net_config_device(struct netdev *dev)
 		return;
 	first = dev;
 	switch (config.mode) {
-	case CONFIG_AUTO: dhcp_start(dev); break;
+	case CONFIG_AUTO: dhcp_start(dev, 0); break;
 	case CONFIG_STATIC: apply_static(dev); break;
 	case CONFIG_NONE: break;
 	}
@@ -374,7 +378,7 @@ void net_configure(const char *cmdline)
 {
 	struct net_state *n = the_net();
 	char text[128];
-	bool any = false;
+	unsigned cards = 0;
 
 	/* Not before: the host's entropy is there now. */
 	n->isn_key = (struct hash_key){ net_random(), net_random() };
@@ -388,14 +392,14 @@ void net_configure(const char *cmdline)
 	config.read = true;
 	for (struct netdev *d = netdev_first(); d; d = d->next)
 		if (!(d->features & NETDEV_LOOPBACK)) {
-			if (any)
-				configure_other(d, cmdline);
-			any = true;
+			if (cards)
+				configure_other(d, cards, cmdline);
+			cards++;
 			net_config_device(d);
 		}
-	if (!any || (config.mode == CONFIG_NONE && config.mode6 == CONFIG_NONE)) {
+	if (!cards || (config.mode == CONFIG_NONE && config.mode6 == CONFIG_NONE)) {
 		if (config.dns_count)
-			net_publish_names(NULL, 0, NULL, NULL);
+			publish_given();
 		net_set_configured();
 	}
 }

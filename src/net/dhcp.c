@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The DHCP client's life (RFC 2131, 4.4), in a thread of its own.
+ * The DHCP client's life (RFC 2131, 4.4), in a thread of its own: one for each card that asks.
  *
  *	INIT --discover--> SELECTING --offer--> REQUESTING --ack--> BOUND --T1--> RENEWING
  *	  ^                                        | nak                 ^ ack |      | T2
@@ -33,35 +33,50 @@
 #define DECLINE_WAIT (10 * NSEC_PER_SEC) /* 2131 3.1 step 5, but not before the first new try */
 
 struct dhcp_client {
+	/* fixed when the client is in the list */
+	struct dhcp_client *next;
 	struct netdev *dev;
-	struct socket *s;
+	struct socket *s; /* its thread alone receives */
+	unsigned card;	  /* 0: the first, which names the machine and is waited for */
+
+	/* of its thread alone */
 	uint32_t xid;
 	uint64_t started, bound_at, first_bound; /* monotonic ns */
-	struct dhcp_lease lease;		 /* valid while bound */
-	bool bound;
-	uint32_t declined; /* in a row */
+	uint32_t declined;			 /* in a row */
 
+	/* written under lock by its thread, which reads them without; others read under it */
+	struct mutex lock;
+	struct dhcp_lease lease; /* valid while bound */
+	bool bound;
+
+	/* with who receives on the card */
 	uint32_t watched;	 /* atomic: the address offered or had */
 	uint32_t conflict;	 /* atomic: another host speaks as it */
 	struct wait_queue heard; /* of a conflict */
 };
 
-static struct dhcp_client *client; /* the one there is */
+static struct dhcp_client *clients; /* atomic, newest first; only grows */
+
+static void send_request(struct dhcp_client *c, uint32_t to, struct dhcp_request r)
+{
+	uint8_t buf[DHCP_MAX_PACKET];
+
+	r.hostname = the_net()->hostname;
+	memcpy(r.mac, c->dev->mac, 6);
+	udp_client_send(c->s, buf, dhcp_build(buf, &r), ip_map(to), DHCP_SERVER_PORT);
+}
 
 static void client_send(struct dhcp_client *c, uint8_t type, uint32_t to, uint32_t requested,
 	uint32_t server, uint32_t ciaddr)
 {
-	uint8_t buf[DHCP_MAX_PACKET];
-	struct dhcp_request r = { .type = type,
-		.xid = c->xid,
-		.requested = requested,
-		.server = server,
-		.ciaddr = ciaddr,
-		.hostname = the_net()->hostname,
-		.secs = (uint16_t)MIN((clock_now() - c->started) / NSEC_PER_SEC, 65535ull) };
-
-	memcpy(r.mac, c->dev->mac, 6);
-	udp_client_send(c->s, buf, dhcp_build(buf, &r), ip_map(to), DHCP_SERVER_PORT);
+	send_request(c, to,
+		(struct dhcp_request){ .type = type,
+			.xid = c->xid,
+			.requested = requested,
+			.server = server,
+			.ciaddr = ciaddr,
+			.secs = (uint16_t)MIN(
+				(clock_now() - c->started) / NSEC_PER_SEC, 65535ull) });
 }
 
 /* The next answer of type 'want' (or a NAK) until the deadline; false: none came. */
@@ -99,47 +114,88 @@ static bool same_config(const struct dhcp_lease *a, const struct dhcp_lease *b)
 	       strcmp(a->search, b->search) == 0;
 }
 
+/* NULL: there is none any more. */
+static void set_lease(struct dhcp_client *c, const struct dhcp_lease *l)
+{
+	mutex_lock(&c->lock);
+	if (l)
+		c->lease = *l;
+	c->bound = l != NULL;
+	mutex_unlock(&c->lock);
+}
+
+static void add_routes(struct dhcp_client *c, const struct dhcp_lease *l)
+{
+	uint32_t metric = DHCP_METRIC + c->card * CARD_METRIC;
+
+	if (l->has_routes) {
+		for (unsigned i = 0; i < l->route_count; i++)
+			route_add(l->routes[i].dst, l->routes[i].prefix, l->routes[i].gateway,
+				c->dev, metric, 16);
+	} else if (l->router) {
+		route_add(0, 0, l->router, c->dev, metric, 16);
+	}
+}
+
+static void publish(struct dhcp_client *c, const struct dhcp_lease *l)
+{
+	struct net_names names = { .dns_count = l->dns_count, .ntp_count = l->ntp_count };
+
+	_Static_assert(
+		DHCP_MAX_DNS <= ARRAY_SIZE(names.dns) && DHCP_MAX_NTP <= ARRAY_SIZE(names.ntp),
+		"all of them");
+	for (unsigned i = 0; i < l->dns_count; i++)
+		names.dns[i] = ip_map(l->dns[i]);
+	for (unsigned i = 0; i < l->ntp_count; i++)
+		names.ntp[i] = ip_map(l->ntp[i]);
+	str_copy(names.search, l->search[0] ? l->search : l->domain, sizeof(names.search));
+	net_publish_names(c->dev, NAMES_DHCP, &names);
+}
+
 static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 {
 	const uint8_t *a = (const uint8_t *)&l->addr;
+	bool same = c->bound && same_config(&c->lease, l);
 
 	c->bound_at = clock_now();
-	if (c->bound && same_config(&c->lease, l)) {
-		c->lease = *l;
-		return;
-	}
-	if (c->bound)
+	if (c->bound && !same)
 		netif_remove_addresses(c->dev);
-	c->lease = *l;
-	c->bound = true;
+	set_lease(c, l);
+	if (same)
+		return;
 	if (l->mtu && l->mtu < c->dev->mtu)
 		c->dev->mtu = l->mtu;
 	netif_add(&(struct net_addr){ .dev = c->dev,
 		.addr = ip_map(l->addr),
 		.prefix = (uint8_t)l->prefix,
 		.broadcast = l->broadcast });
-	if (l->has_routes) {
-		for (unsigned i = 0; i < l->route_count; i++)
-			route_add(l->routes[i].dst, l->routes[i].prefix, l->routes[i].gateway,
-				c->dev, 100, 16);
-	} else if (l->router) {
-		route_add(0, 0, l->router, c->dev, 100, 16);
-	}
+	add_routes(c, l);
 	arp_announce(c->dev, l->addr);
-	if (l->hostname[0] && net_hostname && !the_net()->hostname[0])
-		net_hostname(l->hostname);
-	net_publish_names(l->dns, l->dns_count, l->domain, l->search);
-	net_publish_ntp(l->ntp, l->ntp_count);
-	net_set_configured();
+	publish(c, l);
+	if (c->card == 0) {
+		if (l->hostname[0] && net_hostname && !the_net()->hostname[0])
+			net_hostname(l->hostname);
+		net_set_configured();
+	}
 	log_info("%s: %u.%u.%u.%u/%u for %u s", c->dev->name, a[0], a[1], a[2], a[3], l->prefix,
 		l->lease);
 }
 
+/* All that came with the lease goes; what other cards have stays. */
+static void unbind(struct dhcp_client *c)
+{
+	set_lease(c, NULL);
+	netif_remove_addresses(c->dev);
+	net_publish_names(c->dev, NAMES_DHCP, NULL);
+}
+
 void dhcp_arp(const struct netdev *dev, uint32_t addr)
 {
-	struct dhcp_client *c = load_acquire(&client);
+	struct dhcp_client *c = load_acquire(&clients);
 
-	if (!c || c->dev != dev || addr != load_relaxed(&c->watched))
+	while (c && c->dev != dev)
+		c = c->next;
+	if (!c || addr != load_relaxed(&c->watched))
 		return;
 	store_release(&c->conflict, 1);
 	wait_wake_all(&c->heard, 0);
@@ -154,15 +210,15 @@ static void watch(struct dhcp_client *c, uint32_t addr)
 }
 
 /* RFC 2131 4.4.4: to all, without an address of ours. */
-static void decline(struct dhcp_client *c)
+static void decline(struct dhcp_client *c, uint32_t addr, uint32_t server)
 {
-	const uint8_t *a = (const uint8_t *)&c->lease.addr;
+	const uint8_t *a = (const uint8_t *)&addr;
 
 	log_warn("%s: another host has %u.%u.%u.%u", c->dev->name, a[0], a[1], a[2], a[3]);
-	netif_remove_addresses(c->dev);
-	c->bound = false;
+	if (c->bound)
+		unbind(c);
 	c->xid = (uint32_t)net_random();
-	client_send(c, DHCPDECLINE, INADDR_BROADCAST, c->lease.addr, c->lease.server, 0);
+	client_send(c, DHCPDECLINE, INADDR_BROADCAST, addr, server, 0);
 	if (c->declined++)
 		thread_sleep(DECLINE_WAIT, false, NULL);
 }
@@ -179,7 +235,7 @@ static bool stay_bound(struct dhcp_client *c, uint64_t until)
 		if (!load_acquire(&c->conflict))
 			continue;
 		if (now - c->first_bound < PROBE_TIME) {
-			decline(c);
+			decline(c, c->lease.addr, c->lease.server);
 			return false;
 		}
 		store_release(&c->conflict, 0);
@@ -223,8 +279,7 @@ static void acquire(struct dhcp_client *c)
 			if (!ack.server)
 				ack.server = offer.server;
 			if (load_acquire(&c->conflict)) { /* before anybody heard of it */
-				c->lease = ack;
-				decline(c);
+				decline(c, ack.addr, ack.server);
 				break;
 			}
 			c->first_bound = clock_now();
@@ -271,6 +326,10 @@ static void client_thread(void *arg)
 	struct dhcp_client *c = arg;
 	bool refused;
 
+	/* Before it asks for anything: dhcp_arp has to find it. */
+	c->next = load_relaxed(&clients);
+	while (!atomic_cas(&clients, &c->next, c))
+		;
 	for (;;) {
 		if (!c->bound)
 			acquire(c);
@@ -286,41 +345,50 @@ static void client_thread(void *arg)
 		if (!refused && extend(c, INADDR_BROADCAST, after(c, c->lease.lease), &refused))
 			continue;
 		log_warn("%s: the DHCP lease is over", c->dev->name);
-		netif_remove_addresses(c->dev);
-		c->bound = false;
+		unbind(c);
 	}
 }
 
-void dhcp_start(struct netdev *dev)
+void dhcp_start(struct netdev *dev, unsigned card)
 {
 	struct dhcp_client *c = heap_alloc_zeroed(sizeof(*c));
 	int err = -ENOMEM;
 
 	if (c) {
 		c->dev = dev;
+		c->card = card;
+		mutex_init(&c->lock, "dhcp_client.lock");
 		wait_init(&c->heard);
 		err = udp_client_create(AF_INET, dev, DHCP_CLIENT_PORT, &c->s);
 	}
-	if (!err) {
-		store_release(&client, c);
-		if (!kthread_create("dhcp", client_thread, c, THREAD_NORMAL))
-			err = -ENOMEM;
+	if (!err && !kthread_create("dhcp", client_thread, c, THREAD_NORMAL))
+		err = -ENOMEM;
+	if (!err)
+		return;
+	log_err("%s: DHCP cannot start: %d", dev->name, -err);
+	if (c && c->s) {
+		c->s->ops->close(c->s);
+		socket_put(c->s);
 	}
-	if (err) {
-		store_release(&client, NULL);
-		log_err("%s: DHCP cannot start: %d", dev->name, -err);
+	heap_free(c);
+	if (card == 0)
 		net_set_configured();
-	}
 }
 
-/* Gives the address back; the packet leaves with the machine's last breath, or does not (RFC 2131
+/* Gives the addresses back; the packets leave with the machine's last breath, or do not (RFC 2131
  * allows). */
 void dhcp_stop(void)
 {
-	struct dhcp_client *c = client;
+	for (struct dhcp_client *c = load_acquire(&clients); c; c = c->next) {
+		mutex_lock(&c->lock);
+		uint32_t addr = c->bound ? c->lease.addr : 0, server = c->lease.server;
 
-	if (!c || !c->bound)
-		return;
-	c->xid = (uint32_t)net_random();
-	client_send(c, DHCPRELEASE, c->lease.server, 0, c->lease.server, c->lease.addr);
+		mutex_unlock(&c->lock);
+		if (addr)
+			send_request(c, server,
+				(struct dhcp_request){ .type = DHCPRELEASE,
+					.xid = (uint32_t)net_random(),
+					.server = server,
+					.ciaddr = addr });
+	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The DHCPv6 client's life (RFC 8415), in a thread of its own, once a router has said that there is
- * a server: M for addresses, O for name servers alone.
+ * a server: M for addresses, O for name servers alone. One for each card with such a router.
  *
  *	SOLICIT --advertise--> REQUEST --reply--> (bound) --T1--> RENEW --T2--> REBIND
  *	   ^                      | refused          ^ reply        |              |
@@ -25,35 +25,50 @@
 #define DAD_TIME	(1500 * NSEC_PER_MSEC)
 
 struct dhcp6_client {
+	/* fixed when the client is in the list */
+	struct dhcp6_client *next;
 	struct netdev *dev;
-	struct socket *s;
+	struct socket *s; /* its thread alone receives */
+
+	/* of its thread alone */
 	uint32_t xid;
 	uint64_t started;
-	uint64_t bound_at;	   /* ns */
+	uint64_t bound_at; /* ns */
+
+	/* written under lock by its thread, which reads them without; others read under it */
+	struct mutex lock;
 	struct dhcp6_answer lease; /* while bound */
 	bool bound;
-	uint32_t stateful; /* atomic: addresses are wanted too */
+
+	uint32_t stateful; /* atomic: addresses are wanted too; from 0 to 1 only */
 	struct wait_queue changed;
 };
 
-static struct dhcp6_client *client; /* the one there is; atomic */
+static DEFINE_MUTEX(start_lock);     /* so that two routers start one client */
+static struct dhcp6_client *clients; /* atomic, newest first; only grows, under start_lock */
 
 /* Without a tested link-local address nothing leaves: the next try will. */
-static void client_send(struct dhcp6_client *c, uint8_t type, const struct dhcp6_answer *server,
-	struct ip_addr addr)
+static void send_request(
+	struct dhcp6_client *c, const struct dhcp6_answer *server, struct dhcp6_request r)
 {
 	static const struct ip_addr servers = { .b = { 0xff, 2, [13] = 1, 0, 2 } };
 	uint8_t buf[DHCP6_MAX_PACKET];
-	struct dhcp6_request r = { .type = type,
-		.xid = c->xid,
-		.server = server ? server->server : NULL,
-		.server_len = server ? server->server_len : 0,
-		.addr = addr,
-		.elapsed = (uint16_t)MIN(
-			(clock_now() - c->started) / (10 * NSEC_PER_MSEC), 65535ull) };
 
+	r.server = server ? server->server : NULL;
+	r.server_len = server ? server->server_len : 0;
 	memcpy(r.mac, c->dev->mac, 6);
 	udp_client_send(c->s, buf, dhcp6_build(buf, &r), servers, DHCP6_SERVER_PORT);
+}
+
+static void client_send(struct dhcp6_client *c, uint8_t type, const struct dhcp6_answer *server,
+	struct ip_addr addr)
+{
+	send_request(c, server,
+		(struct dhcp6_request){ .type = type,
+			.xid = c->xid,
+			.addr = addr,
+			.elapsed = (uint16_t)MIN(
+				(clock_now() - c->started) / (10 * NSEC_PER_MSEC), 65535ull) });
 }
 
 /* The next sound answer of this type until the deadline; false: none came. */
@@ -79,10 +94,15 @@ static uint64_t next_wait(uint64_t wait, uint64_t max)
 	return jitter(MIN(wait * 2, max));
 }
 
+static uint32_t new_xid(void)
+{
+	return (uint32_t)net_random() & 0xffffff;
+}
+
 static void begin(struct dhcp6_client *c)
 {
 	c->started = clock_now();
-	c->xid = (uint32_t)net_random() & 0xffffff;
+	c->xid = new_xid();
 }
 
 static uint64_t lifetime(uint32_t s)
@@ -92,13 +112,32 @@ static uint64_t lifetime(uint32_t s)
 
 static void publish(struct dhcp6_client *c, const struct dhcp6_answer *a)
 {
-	net_publish_names6(NAMES_DHCP6, a->dns, a->dns_count, a->search, c->dev->index);
+	struct net_names names = { .dns_count = a->dns_count };
+
+	_Static_assert(
+		sizeof(a->dns) <= sizeof(names.dns) && sizeof(a->search) <= sizeof(names.search),
+		"all of them");
+	memcpy(names.dns, a->dns, sizeof(a->dns));
+	memcpy(names.search, a->search, sizeof(a->search));
+	net_publish_names(c->dev, NAMES_DHCP6, &names);
 }
 
+/* NULL: there is none any more. */
+static void set_lease(struct dhcp6_client *c, const struct dhcp6_answer *a)
+{
+	mutex_lock(&c->lock);
+	if (a)
+		c->lease = *a;
+	c->bound = a != NULL;
+	mutex_unlock(&c->lock);
+}
+
+/* All that came with the lease goes; what other cards have stays. */
 static void unbind(struct dhcp6_client *c)
 {
+	set_lease(c, NULL);
 	nd_remove_address(c->dev, c->lease.addr);
-	c->bound = false;
+	net_publish_names(c->dev, NAMES_DHCP6, NULL);
 }
 
 static bool is_duplicate(const struct dhcp6_client *c, struct ip_addr addr)
@@ -122,12 +161,11 @@ static void apply(struct dhcp6_client *c, const struct dhcp6_answer *a)
 
 	if (c->bound && fresh)
 		unbind(c);
-	c->lease = *a;
-	c->bound = true;
+	set_lease(c, a);
 	c->bound_at = clock_now();
 	if (nd_add_address(
 		    c->dev, a->addr, 128, ND_DHCP, lifetime(a->valid), lifetime(a->preferred))) {
-		c->bound = false;
+		set_lease(c, NULL);
 		return;
 	}
 	publish(c, a);
@@ -282,46 +320,69 @@ static void client_thread(void *arg)
 			ask_information(c);
 }
 
-void dhcp6_start(struct netdev *dev, bool stateful)
+/* start_lock held. */
+static int start(struct netdev *dev, bool stateful)
 {
-	struct dhcp6_client *c = load_acquire(&client);
-	int err = -ENOMEM;
+	struct dhcp6_client *c = heap_alloc_zeroed(sizeof(*c));
+	int err;
 
-	if (c) { /* it asks for names: now for addresses too */
-		if (stateful && c->dev == dev) {
-			store_release(&c->stateful, 1);
-			wait_wake_all(&c->changed, 0);
-		}
-		return;
-	}
-	c = heap_alloc_zeroed(sizeof(*c));
-	if (c) {
-		c->dev = dev;
-		c->stateful = stateful;
-		wait_init(&c->changed);
-		err = udp_client_create(AF_INET6, dev, DHCP6_CLIENT_PORT, &c->s);
-	}
+	if (!c)
+		return -ENOMEM;
+	c->next = clients;
+	c->dev = dev;
+	c->stateful = stateful;
+	mutex_init(&c->lock, "dhcp6_client.lock");
+	wait_init(&c->changed);
+	err = udp_client_create(AF_INET6, dev, DHCP6_CLIENT_PORT, &c->s);
 	if (!err && !kthread_create("dhcp6", client_thread, c, THREAD_NORMAL))
 		err = -ENOMEM;
-	if (err) {
-		log_err("%s: DHCPv6 cannot start: %d", dev->name, -err);
-		if (c && c->s) {
-			c->s->ops->close(c->s);
-			socket_put(c->s);
-		}
-		heap_free(c);
-		return;
+	if (!err) {
+		store_release(&clients, c);
+		return 0;
 	}
-	store_release(&client, c);
+	if (c->s) {
+		c->s->ops->close(c->s);
+		socket_put(c->s);
+	}
+	heap_free(c);
+	return err;
 }
 
-/* Gives the address back; the packet leaves with the machine's last breath, or does not. */
+void dhcp6_start(struct netdev *dev, bool stateful)
+{
+	int err = 0;
+
+	mutex_lock(&start_lock);
+	struct dhcp6_client *c = clients;
+
+	while (c && c->dev != dev)
+		c = c->next;
+	if (!c) {
+		err = start(dev, stateful);
+	} else if (stateful) { /* it asks for names: now for addresses too */
+		store_release(&c->stateful, 1);
+		wait_wake_all(&c->changed, 0);
+	}
+	mutex_unlock(&start_lock);
+	if (err)
+		log_err("%s: DHCPv6 cannot start: %d", dev->name, -err);
+}
+
+/* Gives the addresses back; the packets leave with the machine's last breath, or do not. */
 void dhcp6_stop(void)
 {
-	struct dhcp6_client *c = load_acquire(&client);
+	struct dhcp6_answer lease;
 
-	if (!c || !c->bound)
-		return;
-	begin(c);
-	client_send(c, DHCP6_RELEASE, &c->lease, c->lease.addr);
+	for (struct dhcp6_client *c = load_acquire(&clients); c; c = c->next) {
+		mutex_lock(&c->lock);
+		bool bound = c->bound;
+
+		lease = c->lease;
+		mutex_unlock(&c->lock);
+		if (bound)
+			send_request(c, &lease,
+				(struct dhcp6_request){ .type = DHCP6_RELEASE,
+					.xid = new_xid(),
+					.addr = lease.addr });
+	}
 }

@@ -58,19 +58,20 @@ bool nd_search_option(struct nd_link *l, const uint8_t *o)
 /* Tells what is known now. The lock is not held. */
 void nd_publish_servers(struct nd_link *l)
 {
-	struct ip_addr addr[ND_SERVERS];
-	char search[sizeof(l->search)];
-	unsigned n = 0;
+	struct net_names names = { 0 };
 
+	_Static_assert(
+		ND_SERVERS <= ARRAY_SIZE(names.dns) && sizeof(l->search) <= sizeof(names.search),
+		"all of them");
 	mutex_lock(&the_net()->nd->lock);
 	for (unsigned k = 0; k < ND_SERVERS; k++)
 		if (l->server[k].until)
-			addr[n++] = l->server[k].addr;
-	memcpy(search, l->search, sizeof(search));
-	int index = l->dev->index;
+			names.dns[names.dns_count++] = l->server[k].addr;
+	memcpy(names.search, l->search, sizeof(l->search));
+	const struct netdev *dev = l->dev;
 
 	mutex_unlock(&the_net()->nd->lock);
-	net_publish_names6(NAMES_ROUTER, addr, n, search, index);
+	net_publish_names(dev, NAMES_ROUTER, &names);
 }
 
 bool nd_run_servers(struct nd_link *l, uint64_t now, uint64_t *next)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Private to net/: the kernel as a client of servers over UDP. One thread uses a socket. */
+/* Private to net/: the kernel as a client of servers over UDP. One thread receives on each. */
 #pragma once
 
 #include "net/addr.h"

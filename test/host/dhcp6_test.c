@@ -260,7 +260,7 @@ TEST(lease_life)
 
 	/* a router says that there are names to be had, later that there are addresses */
 	SEND_RA(.lifetime = 9000, .flags = RA_OTHER);
-	REQUIRE(co_ready);
+	REQUIRE(co_created == 1);
 	co_setup();
 	live(20 * NSEC_PER_SEC);
 	CHECK_EQ(server.informs, 1u);

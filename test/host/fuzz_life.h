@@ -60,7 +60,7 @@ static void boot(bool dhcp)
 	me_global = fuzz_ip("2001:db8::ff:fe00:1");
 	card_sends = peer_hears;
 	if (dhcp) {
-		dhcp_start(eth);
+		dhcp_start(eth, 0);
 	} else {
 		netif_add_address(eth, ME4, 24);
 		route_add(0, 0, IP4(10, 0, 0, 2), eth, 0, 3);
@@ -226,6 +226,8 @@ static void check_empty(const struct flow_table *t, const char *what)
 }
 static void check_nothing_left(const struct fuzz_block *before)
 {
+	for (enum names_source from = NAMES_DHCP; from <= NAMES_DHCP6; from++)
+		net_publish_names(eth, from, NULL);
 	for (unsigned k = 0; k < BIND_BUCKETS; k++) {
 		struct inet_sock *i;
 

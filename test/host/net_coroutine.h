@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One kernel thread of the stack as a coroutine, in virtual time: the first that is created under
- * the name CO_THREAD. It sleeps by going back to the test; before that is set up calls just run.
+ * Kernel threads of the stack as coroutines, in virtual time: those that are created under the name
+ * CO_THREAD. They sleep by going back to the test; before that is set up calls just run.
  */
 #ifndef TEST_HOST_NET_COROUTINE_H
 #define TEST_HOST_NET_COROUTINE_H
 
 #include <ucontext.h>
 
-static void (*co_entry)(void *);
-static void *co_arg;
 #define kthread_create env_kthread_create
 #define schedule       env_schedule
 #define thread_sleep   env_thread_sleep
@@ -24,27 +22,33 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0:detect_stack_use_after_return=0";
 }
 
-static ucontext_t co_main, co_client;
-static bool co_inside, co_ready;
+#define CO_MAX 2
+static struct co {
+	void (*entry)(void *);
+	void *arg;
+	ucontext_t at;
+	char stack[256 * 1024];
+} co[CO_MAX], *co_running;
+static unsigned co_created, co_ready; /* co_setup has seen so many */
+static ucontext_t co_main;
 
 struct thread *kthread_create(
 	const char *name, void (*entry)(void *), void *arg, enum thread_class class)
 {
 	if (strcmp(name, CO_THREAD) == 0) {
-		co_entry = entry;
-		co_arg = arg;
-		co_ready = true;
+		BUG_ON(co_created == CO_MAX);
+		co[co_created].entry = entry;
+		co[co_created++].arg = arg;
 	}
 	return &env_net_thread;
 }
 static void co_yield (void)
 {
-	co_inside = false;
-	swapcontext(&co_client, &co_main);
+	swapcontext(&co_running->at, &co_main);
 }
 void schedule(void)
 {
-	BUG_ON(!co_inside);
+	BUG_ON(!co_running);
 	co_yield ();
 }
 static void sleep_over(struct timer *t)
@@ -64,34 +68,37 @@ int thread_sleep(uint64_t ns, bool interruptible, uint64_t *left)
 }
 static void co_start(void)
 {
-	co_entry(co_arg);
+	co_running->entry(co_running->arg);
 }
 
-/* The thread and serve(), the other side, until both have nothing to do; for ns. */
+/* The threads and serve(), the other side, until all have nothing to do; for ns. */
 static void serve(void);
 static void live(uint64_t ns)
 {
 	uint64_t until = env_now + ns;
 
 	for (bool more = true; more;) {
-		for (int i = 0; i < 4; i++) {
-			co_inside = true;
+		for (unsigned i = 0; i < 4 * co_ready; i++) {
+			co_running = &co[i % co_ready];
 			host_net = &me.net;
-			swapcontext(&co_main, &co_client);
+			swapcontext(&co_main, &co_running->at);
+			co_running = NULL;
 			serve();
 		}
 		more = env_step(until);
 	}
 }
 
-/* The thread was created: from now on live() runs it. */
+/* From now on live() runs all that were created. */
 static void co_setup(void)
 {
-	static char stack[256 * 1024];
+	for (; co_ready < co_created; co_ready++) {
+		ucontext_t *at = &co[co_ready].at;
 
-	getcontext(&co_client);
-	co_client.uc_stack.ss_sp = stack;
-	co_client.uc_stack.ss_size = sizeof(stack);
-	makecontext(&co_client, co_start, 0);
+		getcontext(at);
+		at->uc_stack.ss_sp = co[co_ready].stack;
+		at->uc_stack.ss_size = sizeof(co[co_ready].stack);
+		makecontext(at, co_start, 0);
+	}
 }
 #endif

@@ -10,6 +10,7 @@
 
 #include "net_base.h"
 #include "abi/net.h"
+#include "net/config.h"
 #include "net/igmp.h"
 #include "net/ip6.h"
 #include "net/neigh.h"
@@ -565,6 +566,8 @@ static void env_reset(struct env_stack **stacks, unsigned n)
 				socket_unlock(&t->i.s);
 				socket_put(&t->i.s);
 			}
+		for (enum names_source from = NAMES_DHCP; from <= NAMES_DHCP6; from++)
+			net_publish_names(&stacks[i]->eth, from, NULL);
 		while (!mpsc_empty(&net->left)) { /* what was left alone */
 			net->left_due = 1;
 			channel_sweep(net);
