@@ -24,12 +24,13 @@ all: kernel
 
 kernel: $(if $(wildcard src/entry/kernel.ld),$(O)/skiff.elf)
 
-$(O)/obj/%.o: src/%.c
+# Makefile: with other flags it is another object.
+$(O)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	@$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/%.S.o: src/%.S
+$(O)/obj/%.S.o: src/%.S Makefile
 	@mkdir -p $(@D)
 	@echo '  AS      $<'
 	@$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
