@@ -18,7 +18,7 @@ from linux import BUILD, TOP, sh
 COUNTED, TIMED = "Network, instructions", "Network, wall clock"
 HOST, ADDRESS, TAP = "10.0.2.2", "10.0.2.15", "tap0"  # the user-mode network's, so that both are configured alike
 PLACES = [("user", 1), ("user", 2), ("tap", 1), ("tap", 2)]  # network and CPUs of the guest: --on leaves some out
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 2  # of each measure in wall clock: the first tenths are TCP's slow start, the scheduler's averages and the caches
 CONNECTIONS = 20
 
