@@ -458,7 +458,9 @@ static __noinline int wait_events(
 	}
 }
 
-int epoll_wait_events(struct file *epf, struct epoll_event *user_events, int max, uint64_t deadline)
+/* Not inline: its callers would save registers for what nobody who finds nothing needs. */
+__noinline int epoll_wait_events(
+	struct file *epf, struct epoll_event *user_events, int max, uint64_t deadline)
 {
 	struct epoll *ep = epf->private;
 
