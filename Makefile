@@ -19,18 +19,22 @@ KCFLAGS		:= -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-pic -fno-pie -mcm
 KLDFLAGS	:= $(KCFLAGS) -nostdlib -static -no-pie -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none \
 		   -Wl,-z,noexecstack
 
-.PHONY: all kernel clean check smoke test run bench install
+.PHONY: all kernel clean check smoke test run bench install FORCE
 all: kernel
 
 kernel: $(if $(wildcard src/entry/kernel.ld),$(O)/skiff.elf)
 
-# Makefile: with other flags it is another object.
-$(O)/obj/%.o: src/%.c Makefile
+# With other flags it is another object: this file is written anew when they change.
+$(O)/kernel.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(KCFLAGS)' | cmp -s - $@ || echo '$(CC) $(KCFLAGS)' >$@
+
+$(O)/obj/%.o: src/%.c $(O)/kernel.flags
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	@$(CC) $(KCFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/%.S.o: src/%.S Makefile
+$(O)/obj/%.S.o: src/%.S $(O)/kernel.flags
 	@mkdir -p $(@D)
 	@echo '  AS      $<'
 	@$(CC) $(KCFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<

@@ -342,29 +342,28 @@ TEST(an_idle_cpu_that_was_given_one_is_not_found_again)
 
 TEST(only_a_cpu_that_would_not_look_in_time_is_told)
 {
-	struct thread t, own;
+	struct thread t[7]; /* a thread is on one list */
 
 	begin(0);
-	make(&t, 10);
 	rq_of(1)->mode = CPU_IDLE; /* looks before it halts */
-	sched_give(&t, 1);
+	sched_give(make(&t[0], 10), 1);
 	rq_of(2)->mode = CPU_SLICED;
-	rq_of(2)->running_key = t.run_key; /* goes first, and its slice ends */
-	sched_give(make(&own, 10), 2);
+	rq_of(2)->running_key = t[0].run_key; /* goes first, and its slice ends */
+	sched_give(make(&t[1], 10), 2);
 	CHECK_EQ(ipis[1] + ipis[2], 0);
-	rq_of(2)->running_key = t.run_key + 1;
-	sched_give(make(&own, 10), 2);
+	rq_of(2)->running_key = t[0].run_key + 1;
+	sched_give(make(&t[2], 10), 2);
 	CHECK_EQ(ipis[2], 1);
 	rq_of(3)->mode = CPU_BUSY;
-	sched_give(make(&own, 10), 3);
+	sched_give(make(&t[3], 10), 3);
 	CHECK_EQ(ipis[3], 1);
 	rq_of(3)->mode = CPU_HALTED;
-	sched_give(make(&t, 10), 3);
+	sched_give(make(&t[4], 10), 3);
 	CHECK_EQ(ipis[3], 2);
 	sched_kick_halted = kick;
-	sched_give(make(&own, 10), 3);
+	sched_give(make(&t[5], 10), 3);
 	CHECK_EQ(ipis[3], 2);
 	CHECK_EQ(kicks[3], 1);
-	sched_give(make(&t, 10), 0);
+	sched_give(make(&t[6], 10), 0);
 	CHECK(driver.flags & THREAD_NEED_RESCHED);
 }
