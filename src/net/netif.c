@@ -41,11 +41,12 @@ void rx_flush(struct rx *rx)
 		return;
 	rx->pending = NULL;
 	rx->connected = false;
-	if (unlikely(rx->rings)) {
-		rx->rings = false;
+	if (unlikely(rx->rings))
 		udp_rings_kick(s);
-	}
-	channel_end_run(s, rx->run);
+	/* rings alone: nothing lies in the channel that somebody would have to look after */
+	if (likely(!rx->rings) || rx->run || !channel_empty(&s->channel))
+		channel_end_run(s, rx->run);
+	rx->rings = false;
 	rx->run = 0;
 	socket_put(s);
 }

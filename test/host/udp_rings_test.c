@@ -251,6 +251,21 @@ TEST(nothing_is_left_behind)
 	CHECK_EQ(env_read(f, frame, 10, 0), -EINVAL);
 	finish(f);
 }
+/* The network thread looks after what waits in a channel, not after rings. */
+TEST(rings_need_no_clock)
+{
+	struct file *f;
+
+	env_patience = NSEC_PER_MSEC;
+	f = start(AF_INET, 16);
+	env_patience = 0;
+	from_card(frame, put_udp(999, 53, "one", 3));
+	from_card(frame, put_udp(999, 53, "two", 3));
+	CHECK(!file_socket(f)->channel.listed);
+	CHECK(!me.net.left_timer.armed);
+	CHECK_EQ(socket_rings_run(f, 0), 2);
+	finish(f);
+}
 /* Pieces become one, in one copy that is counted. */
 TEST(fragments_are_copied_once)
 {
