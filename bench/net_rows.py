@@ -7,15 +7,15 @@ nothing. Wall clock: over user-mode network and a tap device, the two guests in 
 import contextlib
 import re
 import socket
-import statistics
 import struct
 import sys
 import time
 
+from account import Account, Figure, add_timed
 from guest import KINDS, SAME_CPU, Guest
 from linux import BUILD, TOP, sh
 
-COUNTED, TIMED = "Network, instructions", "Network, wall clock"
+COUNTED = "Network, instructions"
 HOST, ADDRESS, TAP = "10.0.2.2", "10.0.2.15", "tap0"  # the user-mode network's, so that both are configured alike
 PLACES = [("user", 1), ("user", 2), ("tap", 1), ("tap", 2)]  # network and CPUs of the guest: --on leaves some out
 ROUNDS = 5
@@ -52,7 +52,7 @@ class Service:
 
     @contextlib.contextmanager
     def serving(self, guest, kind, limit):
-        """The guest, once the service answers in it; if it never does, that is said, and None given."""
+        """The account of the guest's QEMU, once the service answers in it; if it never does, that is said, and None given."""
         with guest.running(kind, limit) as p:
             end, up = time.monotonic() + 90, False
             while not up and p.poll() is None and time.monotonic() < end:
@@ -61,7 +61,7 @@ class Service:
                     time.sleep(0.2)
             if not up:
                 print(f"bench: {self.program} in the {kind} guest did not answer (status {p.poll()}): {p.why()}", file=sys.stderr)
-            yield p if up else None
+            yield Account(p.pid) if up else None
 
 
 # Each service, for a guest of so many CPUs
@@ -172,13 +172,15 @@ def place_words(net, cpus):
     return f"{'tap' if net == 'tap' else 'user-mode'}, {cpus} CPU{'s' * (cpus > 1)}"
 
 
-def lasting(measure, count):
-    """The rate over about SECONDS: measure(n) does n and returns their rate."""
+def lasting(measure, count, account):
+    """The rate over about SECONDS, and the host's CPU time for it: measure(n) is a measure of a service."""
     part = max(1, count // 4)
     measure(part)  # QEMU translates what it runs for the first time
     begin = time.monotonic()
     measure(part)
-    return measure(max(part, int(part * SECONDS / (time.monotonic() - begin))))
+    with account.times() as spent:
+        done, rate = measure(max(part, int(part * SECONDS / (time.monotonic() - begin))))
+    return Figure(rate, [s / done for s in spent])
 
 
 def timed(run, make, measures, net, cpus):
@@ -193,10 +195,9 @@ def timed(run, make, measures, net, cpus):
                 if not up:
                     continue
                 for title, _, measure, count, *_ in measures:
-                    figures[title, kind].append(lasting(lambda n, m=measure: m(service, n)[1], count))
+                    figures[title, kind].append(lasting(lambda n, m=measure: m(service, n), count, up))
     for title, unit, _, _, _, lowest in measures:
-        middle = (statistics.median(figures[title, k]) if figures[title, k] else None for k in KINDS)
-        run.add(TIMED, f"{title}; {place}", unit, *middle, lowest, more=True)
+        add_timed(run, f"{title}; {place}", unit, *(figures[title, k] for k in KINDS), lowest)
 
 
 def row_net_count(run):

@@ -3,16 +3,15 @@
 what a guest that does nothing else would reach (bench/floor)."""
 import contextlib
 import socket
-import statistics
 
+from account import add_timed
 from guest import FLOOR
 from linux import BUILD, sh
-from net_rows import COUNTED, TIMED, Service, counter, lasting, place_words
+from net_rows import COUNTED, ROUNDS, Service, counter, lasting, place_words
 
 OURS, DEBIAN = BUILD / "udp_memcached", "/usr/bin/memcached"
 PORT = 11211
 COUNTED_REQUESTS = 20000
-ROUNDS = 3
 # what it is called: (program, its arguments but for -t); on Linux ours serves by recvmmsg, as there are no rings
 PROGRAMS = {"ours": (OURS, ["-U", PORT]), "calls": (OURS, ["-U", PORT, "--calls"]),
             "debian": (DEBIAN, ["-u", "root", "-U", PORT])}
@@ -45,8 +44,8 @@ def figures(kind, name, net, cpus):
         if not up:
             return [None] * len(LOADS)
         def load(ports, window, count):
-            return float(sh(BUILD / "udp_load", *service.where[PORT], ports, window, count, timeout=200))
-        return [lasting(lambda n, p=ports, w=window: load(p, w, n), count) for ports, window, count in LOADS]
+            return count, float(sh(BUILD / "udp_load", *service.where[PORT], ports, window, count, timeout=200))
+        return [lasting(lambda n, p=ports, w=window: load(p, w, n), count, up) for ports, window, count in LOADS]
 
 
 def rates(run, net, cpus):
@@ -58,13 +57,10 @@ def rates(run, net, cpus):
         for w in wanted:
             all_of[w].append(figures(*w, net, cpus))
 
-    def middle(side, i):
-        values = [f[i] for f in all_of[side] if f[i]]
-        return statistics.median(values) if values else None
-    for words, ours, linux, target in ROWS:
+    for words, *sides, target in ROWS:
         for i, (ports, window, _) in enumerate(LOADS):
-            run.add(TIMED, f"memcached over UDP, {words}: {ports} ports, {window} in flight; {place_words(net, cpus)}", "requests/s",
-                    middle(ours, i), middle(linux, i), target, more=True)
+            add_timed(run, f"memcached over UDP, {words}: {ports} ports, {window} in flight; {place_words(net, cpus)}", "requests/s",
+                      *([f[i] for f in all_of[side] if f[i]] for side in sides), target)
 
 
 def instructions(run):
