@@ -12,7 +12,7 @@ import sys
 import time
 
 from account import Account, Figure, add_timed
-from guest import KINDS, SAME_CPU, Guest
+from guest import FLOOR, KINDS, SAME_CPU, Guest
 from linux import BUILD, TOP, sh
 
 COUNTED = "Network, instructions"
@@ -21,6 +21,7 @@ PLACES = [("user", 1), ("user", 2), ("tap", 1), ("tap", 2)]  # network and CPUs 
 ROUNDS = 5
 SECONDS = 2  # of each measure in wall clock: the first tenths are TCP's slow start, the scheduler's averages and the caches
 CONNECTIONS = 20
+LEAST = "the least that a guest can do (bench/floor)"
 
 
 class Service:
@@ -183,11 +184,12 @@ def lasting(measure, count, account):
     return Figure(rate, [s / done for s in spent])
 
 
-def timed(run, make, measures, net, cpus):
-    figures = {(title, k): [] for title, *_ in measures for k in KINDS}
+def timed(run, make, measures, net, cpus, floor=()):
+    """floor: the titles that are measured in bench/floor, too."""
+    figures = {(title, k): [] for title, *_ in measures for k in (*KINDS, FLOOR)}
     place = place_words(net, cpus)
     for _ in range(ROUNDS):
-        for kind in KINDS:
+        for kind in (*KINDS, *([FLOOR] if floor else [])):
             service = make(cpus)
             guest = service.guest(net, "-c", cpus)
             run.command(f"{measures[0][0].split(',')[0]}, {place}", guest)
@@ -195,9 +197,13 @@ def timed(run, make, measures, net, cpus):
                 if not up:
                     continue
                 for title, _, measure, count, *_ in measures:
+                    if kind == FLOOR and title not in floor:
+                        continue
                     figures[title, kind].append(lasting(lambda n, m=measure: m(service, n), count, up))
     for title, unit, _, _, _, lowest in measures:
         add_timed(run, f"{title}; {place}", unit, *(figures[title, k] for k in KINDS), lowest)
+        if title in floor:
+            add_timed(run, f"{title}, {LEAST}; {place}", unit, figures[title, FLOOR], figures[title, "linux"])
 
 
 def row_net_count(run):
@@ -212,7 +218,7 @@ def row_net_lent(run):
 
 def row_net_wire(run):
     for net, cpus in run.places:
-        timed(run, wire_service, list(WIRE.values()), net, cpus)
+        timed(run, wire_service, list(WIRE.values()), net, cpus, [WIRE[w][0] for w in ("tcp_rr", "udp_rr", "connect")])
 
 
 def row_net_servers(run):

@@ -7,7 +7,7 @@ import socket
 from account import add_timed
 from guest import FLOOR
 from linux import BUILD, sh
-from net_rows import COUNTED, ROUNDS, Service, counter, lasting, place_words
+from net_rows import COUNTED, LEAST, ROUNDS, Service, counter, lasting, place_words
 
 OURS, DEBIAN = BUILD / "udp_memcached", "/usr/bin/memcached"
 PORT = 11211
@@ -19,7 +19,7 @@ PROGRAMS = {"ours": (OURS, ["-U", PORT]), "calls": (OURS, ["-U", PORT, "--calls"
 ROWS = (("packets by reference, Linux: memcached", ("skiff", "ours"), ("linux", "debian"), 4.0),
         ("memcached", ("skiff", "debian"), ("linux", "debian"), 1.5),
         ("our server by recvmmsg", ("skiff", "calls"), ("linux", "calls"), None),
-        ("the least that a guest can do (bench/floor), Linux: memcached", (FLOOR, "ours"), ("linux", "debian"), None))
+        (f"{LEAST}, Linux: memcached", (FLOOR, "ours"), ("linux", "debian"), None))
 LOADS = ((1, 1, 4000), (4, 4, 12000), (4, 16, 20000))  # ports, requests in flight from each, requests
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between the files of the floor guest (floor.c says what it is): its card and the two queues. */
+/* Between the files of the floor guest (floor.c says what it is): its card and queues, its answers.
+ */
 #pragma once
 
 #include "abi/virtio.h"
@@ -46,5 +47,13 @@ extern struct buffer buffers[QUEUE_SIZE];
  * use.
  */
 void card_start(uint8_t mac[6]);
+
+extern uint8_t mac[6];
+/* Answers a frame of len bytes in its place: the length of the answer, 0 if there is none. */
+uint32_t answer(void *frame, uint32_t len);
+
+void memcached_start(void);
+/* Of memcached's text at 'text', which has room for it: the length of the answer, 0 for none. */
+uint32_t memcached_answer(char *text);
 
 void die(const char *why) __noreturn;
