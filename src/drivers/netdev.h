@@ -133,7 +133,7 @@ struct netdev {
 	char name[16]; /* "eth0", "lo"; given by netdev_register */
 	int index;     /* ifindex, from 1; lo is 1 */
 	uint8_t mac[6];
-	uint32_t mtu;
+	uint32_t mtu;	   /* atomic: a DHCP lease may make it smaller */
 	uint32_t features; /* enum netdev_features */
 	unsigned queues;   /* pairs in use; atomic, grows once when the CPUs are up */
 	bool link_up;

@@ -36,8 +36,9 @@ struct dhcp_client {
 	/* fixed when the client is in the list */
 	struct dhcp_client *next;
 	struct netdev *dev;
-	struct socket *s; /* its thread alone receives */
-	unsigned card;	  /* 0: the first, which names the machine and is waited for */
+	struct socket *s;  /* its thread alone receives */
+	unsigned card;	   /* 0: the first, which names the machine and is waited for */
+	uint32_t card_mtu; /* without a lease */
 
 	/* of its thread alone */
 	uint32_t xid;
@@ -152,6 +153,12 @@ static void publish(struct dhcp_client *c, const struct dhcp_lease *l)
 	net_publish_names(c->dev, NAMES_DHCP, &names);
 }
 
+/* Option 26 makes it smaller than the card's own while the lease lives; 0: it is not there. */
+static void set_mtu(struct dhcp_client *c, uint32_t mtu)
+{
+	store_relaxed(&c->dev->mtu, mtu ? MIN(mtu, c->card_mtu) : c->card_mtu);
+}
+
 static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 {
 	const uint8_t *a = (const uint8_t *)&l->addr;
@@ -163,8 +170,7 @@ static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 	set_lease(c, l);
 	if (same)
 		return;
-	if (l->mtu && l->mtu < c->dev->mtu)
-		c->dev->mtu = l->mtu;
+	set_mtu(c, l->mtu);
 	netif_add(&(struct net_addr){ .dev = c->dev,
 		.addr = ip_map(l->addr),
 		.prefix = (uint8_t)l->prefix,
@@ -185,6 +191,7 @@ static void apply(struct dhcp_client *c, const struct dhcp_lease *l)
 static void unbind(struct dhcp_client *c)
 {
 	set_lease(c, NULL);
+	set_mtu(c, 0);
 	netif_remove_addresses(c->dev);
 	net_publish_names(c->dev, NAMES_DHCP, NULL);
 }
@@ -357,6 +364,7 @@ void dhcp_start(struct netdev *dev, unsigned card)
 	if (c) {
 		c->dev = dev;
 		c->card = card;
+		c->card_mtu = dev->mtu;
 		mutex_init(&c->lock, "dhcp_client.lock");
 		wait_init(&c->heard);
 		err = udp_client_create(AF_INET, dev, DHCP_CLIENT_PORT, &c->s);

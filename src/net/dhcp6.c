@@ -12,6 +12,7 @@
 #include "net/config.h"
 #include "net/dhcp6.h"
 #include "net/ip6.h"
+#include "net/netif.h"
 #include "net/socket.h"
 #include "net/state.h"
 #include "net/udp_client.h"
@@ -28,6 +29,7 @@ struct dhcp6_client {
 	/* fixed when the client is in the list */
 	struct dhcp6_client *next;
 	struct netdev *dev;
+	struct dhcp6_id id;
 	struct socket *s; /* its thread alone receives */
 
 	/* of its thread alone */
@@ -56,7 +58,7 @@ static void send_request(
 
 	r.server = server ? server->server : NULL;
 	r.server_len = server ? server->server_len : 0;
-	memcpy(r.mac, c->dev->mac, 6);
+	r.id = c->id;
 	udp_client_send(c->s, buf, dhcp6_build(buf, &r), servers, DHCP6_SERVER_PORT);
 }
 
@@ -79,7 +81,7 @@ static bool client_wait(
 	size_t n;
 
 	while ((n = udp_client_recv(c->s, buf, sizeof(buf), deadline)))
-		if (dhcp6_parse(buf, n, c->xid, c->dev->mac, out) && out->type == type)
+		if (dhcp6_parse(buf, n, c->xid, &c->id, out) && out->type == type)
 			return true;
 	return false;
 }
@@ -320,6 +322,15 @@ static void client_thread(void *arg)
 			ask_information(c);
 }
 
+/* The one with the lowest number; one that comes later has a higher one. */
+static const struct netdev *first_card(const struct netdev *dev)
+{
+	for (struct netdev *d = netdev_next(NULL); d; d = netdev_next(d))
+		if (!(d->features & NETDEV_LOOPBACK) && d->index < dev->index)
+			dev = d;
+	return dev;
+}
+
 /* start_lock held. */
 static int start(struct netdev *dev, bool stateful)
 {
@@ -330,6 +341,7 @@ static int start(struct netdev *dev, bool stateful)
 		return -ENOMEM;
 	c->next = clients;
 	c->dev = dev;
+	c->id = dhcp6_id(first_card(dev)->mac, dev->mac);
 	c->stateful = stateful;
 	mutex_init(&c->lock, "dhcp6_client.lock");
 	wait_init(&c->changed);

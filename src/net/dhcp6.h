@@ -46,16 +46,23 @@ struct dhcp6_answer {
 	uint32_t refresh; /* 0: not said */
 };
 
-/* A DUID of the link-layer kind (11.4): the same on every boot. 10 bytes. */
-void dhcp6_duid(uint8_t out[10], const uint8_t mac[6]);
+/*
+ * Who asks: a DUID of the link-layer kind (11.4), the same on every boot and for all cards of the
+ * machine (11), and an IAID for the card (12).
+ */
+struct dhcp6_id {
+	uint8_t duid[10];
+	uint8_t iaid[4];
+};
+struct dhcp6_id dhcp6_id(const uint8_t first_mac[6], const uint8_t mac[6]);
 /* False: no sound answer to xid from a server that knows who it is talking to. */
-bool dhcp6_parse(
-	const void *data, size_t len, uint32_t xid, const uint8_t mac[6], struct dhcp6_answer *out);
+bool dhcp6_parse(const void *data, size_t len, uint32_t xid, const struct dhcp6_id *id,
+	struct dhcp6_answer *out);
 
 struct dhcp6_request {
 	uint8_t type;
 	uint32_t xid; /* 24 bits */
-	uint8_t mac[6];
+	struct dhcp6_id id;
 	uint16_t elapsed;      /* 1/100 s */
 	const uint8_t *server; /* its DUID, or NULL */
 	unsigned server_len;

@@ -19,11 +19,13 @@ enum {
 };
 #define FOR_EVER UINT32_MAX
 
-void dhcp6_duid(uint8_t out[10], const uint8_t mac[6])
+struct dhcp6_id dhcp6_id(const uint8_t first_mac[6], const uint8_t mac[6])
 {
-	put_be16(out, 3);
-	put_be16(out + 2, 1);
-	memcpy(out + 4, mac, 6);
+	struct dhcp6_id id = { .duid = { 0, 3, 0, 1 } };
+
+	memcpy(id.duid + 4, first_mac, 6);
+	memcpy(id.iaid, mac + 2, sizeof(id.iaid));
+	return id;
 }
 
 /* The next option of a list. False: the end, or (*n != 0) one that ends behind the list. */
@@ -78,13 +80,13 @@ static void take_address(struct dhcp6_answer *a, const uint8_t *p, size_t n)
 }
 
 /* 21.4: times that nobody said are half and four fifths of the preferred lifetime. */
-static void take_ia(struct dhcp6_answer *a, const uint8_t *p, size_t n, const uint8_t mac[6])
+static void take_ia(struct dhcp6_answer *a, const uint8_t *p, size_t n, const uint8_t iaid[4])
 {
 	const uint8_t *data;
 	uint16_t code;
 	size_t len;
 
-	if (n < 12 || memcmp(p, mac + 2, 4) != 0 || a->has_ia)
+	if (n < 12 || memcmp(p, iaid, 4) != 0 || a->has_ia)
 		return;
 	a->has_ia = true;
 	a->t1 = get_be32(p + 4);
@@ -107,22 +109,17 @@ static void take_ia(struct dhcp6_answer *a, const uint8_t *p, size_t n, const ui
 }
 
 static void take_option(struct dhcp6_answer *a, uint16_t code, const uint8_t *p, size_t n,
-	const uint8_t mac[6], bool *mine)
+	const struct dhcp6_id *id, bool *mine)
 {
-	uint8_t duid[10];
-
 	switch (code) {
-	case OPT_CLIENT:
-		dhcp6_duid(duid, mac);
-		*mine = n == sizeof(duid) && memcmp(p, duid, n) == 0;
-		break;
+	case OPT_CLIENT: *mine = n == sizeof(id->duid) && memcmp(p, id->duid, n) == 0; break;
 	case OPT_SERVER:
 		if (n && n <= DHCP6_MAX_DUID) {
 			memcpy(a->server, p, n);
 			a->server_len = (unsigned)n;
 		}
 		break;
-	case OPT_IA_NA: take_ia(a, p, n, mac); break;
+	case OPT_IA_NA: take_ia(a, p, n, id->iaid); break;
 	case OPT_PREFERENCE:
 		if (n == 1)
 			a->preference = p[0];
@@ -147,8 +144,8 @@ static void take_option(struct dhcp6_answer *a, uint16_t code, const uint8_t *p,
 	}
 }
 
-bool dhcp6_parse(
-	const void *data, size_t len, uint32_t xid, const uint8_t mac[6], struct dhcp6_answer *out)
+bool dhcp6_parse(const void *data, size_t len, uint32_t xid, const struct dhcp6_id *id,
+	struct dhcp6_answer *out)
 {
 	const uint8_t *p = data, *option;
 	uint16_t code;
@@ -163,7 +160,7 @@ bool dhcp6_parse(
 	p += 4;
 	len -= 4;
 	while (next_option(&p, &len, &code, &option, &n))
-		take_option(out, code, option, n, mac, &mine);
+		take_option(out, code, option, n, id, &mine);
 	return len == 0 && mine && out->server_len; /* 16.3, 16.10 */
 }
 
@@ -178,18 +175,17 @@ static uint8_t *put_option(uint8_t *o, uint16_t code, const void *data, size_t n
 size_t dhcp6_build(uint8_t *buf, const struct dhcp6_request *r)
 {
 	static const uint8_t wanted[] = { 0, OPT_DNS, 0, OPT_SEARCH, 0, OPT_REFRESH };
-	uint8_t duid[10], ia[12 + 28] = { 0 }, elapsed[2], *o = buf + 4;
+	uint8_t ia[12 + 28] = { 0 }, elapsed[2], *o = buf + 4;
 	size_t ia_len = 12;
 
 	put_be32(buf, (uint32_t)r->type << 24 | (r->xid & 0xffffff));
-	dhcp6_duid(duid, r->mac);
-	o = put_option(o, OPT_CLIENT, duid, sizeof(duid));
+	o = put_option(o, OPT_CLIENT, r->id.duid, sizeof(r->id.duid));
 	if (r->server)
 		o = put_option(o, OPT_SERVER, r->server, r->server_len);
 	put_be16(elapsed, r->elapsed);
 	o = put_option(o, OPT_ELAPSED, elapsed, 2);
 	if (r->type != DHCP6_INFORMATION) {
-		memcpy(ia, r->mac + 2, 4);
+		memcpy(ia, r->id.iaid, sizeof(r->id.iaid));
 		if (!ip_is_any(r->addr)) {
 			put_be16(ia + 12, OPT_ADDRESS);
 			put_be16(ia + 14, 24);

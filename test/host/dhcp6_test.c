@@ -27,25 +27,24 @@ struct answer {
 	bool other_client, no_server, other_ia;
 	uint8_t server; /* the last byte of its DUID */
 };
-static void build(const uint8_t mac[6], uint32_t xid, struct answer a)
+static void build(struct dhcp6_id id, uint32_t xid, struct answer a)
 {
 	static const char names[] = "\7example\3org";
-	uint8_t duid[10], server[10], ia[12 + 28 + 8], status[2];
+	struct dhcp6_id server = dhcp6_id(peer_mac, peer_mac);
+	uint8_t ia[12 + 28 + 8], status[2];
 	size_t n = 12;
 
 	memset(packet, 0, sizeof(packet));
 	put_be32(packet, (uint32_t)a.type << 24 | xid);
 	length = 4;
-	dhcp6_duid(duid, mac);
-	duid[9] ^= a.other_client;
-	option(1, duid, 10);
-	dhcp6_duid(server, peer_mac);
-	server[9] = a.server;
+	id.duid[9] ^= a.other_client;
+	option(1, id.duid, 10);
+	server.duid[9] = a.server;
 	if (!a.no_server)
-		option(2, server, 10);
+		option(2, server.duid, 10);
 	if (a.addr) {
 		memset(ia, 0, sizeof(ia));
-		memcpy(ia, mac + 2, 4);
+		memcpy(ia, id.iaid, 4);
 		ia[3] ^= a.other_ia;
 		put_be32(ia + 4, a.t1);
 		put_be32(ia + 8, a.t2);
@@ -72,15 +71,16 @@ static void build(const uint8_t mac[6], uint32_t xid, struct answer a)
 	option(24, names, sizeof(names));
 }
 static const uint8_t mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
-#define BUILD(...) build(mac, 7, (struct answer){ __VA_ARGS__ })
+#define BUILD(...) build(dhcp6_id(mac, mac), 7, (struct answer){ __VA_ARGS__ })
 static bool parse(struct dhcp6_answer *a)
 {
 	/* in memory of its own: a read behind the end is found */
+	struct dhcp6_id id = dhcp6_id(mac, mac);
 	uint8_t *exact = malloc(length);
 	bool ok;
 
 	memcpy(exact, packet, length);
-	ok = dhcp6_parse(exact, length, 7, mac, a);
+	ok = dhcp6_parse(exact, length, 7, &id, a);
 	free(exact);
 	return ok;
 }
@@ -115,7 +115,7 @@ TEST(answers_that_are_not_for_us)
 	CHECK(!parse(&a));
 	BUILD(.type = DHCP6_SOLICIT);
 	CHECK(!parse(&a));
-	build(mac, 8, (struct answer){ .type = DHCP6_REPLY });
+	build(dhcp6_id(mac, mac), 8, (struct answer){ .type = DHCP6_REPLY });
 	CHECK(!parse(&a));
 	BUILD(.type = DHCP6_REPLY, .addr = "2001:db8::5", .preferred = 1, .valid = 2,
 		.other_ia = true);
@@ -173,61 +173,72 @@ TEST(cut_and_mutated_answers)
 
 /* ---- a life ---- */
 
-static struct {
+static struct netdev second;
+
+/* One on the link of each card. */
+static struct server {
+	struct netdev *dev;
+	const char *client; /* the card's link-local address */
 	bool silent, refuse, two;
 	const char *addr;
 	unsigned solicits, requests, renews, rebinds, releases, declines, informs;
 	uint8_t asked; /* the server that was requested from */
-} server;
+} server = { .dev = &me.eth, .client = ME_LL },
+  other = { .dev = &second, .client = "fe80::ff:fe00:2" };
 
-static void reply(uint32_t xid, struct answer a)
+static void reply(const struct server *s, uint32_t xid, struct answer a)
 {
+	struct packet *p;
 	uint8_t f[1600];
 	size_t at;
 
-	a.addr = server.addr;
+	a.addr = s->addr;
 	a.preferred = 1000;
 	a.valid = 2000;
-	if (server.refuse && a.type == DHCP6_REPLY) {
+	if (s->refuse && a.type == DHCP6_REPLY) {
 		a.addr = "";
 		a.ia_status = DHCP6_NO_BINDING;
 	}
-	build(me.eth.mac, xid, a);
-	at = put_ip6(f, IPPROTO_UDP, 8 + length, a6(PEER_LL), a6(ME_LL), 64);
+	build(dhcp6_id(me.eth.mac, s->dev->mac), xid, a);
+	at = put_ip6(f, IPPROTO_UDP, 8 + length, a6(PEER_LL), a6(s->client), 64);
+	memcpy(f, s->dev->mac, 6);
 	*(struct udp_header *)(f + at) =
 		(struct udp_header){ be16(547), be16(546), be16((uint16_t)(8 + length)), 0 };
 	memcpy(f + at + 8, packet, length);
-	set_sum6(f + at, 8 + length, 6, IPPROTO_UDP, a6(PEER_LL), a6(ME_LL));
-	inject(f, at + 8 + length);
+	set_sum6(f + at, 8 + length, 6, IPPROTO_UDP, a6(PEER_LL), a6(s->client));
+	p = packet_alloc(0, at + 8 + length);
+	memcpy(packet_put(p, at + 8 + length), f, at + 8 + length);
+	s->dev->rx(s->dev, p);
+	net_thread_work();
 }
 
-static void handle(const uint8_t *m, size_t n)
+static void handle(struct server *s, const uint8_t *m, size_t n)
 {
 	uint32_t xid = get_be32(m) & 0xffffff;
 
 	switch (m[0]) {
 	case DHCP6_SOLICIT:
-		server.solicits++;
-		if (server.silent)
+		s->solicits++;
+		if (s->silent)
 			return;
-		reply(xid, (struct answer){ .type = DHCP6_ADVERTISE, .server = 1 });
-		if (server.two)
-			reply(xid,
+		reply(s, xid, (struct answer){ .type = DHCP6_ADVERTISE, .server = 1 });
+		if (s->two)
+			reply(s, xid,
 				(struct answer){
 					.type = DHCP6_ADVERTISE, .server = 2, .preference = 10 });
 		return;
 	case DHCP6_REQUEST:
-		server.requests++;
-		server.asked = m[4 + 14 + 4 + 9];
+		s->requests++;
+		s->asked = m[4 + 14 + 4 + 9];
 		break;
-	case DHCP6_RENEW: server.renews++; break;
-	case DHCP6_REBIND: server.rebinds++; break;
-	case DHCP6_RELEASE: server.releases++; return;
-	case DHCP6_DECLINE: server.declines++; return;
-	case DHCP6_INFORMATION: server.informs++; break;
+	case DHCP6_RENEW: s->renews++; break;
+	case DHCP6_REBIND: s->rebinds++; break;
+	case DHCP6_RELEASE: s->releases++; return;
+	case DHCP6_DECLINE: s->declines++; return;
+	case DHCP6_INFORMATION: s->informs++; break;
 	}
-	if (!server.silent)
-		reply(xid, (struct answer){ .type = DHCP6_REPLY, .server = 1 });
+	if (!s->silent)
+		reply(s, xid, (struct answer){ .type = DHCP6_REPLY, .server = 1 });
 }
 
 static void serve(void)
@@ -237,7 +248,8 @@ static void serve(void)
 	while ((p = out_next())) {
 		if (p->len > 66 && p->data[20] == IPPROTO_UDP && get_be16(p->data + 56) == 547) {
 			CHECK_MEM(p->data + 38, a6("ff02::1:2").b, 16);
-			handle(p->data + 62, p->len - 62);
+			handle(memcmp(p->data + 6, second.mac, 6) == 0 ? &other : &server,
+				p->data + 62, p->len - 62);
 		}
 		packet_free(p);
 	}
@@ -247,6 +259,47 @@ static char resolv[1200];
 static void take_resolv(const char *text)
 {
 	snprintf(resolv, sizeof(resolv), "%s", text);
+}
+
+/*
+ * A second card, while the first one's lease lives, by the name of the same machine (its server
+ * answers that one alone) with a lease of its own.
+ */
+static void second_card(void)
+{
+	struct ip_addr six = a6("2001:db8::6"), seven = a6("2001:db8::7");
+	unsigned solicits = server.solicits;
+
+	second = (struct netdev){ .mtu = 1500,
+		.features = NETDEV_TX_CSUM,
+		.queues = 1,
+		.link_up = true,
+		.mac = { 2, [5] = 2 },
+		.send = env_send,
+		.rx = net_rx,
+		.driver = me.eth.driver };
+	host_net = &me.net;
+	netdev_register(&second);
+	nd_start(&second, true);
+	live(5 * NSEC_PER_SEC);
+	other.addr = "2001:db8::7";
+	dhcp6_start(&second, true);
+	REQUIRE(co_created == 2);
+	co_setup();
+	live(10 * NSEC_PER_SEC);
+	CHECK_EQ(other.requests, 1u);
+	CHECK_EQ(server.solicits, solicits);
+	CHECK_EQ(ip_local_kind(six), IP_LOCAL);
+	CHECK_EQ(ip_local_kind(seven), IP_LOCAL);
+
+	other.silent = true;
+	live(2600 * NSEC_PER_SEC);
+	CHECK_EQ(ip_local_kind(seven), IP_NOT_LOCAL);
+	CHECK_EQ(ip_local_kind(six), IP_LOCAL);
+	CHECK_STR(resolv, "search example.org\nnameserver 2001:db8::53\n");
+	other.silent = false;
+	live(4000 * NSEC_PER_SEC);
+	CHECK_EQ(ip_local_kind(seven), IP_LOCAL);
 }
 
 /* In the order in which a lease lives: the client has a state that survives the test. */
@@ -308,9 +361,11 @@ TEST(lease_life)
 	live(10 * NSEC_PER_SEC);
 	CHECK_EQ(ip_local_kind(six), IP_LOCAL);
 
+	second_card();
 	host_net = &me.net;
 	dhcp6_stop();
 	serve();
 	CHECK_EQ(server.releases, 1u);
+	CHECK_EQ(other.releases, 1u);
 	out_clear();
 }

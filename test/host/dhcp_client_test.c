@@ -263,6 +263,7 @@ static void second_card(void)
 	other.silent = true;
 	live(700 * NSEC_PER_SEC);
 	CHECK_EQ(net_addr4(&second), 0);
+	CHECK_EQ(second.mtu, 1500);
 	CHECK_EQ(router_to(IP4(10, 0, 1, 9)), server.router);
 	CHECK_EQ(address(), first);
 	CHECK_EQ(router_to(FAR), server.router);
@@ -271,6 +272,7 @@ static void second_card(void)
 	other.silent = false;
 	live(100 * NSEC_PER_SEC);
 	CHECK_EQ(net_addr4(&second), other.addr);
+	CHECK_EQ(second.mtu, 1400);
 	CHECK_STR(resolv, BOTH);
 	CHECK_EQ(server.rebinds, rebinds);
 
