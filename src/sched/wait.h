@@ -43,7 +43,8 @@
  *     others have been told.
  *  X4 To write 'picked' is the last that a waker does with an entry, off the queue by then. So who
  *     reads it goes without the lock, while the waker may still hold that: whoever wakes exclusive
- *     waiters has a reference of its own to what the queue is in.
+ *     waiters has a reference of its own to what the queue is in. test/model/picked.pml tries X1 to
+ *     X4 out, step by step; test/host/mutex_test.c has the order of the words.
  */
 #pragma once
 
