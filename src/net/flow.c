@@ -11,7 +11,7 @@ void flow_table_init(struct flow_table *t, unsigned chains)
 	t->chain = heap_alloc_zeroed(chains * sizeof(*t->chain));
 	BUG_ON(!t->chain);
 	t->mask = chains - 1;
-	t->count = 0;
+	t->count = t->named = 0;
 	for (unsigned i = 0; i < FLOW_LOCKS; i++)
 		mutex_init(&t->lock[i], "flow_table.lock");
 }
@@ -140,6 +140,8 @@ void flow_link(struct flow_table *t, struct flow *f)
 
 	f->linked = true;
 	store_relaxed(&f->next, *head);
+	if (!ip_is_any(f->laddr))
+		atomic_add(&t->named, 1);
 	rcu_store(head, f);
 	atomic_add(&t->count, 1);
 }
@@ -152,5 +154,7 @@ void flow_unlink(struct flow_table *t, struct flow *f)
 		at = &(*at)->next;
 	rcu_store(at, f->next);
 	f->linked = false;
+	if (!ip_is_any(f->laddr))
+		atomic_sub(&t->named, 1);
 	atomic_sub(&t->count, 1);
 }

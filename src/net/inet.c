@@ -329,7 +329,7 @@ static struct flow *best_bound(
 struct flow *inet_find_bound(const struct flow_table *t, const struct pkt_cb *cb)
 {
 	uint64_t draw = 0;
-	struct flow *f = best_bound(t, cb->dst, cb, &draw);
+	struct flow *f = load_relaxed(&t->named) ? best_bound(t, cb->dst, cb, &draw) : NULL;
 
 	return f ? f : best_bound(t, IP_ANY, cb, &draw);
 }

@@ -399,7 +399,13 @@ static inline void charge(struct runqueue *rq, struct thread *t, uint64_t now, u
 		rq->idle_ns += ran;
 	store_relaxed(&t->slice_start, now);
 	rq->scale_last = scale;
-	rq->now = now;
+	store_relaxed(&rq->now, now);
+}
+
+/* A thread that moves meanwhile reads that of the CPU where it was. */
+uint64_t clock_recent(void)
+{
+	return load_relaxed(&this_cpu(runqueue)->now);
 }
 
 void sched_account(void)
