@@ -270,16 +270,7 @@ static void second_card(void)
 	struct ip_addr six = a6("2001:db8::6"), seven = a6("2001:db8::7");
 	unsigned solicits = server.solicits;
 
-	second = (struct netdev){ .mtu = 1500,
-		.features = NETDEV_TX_CSUM,
-		.queues = 1,
-		.link_up = true,
-		.mac = { 2, [5] = 2 },
-		.send = env_send,
-		.rx = net_rx,
-		.driver = me.eth.driver };
-	host_net = &me.net;
-	netdev_register(&second);
+	register_second(&second);
 	nd_start(&second, true);
 	live(5 * NSEC_PER_SEC);
 	other.addr = "2001:db8::7";

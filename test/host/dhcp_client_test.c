@@ -205,16 +205,7 @@ static void second_card(void)
 {
 	uint32_t first = address();
 
-	second = (struct netdev){ .mtu = 1500,
-		.features = NETDEV_TX_CSUM,
-		.queues = 1,
-		.link_up = true,
-		.mac = { 2, [5] = 2 },
-		.send = env_send,
-		.rx = net_rx,
-		.driver = &cable };
-	host_net = &me.net;
-	netdev_register(&second);
+	register_second(&second);
 	net_hostname = take_hostname;
 	other.lease = 600;
 	other.addr = IP4(10, 0, 1, 77);
