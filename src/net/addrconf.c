@@ -462,7 +462,8 @@ static bool take_option(struct nd_link *l, const uint8_t *o)
 	switch (o[0]) {
 	case ND_OPT_PREFIX: prefix_option(l, o); return false;
 	case ND_OPT_MTU:
-		if (o[1] == 1 && get_be32(o + 4) >= IP6_MIN_MTU && get_be32(o + 4) <= l->dev->mtu &&
+		if (o[1] == 1 && get_be32(o + 4) >= IP6_MIN_MTU &&
+			get_be32(o + 4) <= load_relaxed(&l->dev->mtu) &&
 			load_relaxed(&l->mtu) != get_be32(o + 4)) {
 			store_relaxed(&l->mtu, get_be32(o + 4));
 			atomic_add(&the_net()->config_generation, 1); /* routes are asked anew */

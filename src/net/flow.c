@@ -18,7 +18,7 @@ void flow_table_init(struct flow_table *t, unsigned chains)
 
 void flow_table_free(struct flow_table *t)
 {
-	BUG_ON(t->count);
+	BUG_ON(t->count || t->named);
 	heap_free(t->chain);
 	t->chain = NULL;
 }
@@ -134,13 +134,19 @@ struct mutex *flow_lock(struct flow_table *t, uint32_t hash)
 	return lock;
 }
 
+/* Bound to one address of ours, not connected: rare, so connections do not touch the count. */
+static bool is_named(const struct flow *f)
+{
+	return ip_is_any(f->raddr) && !ip_is_any(f->laddr);
+}
+
 void flow_link(struct flow_table *t, struct flow *f)
 {
 	struct flow **head = &t->chain[f->hash & t->mask];
 
 	f->linked = true;
 	store_relaxed(&f->next, *head);
-	if (!ip_is_any(f->laddr))
+	if (is_named(f))
 		atomic_add(&t->named, 1);
 	rcu_store(head, f);
 	atomic_add(&t->count, 1);
@@ -154,7 +160,7 @@ void flow_unlink(struct flow_table *t, struct flow *f)
 		at = &(*at)->next;
 	rcu_store(at, f->next);
 	f->linked = false;
-	if (!ip_is_any(f->laddr))
+	if (is_named(f))
 		atomic_sub(&t->named, 1);
 	atomic_sub(&t->count, 1);
 }

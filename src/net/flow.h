@@ -73,8 +73,7 @@ struct flow_table {
 	struct flow **chain; /* atomic heads */
 	uint32_t mask;
 	uint32_t count; /* atomic: a hint; 0: empty */
-	uint32_t
-		named; /* atomic: of them with an address of ours; counted before they are linked */
+	uint32_t named; /* atomic: of those only bound, with an address; counted before linked */
 	struct mutex lock[FLOW_LOCKS];
 };
 

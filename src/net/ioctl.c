@@ -88,7 +88,7 @@ static int fill(unsigned cmd, struct ifreq *r, const struct netdev *d)
 	case SIOCGIFNAME: str_copy(r->ifr_name, d->name, IFNAMSIZ); return 0;
 	case SIOCGIFINDEX: r->u.value = d->index; return 0;
 	case SIOCGIFFLAGS: r->u.flags = (int16_t)device_flags(d); return 0;
-	case SIOCGIFMTU: r->u.value = (int32_t)d->mtu; return 0;
+	case SIOCGIFMTU: r->u.value = (int32_t)load_relaxed(&d->mtu); return 0;
 	case SIOCGIFMETRIC: r->u.value = 0; return 0;
 	case SIOCGIFTXQLEN: r->u.value = NETDEV_TX_WAITING; return 0;
 	case SIOCGIFHWADDR:

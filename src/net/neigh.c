@@ -76,10 +76,7 @@ static struct neigh *way(struct net_state *n, struct ip_addr ip, unsigned k)
 	return &n->neigh[(hash_u64(ip.hi ^ ip.lo) + k) & (NEIGH_COUNT - 1)];
 }
 
-/*
- * Lock-free: the mac if there is a valid, fresh entry, else 0. Freshness is a matter of seconds:
- * the recent time will do, which is at most as old as the driver's timer for what was sent before.
- */
+/* Lock-free: the mac if there is a valid, fresh entry, else 0. */
 static uint64_t lookup_fast(struct netdev *dev, struct ip_addr ip)
 {
 	struct net_state *n = the_net();
@@ -95,7 +92,7 @@ static uint64_t lookup_fast(struct netdev *dev, struct ip_addr ip)
 
 		if ((seq & 1) || load_acquire(&e->change) != seq)
 			return 0;
-		return (mac & NEIGH_VALID) && clock_recent() < fresh ? mac : 0;
+		return (mac & NEIGH_VALID) && clock_now() < fresh ? mac : 0;
 	}
 	return 0;
 }

@@ -518,7 +518,7 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 			out->src = ip_map(IP4(127, 0, 0, 1));
 		else
 			out->src = dst;
-		out->mtu = out->link_mtu = out->dev->mtu;
+		out->mtu = out->link_mtu = load_relaxed(&out->dev->mtu);
 		return 0;
 	}
 	out->src = IP_ANY;
@@ -532,7 +532,7 @@ int route_lookup(struct ip_addr dst, struct ip_addr src, int bound_if, struct ro
 		out->src = src;
 	else if (ip_is_any(out->src))
 		return -EADDRNOTAVAIL;
-	out->mtu = out->dev->mtu;
+	out->mtu = load_relaxed(&out->dev->mtu);
 	if (!ip_is_v4(dst)) {
 		const struct nd_link *l = out->dev->stack;
 

@@ -23,9 +23,7 @@ void clock_register(const struct clock_source *source, uint64_t hz);
 /* Better knowledge of the current source's rate; applied from now on, no jump. */
 void clock_set_rate(uint64_t hz);
 
-uint64_t clock_now(void); /* CLOCK_MONOTONIC, ns */
-/* As of this CPU's last scheduling decision: a load. Who runs alone may have run for long since. */
-uint64_t clock_recent(void);
+uint64_t clock_now(void);	      /* CLOCK_MONOTONIC, ns */
 uint64_t clock_realtime(void);	      /* CLOCK_REALTIME, ns since 1970 */
 void clock_set_realtime(uint64_t ns); /* now is ns */
 

@@ -37,7 +37,7 @@ struct runqueue {
 	struct list_node realtime;
 	uint64_t epoch, epoch_start;
 	uint64_t scale_last; /* at the start of the running slice */
-	uint64_t now;	     /* time of the last decision; atomic: read by others */
+	uint64_t now;	     /* time of the last decision */
 	struct thread *idle, *prev;
 	uint64_t running_root; /* page_root of the thread that runs; 0: a kernel thread */
 	bool yielding;

@@ -399,13 +399,7 @@ static inline void charge(struct runqueue *rq, struct thread *t, uint64_t now, u
 		rq->idle_ns += ran;
 	store_relaxed(&t->slice_start, now);
 	rq->scale_last = scale;
-	store_relaxed(&rq->now, now);
-}
-
-/* A thread that moves meanwhile reads that of the CPU where it was. */
-uint64_t clock_recent(void)
-{
-	return load_relaxed(&this_cpu(runqueue)->now);
+	rq->now = now;
 }
 
 void sched_account(void)

@@ -58,10 +58,6 @@ uint64_t clock_now(void)
 {
 	return env_now;
 }
-uint64_t clock_recent(void)
-{
-	return env_now;
-}
 uint64_t clock_realtime(void)
 {
 	return env_now + 1700000000ull * NSEC_PER_SEC;

@@ -29,10 +29,6 @@ uint64_t clock_now(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
-uint64_t clock_recent(void)
-{
-	return clock_now();
-}
 
 static long shim_futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {
