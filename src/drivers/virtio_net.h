@@ -15,6 +15,7 @@
 #include "abi/virtio_net.h"
 #include "drivers/netdev.h"
 #include "drivers/virtio.h"
+#include "lib/string.h"
 #include "lockfree/duty.h"
 #include "lockfree/mpsc.h"
 #include "sched/timer.h"
@@ -45,9 +46,10 @@ struct virtio_net_tx {
 
 	struct mpsc_list list; /* packets to send, linked through cb */
 	struct duty duty;
-	bool handed;	  /* atomic: the duty is the receive thread's */
-	uint8_t news;	  /* atomic: TX_*, for who is on duty */
-	uint64_t dropped; /* atomic */
+	struct thread *collector; /* atomic: who is on duty and collects, its own to set; NULL */
+	bool handed;		  /* atomic: the duty is the receive thread's */
+	uint8_t news;		  /* atomic: TX_*, for who is on duty */
+	uint64_t dropped;	  /* atomic */
 
 	/* Of who is on duty, with the ring; the counters and hurry are read by others. */
 	struct timer timer; /* sent packets are waited for */
@@ -56,6 +58,8 @@ struct virtio_net_tx {
 	uint32_t waiting;
 	struct mpsc_node *first, *last; /* 'waiting' packets that the ring had no room for */
 	uint64_t packets, bytes;
+	int collected;		       /* packets of a batch that are on the ring */
+	struct packet *collected_done; /* what has been sent meanwhile, to be freed */
 } __aligned(CACHE_LINE);
 
 struct virtio_net_pair {
@@ -82,6 +86,15 @@ struct virtio_net {
 	struct virtio_net_pair **pair; /* made of them */
 	struct virtio_net_control control;
 };
+
+/* The device's header, of one of its two lengths. */
+static inline void virtio_net_copy_header(const struct virtio_net *n, void *to, const void *from)
+{
+	if (likely(n->header == sizeof(struct virtio_net_hdr)))
+		memcpy(to, from, sizeof(struct virtio_net_hdr));
+	else
+		memcpy(to, from, VIRTIO_NET_HDR_SHORT);
+}
 
 /* virtio_net_rx.c: a pair's interrupt; buffers, and the thread on the CPU that gets it. -ENOMEM. */
 void virtio_net_interrupt(void *rx);

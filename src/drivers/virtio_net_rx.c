@@ -210,7 +210,7 @@ static struct packet *receive_one(struct virtio_net_rx *r, bool *empty)
 		return NULL;
 	if (p->len < n->header + VIRTIO_NET_ETHERNET)
 		goto malformed;
-	memcpy(&h, p->data, n->header);
+	virtio_net_copy_header(n, &h, p->data);
 	packet_pull(p, n->header);
 	if (n->mergeable && (h.num_buffers == 0 || h.num_buffers > r->queue->size ||
 				    !take_fragments(r, p, h.num_buffers - 1)))

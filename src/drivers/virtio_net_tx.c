@@ -5,9 +5,10 @@
  * so a linear packet is one descriptor. The packet goes onto the queue's lock-free list; one sender
  * at a time is on duty (lockfree/duty.h) and moves all that is there to the ring, with one kick.
  * Whoever comes meanwhile (a thread that is new on this CPU, a packet from another one) leaves its
- * packet to it and goes on. After TX_BUDGET packets of others the duty goes to the pair's receive
- * thread, so that no sender works for the rest for ever. Sent packets are freed by the next sender,
- * or by a timer when there is none: no interrupt per packet sent.
+ * packet to it and goes on. Who sends a batch has the duty for all of it and brings its packets to
+ * the ring itself, without the list. After TX_BUDGET packets of others the duty goes to the pair's
+ * receive thread, so that no sender works for the rest for ever. Sent packets are freed by the next
+ * sender, or by a timer when there is none: no interrupt per packet sent.
  *
  * What the ring has no room for waits in a list of who is on duty, in order. While something waits
  * there, or a sender waits for what it has sent (netdev_waiters), the device is asked for
@@ -162,6 +163,17 @@ static __noinline int post_waiting(struct virtio_net_tx *t, struct packet **done
 	return count;
 }
 
+/* The collector's next packet: behind all that it has sent (that was served before its batch). */
+static void collect(struct virtio_net_tx *t, struct packet *p)
+{
+	if (likely(!t->first && post(t, p, &t->collected_done))) {
+		t->collected++;
+		return;
+	}
+	tx_node(p)->next = NULL;
+	put_aside(t, tx_node(p));
+}
+
 /* An interrupt, while somebody waits and there will be one. */
 static __noinline void stay_in_a_hurry(struct virtio_net_tx *t)
 {
@@ -198,7 +210,8 @@ static int post_all(struct virtio_net_tx *t, struct packet **done)
 		take_news(t);
 	reclaim(t, done);
 	count = likely(!t->first) ? post_list(t, done) : post_waiting(t, done);
-	if (count) {
+	if (count || t->collected) {
+		t->collected = 0;
 		virtio_kick(t->net->dev, t->queue);
 		reclaim(t, done); /* many devices are done when the kick returns */
 	}
@@ -214,8 +227,10 @@ static int post_all(struct virtio_net_tx *t, struct packet **done)
 /* Until there is no more to do or somebody else shall go on. */
 static void transmit(struct virtio_net_tx *t, uint32_t seen)
 {
-	struct packet *done = NULL;
+	struct packet *done = t->collected_done;
 	int budget = TX_BUDGET;
+
+	t->collected_done = NULL;
 
 	do {
 		budget -= post_all(t, &done);
@@ -333,7 +348,7 @@ static void write_header(struct virtio_net *n, struct packet *p)
 		h.hdr_len = p->header_len;
 		h.gso_size = p->gso_size;
 	}
-	memcpy(packet_push(p, n->header), &h, n->header);
+	virtio_net_copy_header(n, packet_push(p, n->header), &h);
 }
 
 static struct virtio_net_tx *choose(struct virtio_net *n, unsigned queue)
@@ -361,6 +376,10 @@ int virtio_net_send(struct netdev *netdev, struct packet *p)
 		return -ENOBUFS;
 	}
 	write_header(n, p);
+	if (load_relaxed(&t->collector) == thread_current()) {
+		collect(t, p);
+		return 0;
+	}
 	mpsc_push(&t->list, tx_node(p));
 	if (duty_call(&t->duty))
 		transmit(t, 1);
@@ -375,14 +394,18 @@ void virtio_net_batch_begin(struct netdev *netdev, struct netdev_batch *b)
 	b->queue = 1 + cpu_id();
 	t = choose(netdev->driver, b->queue);
 	b->device = duty_call(&t->duty) ? t : NULL;
+	if (b->device)
+		store_relaxed(&t->collector, thread_current());
 }
 
 void virtio_net_batch_end(struct netdev *netdev, struct netdev_batch *b)
 {
 	struct virtio_net_tx *t = b->device; /* the choice may be another one by now */
 
-	if (t)
-		transmit(t, duty_seen(&t->duty));
+	if (!t)
+		return;
+	store_relaxed(&t->collector, NULL);
+	transmit(t, duty_seen(&t->duty));
 }
 
 /*

@@ -34,15 +34,22 @@ struct mpsc_list {
 	struct mpsc_node *head; /* atomic; newest first */
 };
 
-/* True if the list was empty. */
-static inline bool mpsc_push(struct mpsc_list *l, struct mpsc_node *n)
+/* A chain of the caller's at once, newest first. True if the list was empty. */
+static inline bool mpsc_push_chain(
+	struct mpsc_list *l, struct mpsc_node *newest, struct mpsc_node *oldest)
 {
 	struct mpsc_node *old = load_relaxed(&l->head);
 
 	do
-		store_relaxed(&n->next, old);
-	while (!atomic_cas(&l->head, &old, n));
+		store_relaxed(&oldest->next, old);
+	while (!atomic_cas(&l->head, &old, newest));
 	return !old;
+}
+
+/* True if the list was empty. */
+static inline bool mpsc_push(struct mpsc_list *l, struct mpsc_node *n)
+{
+	return mpsc_push_chain(l, n, n);
 }
 
 static inline bool mpsc_empty(const struct mpsc_list *l)

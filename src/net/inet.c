@@ -280,6 +280,7 @@ int inet_publish(struct inet_sock *i, struct ip_addr laddr, struct ip_addr raddr
 
 	flow_link(t, f);
 	mutex_unlock(lock);
+	net_lookups_change();
 	inet_withdraw(i);
 	i->flow = f;
 	i->flow_table = t;
@@ -296,6 +297,7 @@ void inet_withdraw(struct inet_sock *i)
 
 	flow_unlink(i->flow_table, f);
 	mutex_unlock(lock);
+	net_lookups_change();
 	i->flow = NULL;
 	flow_free(f);
 }

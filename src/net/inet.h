@@ -109,7 +109,7 @@ static inline bool inet_recverr(const struct inet_sock *i, struct ip_addr raddr)
 {
 	return ip_is_v4(raddr) ? i->recverr : i->v6.recverr;
 }
-/* A key for hash tables of connections. */
+/* A hash of a connection that strangers may see, with a secret key. */
 static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr, uint16_t lport,
 	struct ip_addr raddr, uint16_t rport)
 {
@@ -133,7 +133,8 @@ static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr,
 static inline bool inet_flow_draw(const struct pkt_cb *cb, uint64_t *draw, unsigned count)
 {
 	if (!*draw)
-		*draw = inet_hash(&the_net()->hash_key, IP_ANY, cb->dport, cb->src, cb->sport);
+		*draw = 1ull << 32 |
+			flow_hash(&the_net()->hash_key, cb->dst, cb->dport, cb->src, cb->sport);
 	*draw = *draw * 6364136223846793005u + 1442695040888963407u;
 	return ((*draw >> 32) * count) >> 32 == 0;
 }

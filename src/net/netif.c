@@ -40,13 +40,14 @@ void rx_flush(struct rx *rx)
 	if (!s)
 		return;
 	rx->pending = NULL;
-	rx->connected = false;
+	rx->found = 0;
 	if (unlikely(rx->rings))
-		udp_rings_kick(s);
+		udp_rings_end_run(rx, s);
 	/* rings alone: nothing lies in the channel that somebody would have to look after */
 	if (likely(!rx->rings) || rx->run || !channel_empty(&s->channel))
 		channel_end_run(s, rx->run);
-	rx->rings = false;
+	rx->newest = NULL;
+	rx->rings = 0;
 	rx->run = 0;
 	socket_put(s);
 }

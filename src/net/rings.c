@@ -82,14 +82,14 @@ static void lend(struct rings *r, uintptr_t number, struct packet *p, struct ski
 	const struct pkt_cb *cb = pkt_cb(p);
 	uint64_t handle = ++l->serial << INDEX_BITS | (number - 1);
 
-	*to = (struct skiff_packet){ .data = p->data,
-		.handle = handle,
-		.length = p->len,
-		.room = (uint32_t)(p->end - p->data),
-		.peer_port = cb->sport,
-		.ifindex = cb->ifindex,
-		.flags = (cb->flags & (PKT_BROADCAST | PKT_MULTICAST) ? SKIFF_PACKET_GROUP : 0) |
-			 (cb->flags & PKT_COPIED ? SKIFF_PACKET_COPIED : 0) };
+	to->data = p->data; /* each field once: it is a cache line without a hole */
+	to->handle = handle;
+	to->length = p->len;
+	to->room = (uint32_t)(p->end - p->data);
+	to->peer_port = cb->sport;
+	to->ifindex = cb->ifindex;
+	to->flags = (cb->flags & (PKT_BROADCAST | PKT_MULTICAST) ? SKIFF_PACKET_GROUP : 0) |
+		    (cb->flags & PKT_COPIED ? SKIFF_PACKET_COPIED : 0);
 	memcpy(to->peer, cb->src.b, sizeof(to->peer));
 	memcpy(to->local, cb->dst.b, sizeof(to->local));
 	l->packet = p;
@@ -106,15 +106,28 @@ bool rings_lend_new(struct rings *r, struct packet *p, struct skiff_packet *to)
 	return true;
 }
 
-void rings_push(struct rings *r, struct packet *p)
+void rings_push_run(struct rings *r, struct packet *newest, struct packet *oldest, unsigned count)
 {
-	if (unlikely(load_relaxed(&r->incoming_count) >= 2 * r->entries)) { /* R5 */
+	uint32_t there = load_relaxed(&r->incoming_count);
+	uint32_t room = there < 2 * r->entries ? 2 * r->entries - there : 0;
+
+	for (; unlikely(count > room); count--) { /* R5 */
+		struct packet *p = newest;
+
+		newest = p->next;
 		counter_inc(packet_rings_dropped);
 		packet_free(p);
-		return;
 	}
-	__atomic_fetch_add(&r->incoming_count, 1, __ATOMIC_RELAXED);
-	mpsc_push(&r->incoming, (struct mpsc_node *)p);
+	if (!count)
+		return;
+	__atomic_fetch_add(&r->incoming_count, count, __ATOMIC_RELAXED);
+	mpsc_push_chain(&r->incoming, (struct mpsc_node *)newest, (struct mpsc_node *)oldest);
+}
+
+void rings_push(struct rings *r, struct packet *p)
+{
+	p->next = NULL;
+	rings_push_run(r, p, p, 1);
 }
 
 /* On receive duty. How many the program got. */

@@ -76,6 +76,8 @@ void rings_free(struct rings *r); /* with all that is lent */
  * once for a run of packets: true if the program has something new to read.
  */
 void rings_push(struct rings *r, struct packet *p);
+/* Likewise a run of 'count' packets, linked by next from the newest to the oldest. */
+void rings_push_run(struct rings *r, struct packet *newest, struct packet *oldest, unsigned count);
 bool rings_publish(struct rings *r);
 /* Packets that the program has not passed; -EINVAL: its index is out of bounds. */
 long rings_waiting(struct rings *r);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "net/addr.h"
+#include "net/packet.h"
 #include "net/socket.h"
 
 /* One run of received packets: a socket is kicked once for neighbouring packets that it gets. */
@@ -13,20 +13,42 @@ struct rx {
 	struct netdev *dev;
 	struct socket *pending; /* referenced: its run of packets has not ended yet */
 	unsigned run;		/* what channel_push has returned for them */
-	bool rings;		/* some of them went to its program's rings */
+	/* Those for its program's rings, linked by next from the newest, and how many. */
+	struct packet *newest, *oldest;
+	unsigned rings;
 	/* What the last packet was found to be: the next one often is of the same flow. */
-	uint64_t unicast;	 /* IPv4: source and destination, both in order; 0: none yet */
-	struct ip_addr src, dst; /* if connected: pending is TCP's connection of this flow */
+	uint64_t unicast; /* IPv4: source and destination, both in order; 0: none yet */
+	/*
+	 * found: pending is who gets this flow. IPPROTO_TCP: as its connection; IPPROTO_UDP: as
+	 * long as net_state.udp_lookups is 'lookups'. 0: not known.
+	 */
+	struct ip_addr src, dst;
 	uint16_t sport, dport;
-	bool connected;
+	uint32_t lookups;
+	uint8_t found;
 };
 static inline void rx_init(struct rx *rx, struct netdev *dev)
 {
 	rx->dev = dev;
 	rx->pending = NULL;
 	rx->run = 0;
-	rx->rings = rx->connected = false;
+	rx->newest = NULL;
+	rx->rings = 0;
+	rx->found = 0;
 	rx->unicast = 0;
+}
+/* Of the flow of the one before; else it is the next one that may be. */
+static inline bool rx_same_flow(struct rx *rx, uint8_t protocol, const struct pkt_cb *cb)
+{
+	if (rx->found == protocol && rx->sport == cb->sport && rx->dport == cb->dport &&
+		ip_equal(rx->src, cb->src) && ip_equal(rx->dst, cb->dst))
+		return true;
+	rx->found = 0;
+	rx->src = cb->src;
+	rx->dst = cb->dst;
+	rx->sport = cb->sport;
+	rx->dport = cb->dport;
+	return false;
 }
 /*
  * In a read section that found s: keeps it for the rx_to_socket that comes next. The run holds one

@@ -274,6 +274,12 @@ int socket_getopt_common(struct socket *s, int name, void *val, uint32_t *len)
 	}
 }
 
+static void bind_device(struct socket *s, int index)
+{
+	store_relaxed(&s->bound_if, index);
+	net_lookups_change();
+}
+
 static int set_device(struct socket *s, const void *val, uint32_t len)
 {
 	char name[IFNAMSIZ] = { 0 };
@@ -281,13 +287,13 @@ static int set_device(struct socket *s, const void *val, uint32_t len)
 
 	memcpy(name, val, MIN(len, (uint32_t)IFNAMSIZ - 1));
 	if (!name[0]) {
-		s->bound_if = 0;
+		bind_device(s, 0);
 		return 0;
 	}
 	dev = netdev_by_name(name);
 	if (!dev)
 		return -ENODEV;
-	s->bound_if = dev->index;
+	bind_device(s, dev->index);
 	return 0;
 }
 
@@ -381,6 +387,8 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 		return err;
 	if (flag) {
 		*flag = v != 0;
+		if (name == SO_REUSEPORT)
+			net_lookups_change();
 		if (name == SO_KEEPALIVE && s->ops->buffer_changed)
 			s->ops->buffer_changed(s);
 		return 0;
@@ -397,7 +405,7 @@ int socket_setopt_common(struct socket *s, int name, const void *val, uint32_t l
 	case SO_BINDTOIFINDEX:
 		if (v < 0)
 			return -EINVAL;
-		s->bound_if = v; /* Linux does not ask whether it is there */
+		bind_device(s, v); /* Linux does not ask whether it is there */
 		return 0;
 	case SO_CNX_ADVICE: return 0; /* a hint to look for another path: there is none */
 	case SO_BUSY_POLL_BUDGET: return v < 0 || v > UINT16_MAX ? -EINVAL : 0;

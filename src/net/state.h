@@ -48,7 +48,9 @@ struct net_state {
 	uint32_t lo_busy;	 /* atomic: somebody works the queue off */
 
 	/* which socket gets a packet */
-	struct flow_table tcp_conn, tcp_listen, udp_conn, udp_bound, raw_flows, ping_flows;
+	struct flow_table tcp_conn, tcp_listen, udp_conn, udp_bound;
+	uint32_t udp_lookups; /* atomic: so often has changed what a look at the last two gives */
+	struct flow_table raw_flows, ping_flows;
 	/* who holds a local port, or an identifier of ping; every raw socket */
 	struct inet_bucket *tcp_bind, *udp_bind, ping, raw;
 	uint32_t tcp_time_wait; /* atomic: how many */
@@ -105,5 +107,11 @@ static inline struct net_state *the_net(void)
 	return &net_state;
 }
 #endif
+
+/* Which UDP socket a packet finds may be another one from now on: see udp_lookups. */
+static inline void net_lookups_change(void)
+{
+	atomic_add(&the_net()->udp_lookups, 1);
+}
 
 uint64_t net_random(void);

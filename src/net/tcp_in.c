@@ -33,13 +33,6 @@ static bool checksum_ok(struct packet *p)
 	       0;
 }
 
-/* As the one before, and as good as looked up together with it (flow.h: a moment earlier). */
-static bool same_connection(const struct rx *rx, const struct pkt_cb *cb)
-{
-	return rx->connected && rx->sport == cb->sport && rx->dport == cb->dport &&
-	       ip_equal(rx->src, cb->src) && ip_equal(rx->dst, cb->dst);
-}
-
 /* The connection, or else a listener; held for rx_to_socket. */
 static struct socket *classify(struct rx *rx, const struct pkt_cb *cb, bool *connected)
 {
@@ -47,14 +40,11 @@ static struct socket *classify(struct rx *rx, const struct pkt_cb *cb, bool *con
 	struct socket *s;
 	bool held;
 
-	*connected = same_connection(rx, cb);
+	/* As the one before, and as good as looked up together with it (flow.h: a moment earlier).
+	 */
+	*connected = rx_same_flow(rx, IPPROTO_TCP, cb);
 	if (*connected)
 		return rx->pending;
-	rx->connected = false;
-	rx->src = cb->src;
-	rx->dst = cb->dst;
-	rx->sport = cb->sport;
-	rx->dport = cb->dport;
 	do {
 		rcu_read_lock();
 		struct flow *f = inet_find_connected(
@@ -113,7 +103,7 @@ void tcp_input(struct rx *rx, struct packet *p)
 	s = classify(rx, cb, &connected);
 	if (s) {
 		rx_to_socket(rx, s, p, kind_of(p));
-		rx->connected = connected; /* p and cb are not ours any more */
+		rx->found = connected ? IPPROTO_TCP : 0; /* p and cb are not ours any more */
 		return;
 	}
 	counter_inc(tcp_rx_no_socket);

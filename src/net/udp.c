@@ -47,12 +47,21 @@ static struct flow *find(const struct pkt_cb *cb)
 	return f ? f : inet_find_bound(&n->udp_bound, cb);
 }
 
-/* Held for rx_to_socket. */
+/*
+ * Held for rx_to_socket. Who got the flow's last packet gets this one, too, unless a socket has
+ * come or gone or is bound otherwise since (acquire: before that one was looked up): then this
+ * packet may have been sent after that, and has to be seen so.
+ */
 static struct socket *classify(struct rx *rx, const struct pkt_cb *cb)
 {
+	uint32_t lookups = load_acquire(&the_net()->udp_lookups);
 	struct socket *s;
 	bool held;
 
+	if (rx_same_flow(rx, IPPROTO_UDP, cb) && rx->lookups == lookups)
+		return rx->pending;
+	rx->found = 0;
+	rx->lookups = lookups;
 	do {
 		rcu_read_lock();
 		struct flow *f = find(cb);
@@ -241,6 +250,8 @@ void udp_input(struct rx *rx, struct packet *p)
 		deliver_each(rx, s, pkt_cut(p, p->gso_size));
 	else
 		deliver(rx, s, p);
+	if (likely(rx->pending == s))
+		rx->found = IPPROTO_UDP; /* p and cb are not ours any more */
 }
 
 void udp_icmp_error(const struct ip_quote *q, int err, bool hard, uint32_t mtu)

@@ -34,6 +34,6 @@ static inline struct udp_rings *udp_rings(struct socket *s)
 /* p's data is the payload; ownership passes, and what rx_hold got. rx_flush kicks. */
 void udp_rings_receive(struct rx *rx, struct socket *s, struct packet *p);
 void udp_rings_push(struct socket *s, struct packet *p); /* then kick */
-void udp_rings_kick(struct socket *s);
+void udp_rings_end_run(const struct rx *rx, struct socket *s);
 bool udp_rings_readable(struct socket *s);
 void udp_rings_destroy(struct dgram_sock *d);

@@ -3,8 +3,8 @@
  * Packets by reference for UDP sockets (skiff.h, doc/packets.md): between the protocol and the
  * rings of rings.c.
  *
- * In:  udp_input finds the socket as ever; if it has rings the packet is pushed there, without the
- *	socket's lock, and published once for a run of packets.
+ * In:  udp_input finds the socket as ever; if it has rings a run of packets is pushed there and
+ *	published, without the socket's lock.
  * Out: skiff_packet_run carries out the orders. The headers are written in front of the payload,
  *	in the room that the received ones left, and the card hears of the batch once.
  */
@@ -40,20 +40,10 @@ static size_t headers_before(struct ip_addr peer)
 	return sizeof(struct eth_header) + ip_header_size(peer) + sizeof(struct udp_header);
 }
 
-/*
- * p, or a copy in one piece with the promised room behind and 'front' bytes before the payload.
- * NULL: no memory, p is gone.
- */
-static struct packet *fit(struct packet *p, size_t front)
+static __noinline struct packet *copy_to_fit(struct packet *p)
 {
-	struct packet *q;
-	size_t n;
-
-	if (likely(!p->frags && (size_t)(p->data - p->head) >= front &&
-		    p->end - p->data >= SKIFF_PACKET_ROOM))
-		return p;
-	n = pkt_total(p);
-	q = packet_alloc(
+	size_t n = pkt_total(p);
+	struct packet *q = packet_alloc(
 		TX_HEADROOM + sizeof(struct udp_header), MAX(n, (size_t)SKIFF_PACKET_ROOM));
 	if (q) {
 		pkt_copy_out(p, 0, packet_put(q, n), n);
@@ -65,11 +55,16 @@ static struct packet *fit(struct packet *p, size_t front)
 	return q;
 }
 
-static void push(struct udp_rings *u, struct packet *p)
+/*
+ * p, or a copy in one piece with the promised room behind and 'front' bytes before the payload.
+ * NULL: no memory, p is gone.
+ */
+static inline struct packet *fit(struct packet *p, size_t front)
 {
-	p = fit(p, headers_before(pkt_cb(p)->src));
-	if (likely(p))
-		rings_push(&u->r, p);
+	bool fits = !p->frags && (size_t)(p->data - p->head) >= front &&
+		    p->end - p->data >= SKIFF_PACKET_ROOM;
+
+	return likely(fits) ? p : copy_to_fit(p);
 }
 
 void udp_rings_receive(struct rx *rx, struct socket *s, struct packet *p)
@@ -78,22 +73,35 @@ void udp_rings_receive(struct rx *rx, struct socket *s, struct packet *p)
 		rx_flush(rx);
 		rx->pending = s;
 	}
-	rx->rings = true;
 	steer_note_arrival(s);
-	push(udp_rings(s), p);
+	p = fit(p, headers_before(pkt_cb(p)->src));
+	if (unlikely(!p))
+		return;
+	if (!rx->newest)
+		rx->oldest = p;
+	p->next = rx->newest;
+	rx->newest = p;
+	rx->rings++;
 }
 
-void udp_rings_kick(struct socket *s)
+void udp_rings_end_run(const struct rx *rx, struct socket *s)
 {
-	if (rings_publish(&udp_rings(s)->r))
+	struct rings *r = &udp_rings(s)->r;
+
+	rings_push_run(r, rx->newest, rx->oldest, rx->rings);
+	if (rings_publish(r))
 		wait_wake_all(&s->wait, POLLIN | POLLRDNORM);
 }
 
 /* The caller wakes: it holds the socket's lock. Whoever has the duty instead wakes, too. */
 void udp_rings_push(struct socket *s, struct packet *p)
 {
-	push(udp_rings(s), p);
-	rings_publish(&udp_rings(s)->r);
+	struct rings *r = &udp_rings(s)->r;
+
+	p = fit(p, headers_before(pkt_cb(p)->src));
+	if (likely(p))
+		rings_push(r, p);
+	rings_publish(r);
 }
 
 /* An index that is out of bounds is something to be told of, too. */
@@ -109,6 +117,7 @@ struct batch {
 	struct udp_rings *u;
 	struct netdev *dev; /* collects what we send, until the batch is over */
 	struct netdev_batch of_dev;
+	struct reply_route *last; /* of a reply to one machine, whose address needs no scope */
 };
 
 static void batch_use(struct batch *b, struct netdev *dev)
@@ -124,7 +133,7 @@ static void batch_use(struct batch *b, struct netdev *dev)
 }
 
 /* The way to how->dst; 0 or -errno. how->src is set to what it is then. */
-static int find_way(struct batch *b, struct ip_send *how, int dev, const struct route_cache **out)
+static int find_way(struct batch *b, struct ip_send *how, int dev, struct reply_route **out)
 {
 	struct reply_route *w = &b->u->way[hash_u64(how->dst.hi ^ how->dst.lo) & (ROUTES - 1)];
 	int err;
@@ -141,7 +150,7 @@ static int find_way(struct batch *b, struct ip_send *how, int dev, const struct 
 		}
 	}
 	how->src = w->route.src;
-	*out = &w->route;
+	*out = w;
 	return w->route.broadcast ? -EOPNOTSUPP : 0;
 }
 
@@ -192,6 +201,45 @@ static int target(const struct batch *b, const struct packet *p, const struct sk
 	return load_relaxed(&b->s->shut) & SHUT_SND ? -EPIPE : 0;
 }
 
+/* A reply to where the last one went, of which nothing else has to be asked. */
+static bool goes_as_before(
+	const struct batch *b, const struct pkt_cb *cb, const struct skiff_order *o)
+{
+	const struct reply_route *w = b->last;
+
+	return w && o->kind == SKIFF_ORDER_REPLY && route_valid(&w->route, cb->src) &&
+	       ip_equal(w->src, cb->dst) && w->dev == b->s->bound_if && !w->route.path_until &&
+	       cb->sport && !(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) &&
+	       !(load_relaxed(&b->s->shut) & SHUT_SND);
+}
+
+/* how->src, dst, *port and the way; 0 or -errno. */
+static int choose_way(struct batch *b, const struct packet *p, const struct skiff_order *o,
+	struct ip_send *how, uint16_t *port, const struct route_cache **way)
+{
+	const struct pkt_cb *cb = (const struct pkt_cb *)p->cb;
+	struct reply_route *w;
+	int dev, err;
+
+	if (likely(goes_as_before(b, cb, o))) {
+		*way = &b->last->route;
+		how->src = (*way)->src;
+		how->dst = cb->src;
+		*port = cb->sport;
+		return 0;
+	}
+	b->last = NULL;
+	err = target(b, p, o, how, port, &dev);
+	if (!err)
+		err = find_way(b, how, dev, &w);
+	if (err)
+		return err;
+	*way = &w->route;
+	if (!ip_needs_scope(how->dst))
+		b->last = w;
+	return 0;
+}
+
 static int send_order(void *arg, struct packet *p, const struct skiff_order *o)
 {
 	struct batch *b = arg;
@@ -200,10 +248,8 @@ static int send_order(void *arg, struct packet *p, const struct skiff_order *o)
 	const struct route_cache *way = NULL;
 	struct route_cache limited;
 	uint16_t port;
-	int dev, err = target(b, p, o, &how, &port, &dev);
+	int err = choose_way(b, p, o, &how, &port, &way);
 
-	if (likely(!err))
-		err = find_way(b, &how, dev, &way);
 	if (unlikely(err)) {
 		packet_free(p);
 		return err;
@@ -338,7 +384,8 @@ long socket_rings_alloc(struct file *f, struct skiff_packet *to, unsigned long n
 			err = -ENOMEM;
 			break;
 		}
-		socket_lock(s); /* one at a time, as rings_lend_new wants it */
+		pkt_cb_clear(pkt_cb(p)); /* it came from nobody */
+		socket_lock(s);		 /* one at a time, as rings_lend_new wants it */
 		lent = rings_lend_new(&u->r, p, &one);
 		socket_unlock(s);
 		if (!lent) {

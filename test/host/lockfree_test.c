@@ -22,9 +22,16 @@ static void *pusher(void *arg)
 {
 	long me = (long)arg;
 
-	for (int i = 0; i < EACH; i++) {
-		items[me][i] = (struct item){ .from = me, .number = i };
-		mpsc_push(&list, &items[me][i].node);
+	for (int i = 0, k; i < EACH; i += k) { /* one alone, or several at once */
+		k = MIN(1 + (int)me * (i % 4), EACH - i);
+		for (int j = i; j < i + k; j++) {
+			items[me][j] = (struct item){ .from = me, .number = j };
+			items[me][j].node.next = j > i ? &items[me][j - 1].node : NULL;
+		}
+		if (k == 1)
+			mpsc_push(&list, &items[me][i].node);
+		else
+			mpsc_push_chain(&list, &items[me][i + k - 1].node, &items[me][i].node);
 	}
 	return NULL;
 }
@@ -57,12 +64,17 @@ TEST(mpsc_all_in_order)
 TEST(mpsc_push_says_empty)
 {
 	struct mpsc_list l = { 0 };
-	struct mpsc_node a, b;
+	struct mpsc_node a, b, c;
 
 	CHECK(mpsc_push(&l, &a));
 	CHECK(!mpsc_push(&l, &b));
 	CHECK(mpsc_take_all(&l) == &a);
 	CHECK(a.next == &b && !b.next);
+	b.next = &a;
+	CHECK(mpsc_push_chain(&l, &b, &a));
+	CHECK(!mpsc_push_chain(&l, &c, &c));
+	CHECK(mpsc_take_all(&l) == &a);
+	CHECK(a.next == &b && b.next == &c && !c.next);
 }
 
 static struct spsc ring;

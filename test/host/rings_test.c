@@ -59,6 +59,22 @@ static int send(void *arg, struct packet *p, const struct skiff_order *o)
 	return send_result;
 }
 
+/* That many, of numbers from 'first', as one run. */
+static void push_run(struct rings *r, uint64_t first, unsigned count)
+{
+	struct packet *newest = NULL, *oldest = NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct packet *p = make(first + i);
+
+		p->next = newest;
+		newest = p;
+		if (!i)
+			oldest = p;
+	}
+	rings_push_run(r, newest, oldest, count);
+}
+
 static struct skiff_packet *peek(struct skiff_rings *s)
 {
 	uint32_t head = s->packets_head;
@@ -127,6 +143,27 @@ TEST(rings_bounds)
 	for (int i = 0; i < 10 * ENTRIES; i++) /* nobody publishes: bounded, too */
 		rings_push(&r, make(0));
 	CHECK(t_live() <= 3 * ENTRIES + 2);
+	rings_free(&r);
+	CHECK_EQ(t_live(), 0);
+}
+
+/* Of a run that is too long the first stay. */
+TEST(rings_bounds_of_runs)
+{
+	struct rings r;
+
+	CHECK_EQ(rings_init(&r, ENTRIES), 0);
+	long before = t_live();
+
+	push_run(&r, 0, ENTRIES / 2);
+	push_run(&r, ENTRIES / 2, 3 * ENTRIES);
+	CHECK_EQ(t_live(), before + 2 * ENTRIES);
+	push_run(&r, 1000, 5);
+	CHECK_EQ(t_live(), before + 2 * ENTRIES);
+	CHECK(rings_publish(&r));
+	CHECK_EQ(rings_waiting(&r), ENTRIES);
+	for (uint32_t i = 0; i < ENTRIES; i++)
+		CHECK_EQ(*(uint64_t *)r.shared->packets[i].data, i);
 	rings_free(&r);
 	CHECK_EQ(t_live(), 0);
 }
@@ -261,7 +298,12 @@ static void *receiver(void *arg)
 	uint64_t id = (uintptr_t)arg;
 
 	for (uint64_t i = 1; i <= PACKETS; i++) {
-		rings_push(&shared_rings, make(id << 32 | i));
+		if (id && i + 5 < PACKETS) {
+			push_run(&shared_rings, id << 32 | i, 1 + i % 5);
+			i += i % 5;
+		} else {
+			rings_push(&shared_rings, make(id << 32 | i));
+		}
 		if (i % 7 == 0)
 			rings_publish(&shared_rings);
 		if (i % 64 == 0)

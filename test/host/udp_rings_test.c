@@ -251,6 +251,69 @@ TEST(nothing_is_left_behind)
 	CHECK_EQ(env_read(f, frame, 10, 0), -EINVAL);
 	finish(f);
 }
+/* What happens while a batch is worked off, between two packets of one flow. */
+static struct file *at_hand;
+static void connects(void)
+{
+	CHECK_EQ(env_dial(at_hand, PEER, 5), 0);
+}
+static void leaves_the_link(void)
+{
+	CHECK_EQ(socket_setopt_common(file_socket(at_hand), SO_BINDTODEVICE, "lo", 3), 0);
+}
+static void closes(void)
+{
+	file_put(at_hand);
+}
+static void nothing(void)
+{
+}
+static void (*meanwhile)(void);
+static void packet_between(struct packet *p)
+{
+	meanwhile();
+	heap_free(p);
+}
+
+/* Who got the flow's last packet gets the next one, unless it would not be found any more. */
+TEST(looked_up_anew_when_sockets_change)
+{
+	static void (*const changes[])(void) = { nothing, connects, leaves_the_link, closes };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(changes); k++) {
+		struct file *f = start(AF_INET, 16);
+		struct packet *batch = NULL, **tail = &batch;
+
+		at_hand = f;
+		meanwhile = changes[k];
+		for (unsigned i = 0; i < 3; i++) {
+			size_t n = put_udp(999, 53, "question", 4 + 2 * i);
+			struct packet *p = packet_alloc(CARD_ROOM, 1900);
+
+			memcpy(packet_put(p, n), frame, n);
+			if (i == 1) {
+				p->data[12] = 0x99; /* of no protocol */
+				p->free = packet_between;
+			}
+			*tail = p;
+			tail = &p->next;
+		}
+		me.eth.rx(&me.eth, batch);
+		if (meanwhile == nothing) {
+			CHECK_EQ(socket_rings_run(f, 0), 2);
+			CHECK_EQ(went_count, 0);
+		} else {
+			REQUIRE(went_count == 1); /* nobody is there */
+			CHECK_EQ(went[0].bytes[23], IPPROTO_ICMP);
+			CHECK_EQ(went[0].bytes[34], ICMP_UNREACHABLE);
+		}
+		if (meanwhile == closes)
+			peer_teardown();
+		else
+			finish(f);
+	}
+}
+
 /* The network thread looks after what waits in a channel, not after rings. */
 TEST(rings_need_no_clock)
 {

@@ -133,7 +133,8 @@ static ucontext_t main_context;
 static unsigned thread_limit = THREADS;
 static uint64_t now = 1000;
 
-_Thread_local struct thread *host_current;
+static struct thread outside; /* the test itself */
+_Thread_local struct thread *host_current = &outside;
 _Thread_local uint32_t host_cpu_id;
 uint32_t cpu_online_count = 1;
 static unsigned machine = 1;
@@ -232,7 +233,7 @@ static __noinline void enter(struct co *c)
 	host_current = &c->t;
 	swapcontext(&main_context, &c->context);
 	running = NULL;
-	host_current = NULL;
+	host_current = &outside;
 }
 static void run(void)
 {

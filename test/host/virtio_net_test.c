@@ -381,6 +381,52 @@ TEST(who_comes_while_others_wait_goes_behind)
 	check_numbered(256);
 }
 
+/* A batch reaches the ring as it is sent and is told of once; who else sends meanwhile is behind.
+ */
+static void send_batch(uint64_t offered, unsigned before, unsigned count)
+{
+	static struct thread other;
+	struct netdev_batch b;
+
+	begin(offered, 1, 1);
+	sim.hold = before > 5;
+	send_numbered(0, before, false);
+	card->batch_begin(card, &b);
+	CHECK_EQ(b.queue, 1);
+	send_numbered(before, before + count, false);
+	CHECK_EQ(sim.frames, sim.hold ? 0 : before);
+	host_current = &other;
+	send_numbered(before + count, before + count + 3, false);
+	host_current = &outside;
+	CHECK_EQ(sim.frames, sim.hold ? 0 : before);
+	CHECK(!card->queue_empty(card, 1));
+	card->batch_end(card, &b);
+	if (sim.hold)
+		release();
+	check_numbered(before + count + 3);
+	send_numbered(before + count + 3, before + count + 5, false); /* as ever again */
+	check_numbered(before + count + 5);
+	pass(NSEC_PER_SEC);
+	CHECK(card->queue_empty(card, 1));
+}
+TEST(a_batch_in_order)
+{
+	long before;
+
+	for (unsigned k = 0; k < 2; k++) {
+		uint64_t offered = ALL & ~(k ? VIRTIO_F_INDIRECT_DESC : 0);
+
+		send_batch(offered, 3, 0);
+		before = blocks;
+		send_batch(offered, 3, 7);
+		send_batch(offered, 0, 200);
+		send_batch(offered, 100, 156); /* the ring is full, with the last of them */
+		send_batch(offered, 100, 300); /* within the batch */
+		send_batch(offered, 300, 20);  /* before it */
+		CHECK_EQ(blocks, before);
+	}
+}
+
 TEST(a_queue_is_not_empty_while_packets_wait)
 {
 	begin(ALL, 1, 1);
