@@ -9,11 +9,24 @@
 
 #include "lib/string.h"
 
-#ifndef SKIFF_HOST
 #undef memcpy
 #undef memset
 #undef memmove
 #undef memcmp
+#ifdef SKIFF_HOST /* beside the C library, which they are compared with */
+#define memcpy	lib_memcpy
+#define memmove lib_memmove
+#define memset	lib_memset
+#define memcmp	lib_memcmp
+#define memchr	lib_memchr
+#define strlen	lib_strlen
+#define strnlen lib_strnlen
+#define strcmp	lib_strcmp
+#define strncmp lib_strncmp
+#define strchr	lib_strchr
+#define strrchr lib_strrchr
+#define strstr	lib_strstr
+#endif
 
 #define BULK 128
 #ifdef __clang__
@@ -189,7 +202,6 @@ char *strstr(const char *s, const char *needle)
 			return NULL;
 	}
 }
-#endif
 
 size_t str_copy(char *dst, const char *src, size_t size)
 {

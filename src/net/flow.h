@@ -26,6 +26,11 @@
  *     period from then on (socket_free). Whether it lives the count says.
  *  F4 A reader that finds a socket at its end looks again, from the head: the flow was unlinked
  *     before the count fell, so it is not met twice. Each new look is due to another end.
+ *  F5 A receiver may give the next packet of a flow to who got the last one of the same batch
+ *     (rx.h), whom it holds. For TCP's connections that is as if both had come a moment earlier.
+ *     Who finds a datagram may change with each call, and who sends after a call counts on it: so
+ *     net_state.udp_lookups is counted on after each change and before the call returns, and read
+ *     (acquire) after a packet has come and before the look that it shall stand for.
  *
  * What may happen at the same time, and what comes of it
  *  - A connection ends: the packet finds it (its state answers), or a listener, or nobody (reset),

@@ -35,6 +35,61 @@ TEST(format_like_libc)
 	SAME("100%%");
 }
 
+void *lib_memcpy(void *d, const void *s, size_t n);
+void *lib_memmove(void *d, const void *s, size_t n);
+void *lib_memset(void *d, int c, size_t n);
+int lib_memcmp(const void *a, const void *b, size_t n);
+#define SPACE 1200
+
+static void fill(unsigned long *seed, uint8_t *a, uint8_t *b)
+{
+	for (size_t i = 0; i < SPACE; i++)
+		a[i] = b[i] = (uint8_t)t_random(seed);
+}
+
+/* Every length about the limits, at every place within a word, and nothing beside it. */
+TEST(memory_like_libc)
+{
+	static uint8_t from[SPACE], ours[SPACE], libc[SPACE];
+	unsigned long seed = 7;
+
+	for (size_t n = 0; n < 300; n++)
+		for (size_t k = 0; k < 64; k++) {
+			uint8_t *a = ours + 16 + k % 8, *b = libc + 16 + k % 8;
+			const uint8_t *s = from + 16 + k / 8;
+			int x, y;
+
+			fill(&seed, from, from);
+			fill(&seed, ours, libc);
+			memcpy(b, s, n);
+			CHECK(lib_memcpy(a, s, n) == a);
+			CHECK(!memcmp(ours, libc, SPACE));
+			memset(b + 400, (int)(n + k), n);
+			CHECK(lib_memset(a + 400, (int)(n + k), n) == a + 400);
+			CHECK(!memcmp(ours, libc, SPACE));
+			memcpy(a + 800, b, n);
+			if (n)
+				a[800 + t_random(&seed) % n] ^= (uint8_t)(1 << k % 9);
+			x = memcmp(b, a + 800, n);
+			y = lib_memcmp(b, a + 800, n);
+			CHECK((x > 0) == (y > 0) && (x < 0) == (y < 0));
+		}
+}
+
+TEST(overlapping_like_libc)
+{
+	static uint8_t ours[SPACE], libc[SPACE];
+	unsigned long seed = 8;
+
+	for (size_t n = 0; n < 300; n += 1 + n / 40)
+		for (int by = -150; by <= 150; by++) {
+			fill(&seed, ours, libc);
+			memmove(libc + 400 + by, libc + 400, n);
+			CHECK(lib_memmove(ours + 400 + by, ours + 400, n) == ours + 400 + by);
+			CHECK(!memcmp(ours, libc, SPACE));
+		}
+}
+
 TEST(format_cuts_and_terminates)
 {
 	char buf[4] = "zzz";
