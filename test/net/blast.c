@@ -93,6 +93,28 @@ static long one_call(int s, unsigned char *data, unsigned long left)
 	return send(s, data, bytes, 0) < 0 ? -1 : 1;
 }
 
+/* Until the card has sent all. */
+static void until_sent(int s)
+{
+	for (int left = 1; left; usleep(1000))
+		if (ioctl(s, SIOCOUTQ, &left))
+			fail("SIOCOUTQ");
+}
+
+/*
+ * One datagram, until the card has sent it: while the receiver's address on the link is not known
+ * only so many wait for it, and several sockets send more than that before a busy machine answers.
+ */
+static void introduce(void)
+{
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (s < 0 || sendto(s, "", 1, 0, (struct sockaddr *)&to, sizeof(to)) != 1)
+		fail("sendto");
+	until_sent(s);
+	close(s);
+}
+
 static void *blast(void *arg)
 {
 	int s = socket(AF_INET, SOCK_DGRAM, 0), size = (int)bytes, buffer = (int)sndbuf;
@@ -128,9 +150,7 @@ static void *blast(void *arg)
 			fail("send");
 		done += (unsigned long)n;
 	}
-	for (int left = 1; left; usleep(1000)) /* until the card has sent all */
-		if (ioctl(s, SIOCOUTQ, &left))
-			fail("SIOCOUTQ");
+	until_sent(s);
 	__atomic_fetch_add(&sent, done, __ATOMIC_RELAXED);
 	return arg;
 }
@@ -151,6 +171,7 @@ int main(int argc, char **argv)
 	bytes = strtoul(argv[4], NULL, 10);
 	how = argv[5];
 	sndbuf = argc > 7 ? strtoul(argv[7], NULL, 10) : 0;
+	introduce();
 	card(&before[0], &before[1]);
 	start = now();
 	for (unsigned long i = 0; i < sockets; i++)
