@@ -46,7 +46,7 @@ struct virtio_net_tx {
 
 	struct mpsc_list list; /* packets to send, linked through cb */
 	struct duty duty;
-	struct thread *collector; /* atomic: who is on duty and collects, its own to set; NULL */
+	struct thread *collector; /* atomic: who has a batch; written by itself alone; NULL */
 	bool handed;		  /* atomic: the duty is the receive thread's */
 	uint8_t news;		  /* atomic: TX_*, for who is on duty */
 	uint64_t dropped;	  /* atomic */
@@ -58,7 +58,7 @@ struct virtio_net_tx {
 	uint32_t waiting;
 	struct mpsc_node *first, *last; /* 'waiting' packets that the ring had no room for */
 	uint64_t packets, bytes;
-	int collected;		       /* packets of a batch that are on the ring */
+	bool collected;		       /* packets of a batch are on the ring, not told of yet */
 	struct packet *collected_done; /* what has been sent meanwhile, to be freed */
 } __aligned(CACHE_LINE);
 

@@ -6,7 +6,8 @@
  * at a time is on duty (lockfree/duty.h) and moves all that is there to the ring, with one kick.
  * Whoever comes meanwhile (a thread that is new on this CPU, a packet from another one) leaves its
  * packet to it and goes on. Who sends a batch has the duty for all of it and brings its packets to
- * the ring itself, without the list. After TX_BUDGET packets of others the duty goes to the pair's
+ * the ring itself, without the list; only a thread itself writes its name there, so who reads it is
+ * on duty. After TX_BUDGET packets of others the duty goes to the pair's
  * receive thread, so that no sender works for the rest for ever. Sent packets are freed by the next
  * sender, or by a timer when there is none: no interrupt per packet sent.
  *
@@ -167,7 +168,7 @@ static __noinline int post_waiting(struct virtio_net_tx *t, struct packet **done
 static void collect(struct virtio_net_tx *t, struct packet *p)
 {
 	if (likely(!t->first && post(t, p, &t->collected_done))) {
-		t->collected++;
+		t->collected = true;
 		return;
 	}
 	tx_node(p)->next = NULL;
@@ -211,7 +212,7 @@ static int post_all(struct virtio_net_tx *t, struct packet **done)
 	reclaim(t, done);
 	count = likely(!t->first) ? post_list(t, done) : post_waiting(t, done);
 	if (count || t->collected) {
-		t->collected = 0;
+		t->collected = false;
 		virtio_kick(t->net->dev, t->queue);
 		reclaim(t, done); /* many devices are done when the kick returns */
 	}
@@ -231,7 +232,6 @@ static void transmit(struct virtio_net_tx *t, uint32_t seen)
 	int budget = TX_BUDGET;
 
 	t->collected_done = NULL;
-
 	do {
 		budget -= post_all(t, &done);
 		if (budget <= 0 && load_acquire(&t->rx->thread)) {

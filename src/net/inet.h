@@ -109,22 +109,6 @@ static inline bool inet_recverr(const struct inet_sock *i, struct ip_addr raddr)
 {
 	return ip_is_v4(raddr) ? i->recverr : i->v6.recverr;
 }
-/* A hash of a connection that strangers may see, with a secret key. */
-static inline uint64_t inet_hash(const struct hash_key *k, struct ip_addr laddr, uint16_t lport,
-	struct ip_addr raddr, uint16_t rport)
-{
-	if (likely(ip_is_v4(raddr))) {
-		uint32_t key[3] = { ip_v4(laddr), ip_v4(raddr), (uint32_t)lport << 16 | rport };
-
-		return hash_siphash(k, key, sizeof(key));
-	}
-	struct {
-		struct ip_addr l, r;
-		uint32_t ports;
-	} key = { laddr, raddr, (uint32_t)lport << 16 | rport };
-
-	return hash_siphash(k, &key, 36);
-}
 /*
  * Spreads peers over sockets that share a port and are met one after the other: whether the flow
  * goes to the latest of so many. *draw is 0 before the first; each look takes bits of its own from

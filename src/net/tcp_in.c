@@ -40,8 +40,7 @@ static struct socket *classify(struct rx *rx, const struct pkt_cb *cb, bool *con
 	struct socket *s;
 	bool held;
 
-	/* As the one before, and as good as looked up together with it (flow.h: a moment earlier).
-	 */
+	/* As the one before, and as good as looked up together with it: flow.h, F5 */
 	*connected = rx_same_flow(rx, IPPROTO_TCP, cb);
 	if (*connected)
 		return rx->pending;

@@ -221,12 +221,29 @@ void tcp_update_mss(struct tcp_sock *t)
 	t->mss = (uint16_t)MAX(mss, (uint32_t)TCP_MIN_MSS - 12);
 }
 
+/* A hash that strangers see: the full SipHash, with a key of its own. */
+static uint32_t secret_hash(const struct tcp_sock *t, uint16_t lport, uint16_t rport)
+{
+	const struct hash_key *k = &the_net()->isn_key;
+	uint32_t ports = (uint32_t)lport << 16 | rport;
+
+	if (likely(ip_is_v4(t->i.raddr))) {
+		uint32_t key[3] = { ip_v4(t->i.laddr), ip_v4(t->i.raddr), ports };
+
+		return (uint32_t)hash_siphash(k, key, sizeof(key));
+	}
+	struct {
+		struct ip_addr l, r;
+		uint32_t ports;
+	} key = { t->i.laddr, t->i.raddr, ports };
+
+	return (uint32_t)hash_siphash(k, &key, 36);
+}
+
 /* RFC 6528: a keyed hash of the connection plus a clock of 64 ns ticks. */
 uint32_t tcp_initial_seq(const struct tcp_sock *t, uint64_t now)
 {
-	return (uint32_t)inet_hash(
-		       &the_net()->isn_key, t->i.laddr, t->i.lport, t->i.raddr, t->i.rport) +
-	       (uint32_t)(now >> 6);
+	return secret_hash(t, t->i.lport, t->i.rport) + (uint32_t)(now >> 6);
 }
 
 /* RFC 1122, 4.2.2.13: beyond all that the old connection can have sent; as far as Linux goes. */
@@ -239,7 +256,7 @@ uint32_t tcp_seq_beyond(const struct tcp_sock *old)
  * pair, so that a new connection's timestamps are later than those of an old one (RFC 6191). */
 uint32_t tcp_ts_offset(const struct tcp_sock *t)
 {
-	return (uint32_t)inet_hash(&the_net()->isn_key, t->i.laddr, 0, t->i.raddr, 0);
+	return secret_hash(t, 0, 0);
 }
 
 uint32_t tcp_ts_at(const struct tcp_sock *t, uint64_t time)

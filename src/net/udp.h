@@ -31,9 +31,10 @@ static inline struct udp_rings *udp_rings(struct socket *s)
 {
 	return load_acquire(&dgram_sk(s)->rings);
 }
-/* p's data is the payload; ownership passes, and what rx_hold got. rx_flush kicks. */
+/* p's data is the payload; ownership passes, and what rx_hold got. In rx until its run ends. */
 void udp_rings_receive(struct rx *rx, struct socket *s, struct packet *p);
-void udp_rings_push(struct socket *s, struct packet *p); /* then kick */
-void udp_rings_end_run(const struct rx *rx, struct socket *s);
+void udp_rings_end_run(const struct rx *rx, struct socket *s); /* wakes who waits */
+/* One packet, at once; the socket's lock held, the caller wakes. */
+void udp_rings_push(struct socket *s, struct packet *p);
 bool udp_rings_readable(struct socket *s);
 void udp_rings_destroy(struct dgram_sock *d);

@@ -117,7 +117,7 @@ struct batch {
 	struct udp_rings *u;
 	struct netdev *dev; /* collects what we send, until the batch is over */
 	struct netdev_batch of_dev;
-	struct reply_route *last; /* of a reply to one machine, whose address needs no scope */
+	struct reply_route *last; /* of an order to one machine, whose address needs no scope */
 };
 
 static void batch_use(struct batch *b, struct netdev *dev)
@@ -201,7 +201,7 @@ static int target(const struct batch *b, const struct packet *p, const struct sk
 	return load_relaxed(&b->s->shut) & SHUT_SND ? -EPIPE : 0;
 }
 
-/* A reply to where the last one went, of which nothing else has to be asked. */
+/* A reply to where the last order went, from the same address of ours: no more has to be asked. */
 static bool goes_as_before(
 	const struct batch *b, const struct pkt_cb *cb, const struct skiff_order *o)
 {
@@ -209,8 +209,7 @@ static bool goes_as_before(
 
 	return w && o->kind == SKIFF_ORDER_REPLY && route_valid(&w->route, cb->src) &&
 	       ip_equal(w->src, cb->dst) && w->dev == b->s->bound_if && !w->route.path_until &&
-	       cb->sport && !(cb->flags & (PKT_BROADCAST | PKT_MULTICAST)) &&
-	       !(load_relaxed(&b->s->shut) & SHUT_SND);
+	       cb->sport && !(load_relaxed(&b->s->shut) & SHUT_SND);
 }
 
 /* how->src, dst, *port and the way; 0 or -errno. */

@@ -19,6 +19,7 @@ static struct {
 } went[64];
 static unsigned went_count, batches;
 static bool in_batch;
+static void (*on_send)(void);
 
 static int card_send(struct netdev *dev, struct packet *p)
 {
@@ -32,6 +33,8 @@ static int card_send(struct netdev *dev, struct packet *p)
 		memcpy(went[went_count++].bytes, p->data, p->len);
 	}
 	packet_free(p);
+	if (on_send)
+		on_send();
 	return 0;
 }
 static void card_begin(struct netdev *dev, struct netdev_batch *b)
@@ -435,6 +438,80 @@ TEST(ways_are_asked_anew)
 	CHECK_EQ(socket_rings_run(f, 0), 0);
 	CHECK_EQ(o->result, -ENETUNREACH);
 	CHECK_EQ(went_count, 2);
+	finish(f);
+}
+static void lose_addresses(void)
+{
+	netif_remove_addresses(&me.eth);
+}
+static void stop_sending(void)
+{
+	CHECK_EQ(socket_shutdown(at_hand, SHUT_WR), 0);
+}
+/* Also between two orders of one batch. */
+TEST(ways_are_asked_anew_in_a_batch)
+{
+	static void (*const changes[])(void) = { lose_addresses, stop_sending };
+	static const int errors[] = { -ENETUNREACH, -EPIPE };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(changes); k++) {
+		struct file *f = start(AF_INET, 16);
+		struct skiff_order *o[3];
+
+		at_hand = f;
+		CHECK_EQ(env_dial(f, PEER, 999), 0); /* shutdown(2) wants a peer */
+		for (unsigned i = 0; i < 3; i++)
+			from_card(frame, put_udp(999, 53, "x", 1));
+		for (unsigned i = 0; i < 3; i++)
+			o[i] = put(SKIFF_ORDER_REPLY, next_packet()->handle, 1);
+		on_send = changes[k];
+		CHECK_EQ(socket_rings_run(f, 0), 0);
+		on_send = NULL;
+		CHECK_EQ(went_count, 1);
+		CHECK_EQ(o[0]->result, 0);
+		CHECK_EQ(o[1]->result, errors[k]);
+		CHECK_EQ(o[2]->result, errors[k]);
+		finish(f);
+	}
+}
+/* What differs from the order before is not taken from it. */
+TEST(orders_of_all_kinds_in_a_batch)
+{
+	const uint32_t also_me = ME ^ be32(0x40);
+	struct file *f = start(AF_INET, 16);
+	struct skiff_packet got[4];
+	struct skiff_order *o;
+
+	netif_add_address(&me.eth, also_me, 24);
+	for (unsigned i = 0; i < 4; i++) {
+		size_t n = put_udp((uint16_t)(1000 + i), 53, "x", 1);
+		struct ip_header *ip = (struct ip_header *)(frame + 14);
+
+		if (i == 1 || i == 2) { /* to all, to another address */
+			if (i == 1)
+				memset(frame, 0xff, 6);
+			ip->dst = i == 1 ? INADDR_BROADCAST : also_me;
+			ip->checksum = 0;
+			ip->checksum = csum_fold(csum_add(0, ip, 20));
+			memset(frame + 34 + 6, 0, 2);
+		}
+		from_card(frame, n);
+		got[i] = *next_packet();
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		memcpy(got[i].data, "answer", 6);
+		o = put(i == 3 ? SKIFF_ORDER_SEND : SKIFF_ORDER_REPLY, got[i].handle, 6);
+		memcpy(o->peer, got[i].peer, sizeof(o->peer));
+		o->peer_port = 77;
+	}
+	CHECK_EQ(socket_rings_run(f, 0), 0);
+	CHECK_EQ(went_count, 4);
+	check_answer(0, "answer", 53, 1000);
+	check_answer(1, "answer", 53, 1001);
+	CHECK_MEM(went[2].bytes + 26, &also_me, 4);
+	CHECK_MEM(went[2].bytes + 30, &(uint32_t){ PEER }, 4);
+	CHECK_EQ(get_be16(went[2].bytes + 36), 1002);
+	check_answer(3, "answer", 53, 77);
 	finish(f);
 }
 static void use_once(struct file *f)

@@ -381,8 +381,7 @@ TEST(who_comes_while_others_wait_goes_behind)
 	check_numbered(256);
 }
 
-/* A batch reaches the ring as it is sent and is told of once; who else sends meanwhile is behind.
- */
+/* A batch reaches the ring as it is sent and is told of once; others' packets come behind it. */
 static void send_batch(uint64_t offered, unsigned before, unsigned count)
 {
 	static struct thread other;
