@@ -31,45 +31,68 @@ static uint64_t add_blocks(uint64_t sum, const uint8_t *b, size_t blocks)
 	return sum;
 }
 
+/* Adds 64-bit words of b to s. The last carry goes around, by the argument above. */
+#define ADD(words)                                                                                 \
+	__asm__("addq (%1), %0\n" words "adcq $0, %0" : "+r"(s) : "r"(b) : "cc", "memory")
+
+static uint64_t word_at(const uint8_t *b)
+{
+	uint64_t w;
+
+	memcpy(&w, b, 8);
+	return w;
+}
+
+/* The last bytes, fewer than eight, as a word whose rest is zero. */
+static uint64_t few_bytes(const uint8_t *b, size_t n)
+{
+	uint64_t w = 0;
+	uint32_t four;
+	uint16_t two;
+
+	if (n & 1)
+		w = b[n - 1];
+	if (n & 2) {
+		memcpy(&two, b + (n & 4), 2);
+		w = w << 16 | two;
+	}
+	if (n & 4) {
+		memcpy(&four, b, 4);
+		w = w << 32 | four;
+	}
+	return w;
+}
+
+/* Headers and small datagrams: no loop, few branches. */
 uint32_t csum_add(uint32_t sum, const void *data, size_t n)
 {
 	const uint8_t *b = data;
-	uint64_t s = sum;
+	uint64_t s = sum, w;
+	size_t last = n & 7;
 
 	if (n >= 64) {
 		s = add_blocks(s, b, n / 64);
 		b += n & ~63ul;
-		n &= 63;
 	}
-	for (; n >= 8; n -= 8, b += 8) {
-		uint64_t w;
-
-		memcpy(&w, b, 8);
+	if (n & 32) {
+		ADD("adcq 8(%1), %0\n adcq 16(%1), %0\n adcq 24(%1), %0\n");
+		b += 32;
+	}
+	if (n & 16) {
+		ADD("adcq 8(%1), %0\n");
+		b += 16;
+	}
+	if (n & 8) {
+		ADD("");
+		b += 8;
+	}
+	if (last) { /* the upper part of the last eight bytes, if there are eight */
+		w = n < 8 ? few_bytes(b, last) : word_at(b + last - 8) >> (64 - 8 * last);
 		s += w;
-		s += s < w; /* the carry goes around */
+		s += s < w;
 	}
-	s = (s & 0xffffffff) + (s >> 32);
-	if (n >= 4) {
-		uint32_t w;
-
-		memcpy(&w, b, 4);
-		s += w;
-		b += 4;
-		n -= 4;
-	}
-	if (n >= 2) {
-		uint16_t w;
-
-		memcpy(&w, b, 2);
-		s += w;
-		b += 2;
-		n -= 2;
-	}
-	if (n)
-		s += *b;
-	s = (s & 0xffffffff) + (s >> 32);
-	s = (s & 0xffffffff) + (s >> 32);
-	return (uint32_t)s;
+	s += s << 32 | s >> 32; /* as csum_fold */
+	return (uint32_t)(s >> 32);
 }
 
 uint32_t csum_pseudo6(struct ip_addr src, struct ip_addr dst, uint8_t protocol, uint32_t len)
