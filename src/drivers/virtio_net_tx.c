@@ -6,10 +6,10 @@
  * at a time is on duty (lockfree/duty.h) and moves all that is there to the ring, with one kick.
  * Whoever comes meanwhile (a thread that is new on this CPU, a packet from another one) leaves its
  * packet to it and goes on. Who sends a batch has the duty for all of it and brings its packets to
- * the ring itself, without the list; only a thread itself writes its name there, so who reads it is
- * on duty. After TX_BUDGET packets of others the duty goes to the pair's
- * receive thread, so that no sender works for the rest for ever. Sent packets are freed by the next
- * sender, or by a timer when there is none: no interrupt per packet sent.
+ * the ring itself, without the list: 'collector' names it, and nobody writes another's name there,
+ * so a sender that reads its own is on duty. After TX_BUDGET packets of others the duty goes to the
+ * pair's receive thread, so that no sender works for the rest for ever. Sent packets are freed by
+ * the next sender, or by a timer when there is none: no interrupt per packet sent.
  *
  * What the ring has no room for waits in a list of who is on duty, in order. While something waits
  * there, or a sender waits for what it has sent (netdev_waiters), the device is asked for

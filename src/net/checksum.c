@@ -31,9 +31,10 @@ static uint64_t add_blocks(uint64_t sum, const uint8_t *b, size_t blocks)
 	return sum;
 }
 
-/* Adds 64-bit words of b to s. The last carry goes around, by the argument above. */
-#define ADD(words)                                                                                 \
-	__asm__("addq (%1), %0\n" words "adcq $0, %0" : "+r"(s) : "r"(b) : "cc", "memory")
+/* Adds 64-bit words at b to s, after the first as 'more' says. The last carry goes around, by the
+ * argument above. */
+#define ADD(s, b, more)                                                                            \
+	__asm__("addq (%1), %0\n" more "adcq $0, %0" : "+r"(s) : "r"(b) : "cc", "memory")
 
 static uint64_t word_at(const uint8_t *b)
 {
@@ -75,15 +76,15 @@ uint32_t csum_add(uint32_t sum, const void *data, size_t n)
 		b += n & ~63ul;
 	}
 	if (n & 32) {
-		ADD("adcq 8(%1), %0\n adcq 16(%1), %0\n adcq 24(%1), %0\n");
+		ADD(s, b, "adcq 8(%1), %0\n adcq 16(%1), %0\n adcq 24(%1), %0\n");
 		b += 32;
 	}
 	if (n & 16) {
-		ADD("adcq 8(%1), %0\n");
+		ADD(s, b, "adcq 8(%1), %0\n");
 		b += 16;
 	}
 	if (n & 8) {
-		ADD("");
+		ADD(s, b, "");
 		b += 8;
 	}
 	if (last) { /* the upper part of the last eight bytes, if there are eight */
